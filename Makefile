@@ -1,0 +1,255 @@
+# vpcd: one Makefile, no configure step.
+#
+#   make            build/vpcd and build/vpc        make deps    install what the build needs (Debian)
+#   make demo       deps, build, two labs up        make test    deps, build, every test
+#   make lint       format and structure checks     make cover   line coverage of the unit tests
+#
+# V=1 shows commands, WERROR=1 turns warnings into errors, NO_DEPS=1 skips `deps`,
+# B=DIR builds somewhere else than build/ (two builds side by side need two of them).
+# Sources are found by wildcard, room by room: a new file needs no line here.
+
+VERSION := 0.1.0
+B       := build
+PREFIX  := /usr/local
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
+
+# Debian keeps bpftool and ip in sbin, which an ordinary user's PATH lacks.
+export PATH := $(PATH):/usr/sbin:/sbin
+export B
+
+# The one list of what the build, the demo and the tests need: Debian 12 packages.
+# a|b: any of them will do, the first is installed.
+DEPS := gcc libc6-dev make pkg-config clang bpftool libbpf-dev linux-libc-dev \
+	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev \
+	libinih-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev|libcurl4-openssl-dev \
+	libcmocka-dev iproute2 iputils-ping nftables python3 clang-format
+
+PURE_PKGS := inih jansson
+KERN_PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libbpf
+VPCD_PKGS := libmicrohttpd
+VPC_PKGS  := libcurl
+
+# ---- flags --------------------------------------------------------------------------------
+CC      := gcc
+CLANG   := clang
+BPFTOOL := bpftool
+# vec_reserve() grows any typed array through a void **, hence no strict aliasing.
+CFLAGS   := -O2 -g
+override CFLAGS += -std=gnu11 -fno-strict-aliasing -fno-omit-frame-pointer -fstack-protector-strong
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 \
+	-Wvla -Wundef -Wwrite-strings -Wno-missing-field-initializers $(if $(WERROR),-Werror)
+CPPFLAGS := -Ivpcd -I. -Ibpf -I$(B) -D_GNU_SOURCE -DVPCD_VERSION=\"$(VERSION)\"
+PLAIN    := -D_FORTIFY_SOURCE=2
+SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all
+COV      := --coverage -O0
+BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
+	-Wno-sign-compare $(if $(WERROR),-Werror) -I. -Ibpf
+
+# Asked for when first used and then kept, so that `make deps` works before pkg-config exists.
+lazy = $(eval $(1) = $$(eval $(1) := $$$$(shell $(2)))$$($(1)))
+$(call lazy,PURE_CFLAGS,pkg-config --cflags $(PURE_PKGS))
+$(call lazy,PURE_LIBS,pkg-config --libs $(PURE_PKGS))
+$(call lazy,KERN_CFLAGS,pkg-config --cflags $(PURE_PKGS) $(KERN_PKGS) $(VPCD_PKGS) $(VPC_PKGS))
+$(call lazy,KERN_LIBS,pkg-config --libs $(PURE_PKGS) $(KERN_PKGS))
+$(call lazy,VPCD_LIBS,pkg-config --libs $(VPCD_PKGS))
+$(call lazy,VPC_LIBS,pkg-config --libs $(VPC_PKGS))
+$(call lazy,MULTIARCH,gcc -print-multiarch)
+
+# ---- sources, room by room ------------------------------------------------------------------
+PURE_ROOMS := vpcd/util filters vpcd/model vpcd/conf vpcd/plan vpcd/path
+PURE_SRCS  := $(foreach d,$(PURE_ROOMS),$(wildcard $(d)/*.c))
+KERN_SRCS  := $(wildcard vpcd/kern/*.c)
+DAEMON_SRCS := $(wildcard vpcd/daemon/*.c vpcd/main.c)
+CLI_SRCS   := $(wildcard vpcd/cli/*.c)
+BPF_SRCS   := $(wildcard bpf/*.bpf.c)
+# A program is built once its main exists.
+PROGRAMS   := $(if $(wildcard vpcd/main.c),vpcd) $(if $(wildcard vpcd/cli/main.c),vpc)
+
+# tests/support/*.c is linked into every test binary and uses room P only (the oracle lives there);
+# tests/net/*.c are single-file programs that the scripts beside them use.
+SUPPORT_SRCS := $(wildcard tests/support/*.c)
+UNIT_SRCS := $(wildcard tests/unit/*.c)
+BPFT_SRCS := $(wildcard tests/bpf/*.c)
+NETT_SRCS := $(wildcard tests/net/*.c)
+UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
+BPFT_BINS := $(BPFT_SRCS:%.c=$(B)/%)
+NETT_BINS := $(NETT_SRCS:%.c=$(B)/%)
+
+BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
+BPF_ALL  := $(if $(BPF_SRCS),$(B)/bpf/vpcd.bpf.o)
+SKEL     := $(if $(BPF_SRCS),$(B)/vpcd.skel.h)
+
+# ---- targets ----------------------------------------------------------------------------------
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.PHONY: all deps demo test check test-unit test-bpf test-net test-bins asan cover lint install clean FORCE
+# Several goals at once (clean all; test lint) run one after another; each is still parallel inside.
+ifneq ($(word 2,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+all: # what it builds is added below
+FORCE:
+
+deps:
+ifeq ($(NO_DEPS),)
+	@missing=; \
+	if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then \
+		for p in $(foreach d,$(DEPS),'$(d)'); do \
+			dpkg-query -W -f '$${db:Status-Status}\n' $$(echo "$$p" | tr '|' ' ') 2>/dev/null | \
+				grep -qx installed || missing="$$missing $${p%%|*}"; \
+		done; \
+		[ -n "$$missing" ] || exit 0; \
+		echo "deps: missing:$$missing"; \
+		if [ "$$(id -u)" != 0 ]; then \
+			echo "deps: not root; install them with:"; \
+			echo "    apt-get install --no-install-recommends$$missing"; exit 1; \
+		fi; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -q && apt-get install -y -q --no-install-recommends $$missing; \
+	elif $(MAKE) --no-print-directory -s have 2>/dev/null; then :; \
+	else \
+		echo "deps: this is not Debian; install what these Debian 12 packages hold:"; \
+		echo "    $(foreach d,$(DEPS),$(firstword $(subst |, ,$(d))))"; exit 1; \
+	fi
+endif
+
+# A second make reads pkg-config after `deps` has brought it.
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)bash topologies/demo
+
+test: deps
+	$(Q)$(MAKE) --no-print-directory check
+
+test-bins: $(UNIT_BINS) $(BPFT_BINS) $(NETT_BINS)
+check: all test-bins
+	$(Q)tests/run unit bpf net
+test-unit: $(UNIT_BINS)
+	$(Q)tests/run unit
+test-bpf: all $(BPFT_BINS)
+	$(Q)tests/run bpf
+test-net: all $(NETT_BINS)
+	$(Q)tests/run net
+
+clean:
+	rm -rf $(B)
+
+# ---- what must be there: one line says what is missing, not a page of compiler errors -----------
+define have
+have: $(B)/.have-$(1)
+$(B)/.have-$(1):
+	@missing=; \
+	for c in $(2); do command -v $$$$c >/dev/null || missing="$$$$missing $$$$c"; done; \
+	for p in $(3); do pkg-config --exists $$$$p 2>/dev/null || missing="$$$$missing $$$$p"; done; \
+	[ -z "$$$$missing" ] || { echo "build: missing:$$$$missing; run: make deps" >&2; exit 1; }; \
+	mkdir -p $$(@D) && touch $$@
+endef
+.PHONY: have
+$(eval $(call have,pure,$(CC) ar pkg-config,$(PURE_PKGS)))
+$(eval $(call have,kern,$(CLANG) $(BPFTOOL),$(KERN_PKGS) $(VPCD_PKGS) $(VPC_PKGS)))
+$(eval $(call have,test,,cmocka))
+
+# Objects depend on the flags they were built with.
+$(B)/.flags: FORCE
+	@mkdir -p $(@D); flags='$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(BPFFLAGS)'; \
+	printf '%s\n' "$$flags" | cmp -s - $@ || printf '%s\n' "$$flags" > $@
+
+# ---- BPF: one object a file, linked into one, wrapped in a skeleton -------------------------------
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(B)/.flags | $(B)/.have-pure $(B)/.have-kern
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -I/usr/include/$(MULTIARCH) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$(B)/bpf/vpcd.bpf.o: $(BPF_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(B)/vpcd.skel.h: $(B)/bpf/vpcd.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name vpcd_bpf > $@
+
+# ---- one tree of objects a set of flags: plain, sanitized, coverage --------------------------------
+objs = $(patsubst %.c,$(1)/obj/%.o,$(2))
+
+# $(1) folder, $(2) extra flags
+define tree
+$(1)/obj/%.o: %.c $(B)/.flags | $(B)/.have-pure
+	$$(call say,CC,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(WARN) $(2) $$(or $$(ROOM_CFLAGS),$$(PURE_CFLAGS)) -MMD -MP -c -o $$@ $$<
+
+$(call objs,$(1),$(KERN_SRCS) $(DAEMON_SRCS) $(CLI_SRCS) $(BPFT_SRCS)): ROOM_CFLAGS = $$(KERN_CFLAGS)
+$(call objs,$(1),$(KERN_SRCS) $(DAEMON_SRCS) $(CLI_SRCS) $(BPFT_SRCS)): | $(B)/.have-kern $(SKEL)
+$(call objs,$(1),$(SUPPORT_SRCS) $(UNIT_SRCS) $(BPFT_SRCS)): | $(B)/.have-test
+
+$(1)/libvpcpure.a: $(call objs,$(1),$(PURE_SRCS))
+$(1)/libvpckern.a: $(call objs,$(1),$(KERN_SRCS))
+$(1)/libvpcpure.a $(1)/libvpckern.a:
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+
+$(1)/vpcd: $(call objs,$(1),$(DAEMON_SRCS)) $(1)/libvpckern.a $(1)/libvpcpure.a
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $(2) $$(LDFLAGS) -o $$@ $$^ $$(KERN_LIBS) $$(VPCD_LIBS)
+
+$(1)/vpc: $(call objs,$(1),$(CLI_SRCS)) $(1)/libvpckern.a $(1)/libvpcpure.a
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $(2) $$(LDFLAGS) -o $$@ $$^ $$(KERN_LIBS) $$(VPC_LIBS)
+endef
+
+# $(1) tree, $(2) folder of the programs, $(3) extra flags
+define unit-tests
+$(2)/tests/unit/%: $(1)/obj/tests/unit/%.o $(call objs,$(1),$(SUPPORT_SRCS)) $(1)/libvpcpure.a
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PURE_LIBS) -lcmocka
+endef
+
+$(eval $(call tree,$(B),$(PLAIN)))
+$(eval $(call tree,$(B)/asan,$(SAN)))
+$(eval $(call tree,$(B)/cover,$(COV)))
+$(eval $(call unit-tests,$(B)/asan,$(B),$(SAN)))
+$(eval $(call unit-tests,$(B)/cover,$(B)/cover,$(COV)))
+
+$(B)/tests/bpf/%: $(B)/obj/tests/bpf/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/libvpckern.a $(B)/libvpcpure.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(KERN_LIBS) -lcmocka
+
+$(B)/tests/net/%: $(B)/obj/tests/net/%.o $(B)/libvpcpure.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
+
+all: $(B)/libvpcpure.a $(BPF_ALL) $(SKEL) $(if $(KERN_SRCS),$(B)/libvpckern.a) \
+	$(call objs,$(B),$(DAEMON_SRCS) $(CLI_SRCS)) $(PROGRAMS:%=$(B)/%)
+
+asan: $(PROGRAMS:%=$(B)/asan/%)
+
+# ---- checks -----------------------------------------------------------------------------------------
+C_FILES = $(wildcard bpf/*.[ch] filters/*.[ch] vpcd/*.[ch] vpcd/*/*.[ch] tests/*/*.[ch])
+
+lint: $(SKEL)
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+	$(Q)tests/lint/rooms
+	$(Q)tests/lint/words
+	$(Q)CPPFLAGS='$(CPPFLAGS)' tests/lint/headers
+
+COVER_BINS := $(UNIT_SRCS:%.c=$(B)/cover/%)
+cover: $(COVER_BINS)
+	$(Q)find $(B)/cover -name '*.gcda' -delete
+	$(Q)B=$(B)/cover tests/run unit
+	$(Q)tests/cover $(B)/cover/obj $(PURE_SRCS)
+
+# ---- install ----------------------------------------------------------------------------------------
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/vpcd/topologies
+	$(if $(filter vpc,$(PROGRAMS)),install -m 755 $(B)/vpc $(DESTDIR)$(PREFIX)/bin/)
+	$(if $(filter vpcd,$(PROGRAMS)),install -m 755 $(B)/vpcd $(DESTDIR)$(PREFIX)/sbin/)
+	$(if $(wildcard topologies/*.ini),install -m 644 $(wildcard topologies/*.ini) $(DESTDIR)$(PREFIX)/share/vpcd/topologies/)
+	$(foreach s,1 5 8,$(if $(wildcard docs/*.$(s)),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$(s) $(wildcard docs/*.$(s))))
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,197 @@
+/* str.c: the growing string and small text helpers. Pure. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "util/mem.h"
+#include "util/str.h"
+
+#define NAME_LEN_MAX 32
+#define NEAREST_LEN_MAX 64 /* longer words get no suggestion */
+
+static unsigned distance(const char *a, size_t na, const char *b, size_t nb);
+static bool is_blank(char c);
+static unsigned min_uint(unsigned a, unsigned b);
+
+void strbuf_init(struct strbuf *b)
+{
+	*b = (struct strbuf){ 0 };
+}
+
+void strbuf_done(struct strbuf *b)
+{
+	free(b->s);
+	strbuf_init(b);
+}
+
+void strbuf_add(struct strbuf *b, const void *p, size_t n)
+{
+	vec_reserve((void **)&b->s, &b->cap, b->n + n + 1, 1);
+	if (n)
+		memcpy(b->s + b->n, p, n);
+	b->n += n;
+	b->s[b->n] = '\0';
+}
+
+void strbuf_adds(struct strbuf *b, const char *s)
+{
+	strbuf_add(b, s, strlen(s));
+}
+
+void strbuf_addf(struct strbuf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	assert(n >= 0);
+	vec_reserve((void **)&b->s, &b->cap, b->n + (size_t)n + 1, 1);
+	vsnprintf(b->s + b->n, (size_t)n + 1, fmt, again);
+	va_end(again);
+	b->n += (size_t)n;
+}
+
+char *strbuf_take(struct strbuf *b)
+{
+	char *s = b->s ? b->s : xstrdup("");
+
+	strbuf_init(b);
+	return s;
+}
+
+char *str_word(char **p)
+{
+	char *s = *p, *end;
+
+	while (is_blank(*s))
+		s++;
+	if (!*s) {
+		*p = s;
+		return NULL;
+	}
+	for (end = s; *end && !is_blank(*end); end++)
+		;
+	if (*end)
+		*end++ = '\0';
+	*p = end;
+	return s;
+}
+
+char *str_trim(char *s)
+{
+	size_t n;
+
+	while (is_blank(*s))
+		s++;
+	n = strlen(s);
+	while (n && is_blank(s[n - 1]))
+		n--;
+	s[n] = '\0';
+	return s;
+}
+
+bool str_eq(const char *a, const char *b)
+{
+	if (!a || !b)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+int str_to_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret)
+{
+	uint64_t v = 0;
+
+	if (!*s)
+		return -EINVAL;
+	for (const char *p = s; *p; p++) {
+		if (*p < '0' || *p > '9')
+			return -EINVAL;
+		/* Once too big it stays too big, but a letter behind it is still the worse mistake. */
+		if (v <= UINT32_MAX)
+			v = v * 10 + (uint64_t)(*p - '0');
+	}
+	if (v < min || v > max)
+		return -ERANGE;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+bool str_is_name(const char *s)
+{
+	size_t n = 0;
+
+	for (; s[n]; n++) {
+		bool alnum = (s[n] >= 'a' && s[n] <= 'z') || (s[n] >= '0' && s[n] <= '9');
+
+		if (n == NAME_LEN_MAX || !(alnum || (s[n] == '-' && n > 0)))
+			return false;
+	}
+	return n > 0;
+}
+
+/* Near enough: a third of the longer word, rounded up, and something must be left in common. */
+const char *str_nearest(const char *s, const char *const *candidates, size_t n)
+{
+	const char *best = NULL;
+	unsigned best_distance = 0;
+	size_t ns = strlen(s);
+
+	if (ns > NEAREST_LEN_MAX)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		size_t nc = strlen(candidates[i]);
+		size_t longer = nc > ns ? nc : ns;
+		unsigned d;
+
+		if (nc > NEAREST_LEN_MAX)
+			continue;
+		d = distance(s, ns, candidates[i], nc);
+		if (d > (longer + 2) / 3 || d >= longer)
+			continue;
+		if (!best || d < best_distance) {
+			best = candidates[i];
+			best_distance = d;
+		}
+	}
+	return best;
+}
+
+/* Levenshtein, with two neighbours swapped counted as one mistake. */
+static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
+{
+	unsigned rows[3][NEAREST_LEN_MAX + 1];
+	unsigned *before = rows[0], *prev = rows[1], *cur = rows[2];
+
+	for (size_t j = 0; j <= nb; j++)
+		prev[j] = (unsigned)j;
+	for (size_t i = 1; i <= na; i++) {
+		unsigned *spare = before;
+
+		cur[0] = (unsigned)i;
+		for (size_t j = 1; j <= nb; j++) {
+			unsigned d = prev[j - 1] + (a[i - 1] != b[j - 1]);
+
+			d = min_uint(d, min_uint(prev[j], cur[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d = min_uint(d, before[j - 2] + 1);
+			cur[j] = d;
+		}
+		before = prev;
+		prev = cur;
+		cur = spare;
+	}
+	return prev[nb];
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static unsigned min_uint(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}

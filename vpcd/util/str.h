@@ -1,0 +1,37 @@
+/* str.h: a growing string, and small text helpers. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdarg.h>
+
+/* Always NUL-terminated once something was added; s == NULL when empty. */
+struct strbuf {
+	char *s;
+	size_t n, cap;
+};
+void strbuf_init(struct strbuf *b);
+void strbuf_done(struct strbuf *b);
+void strbuf_add(struct strbuf *b, const void *p, size_t n);
+void strbuf_adds(struct strbuf *b, const char *s);
+void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Hands the string over (never NULL) and empties the buffer. */
+char *strbuf_take(struct strbuf *b);
+#define _cleanup_strbuf_ __attribute__((cleanup(strbuf_done)))
+
+/* Cuts the next blank-separated word out of *p (modified); NULL at the end. */
+char *str_word(char **p);
+/* Strips blanks at both ends in place; returns the new start. */
+char *str_trim(char *s);
+bool str_eq(const char *a, const char *b); /* both may be NULL */
+/* Whole string as unsigned decimal in [min, max]: 0, or -EINVAL, -ERANGE. */
+int str_to_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret);
+/* [a-z0-9][a-z0-9-]{0,31} */
+bool str_is_name(const char *s);
+/* The closest of n candidates by edit distance if it is near enough to be a typo, else NULL. */
+const char *str_nearest(const char *s, const char *const *candidates, size_t n);
+/* Reads a whole file or fd to the end (at most max bytes; -EFBIG beyond). *ret_len may be NULL. */
+int read_whole_fd(int fd, size_t max, char **ret, size_t *ret_len);
+int read_whole_file(const char *path, size_t max, char **ret, size_t *ret_len);
+/* Writes path atomically: temporary file beside it, fsync, rename, fsync of the folder. */
+int write_whole_file(const char *path, const void *p, size_t n, unsigned mode);
