@@ -1,0 +1,360 @@
+/* abi.h: what the BPF programs and user space share: map keys and values, enums, limits.
+ *
+ * Room 0. Compiles for BPF and host alike. Byte order stands beside every field: "be" = network
+ * order, "num" = host order. Every key has explicit padding and is zeroed whole before use.
+ * Changing anything here changes ABI_VERSION: maps of another version are rebuilt, never reused. */
+#pragma once
+#include <linux/types.h>
+
+#define ABI_VERSION 1
+
+/* Limits. Map sizes are chosen at load from the lab, never above these. */
+enum {
+	ABI_PORTS_MAX = 16384,       /* attachment points a lab; fits ABI_MARK_PORT */
+	ABI_IFINDEX_BASE = 100,      /* ifindex of port N is ABI_IFINDEX_BASE + N, in every namespace of a lab */
+	ABI_TABLES_MAX = 65535,      /* route tables a lab; fits ABI_MARK_TABLE */
+	ABI_LOCAL_TABLE_BASE = 100000, /* Linux table of VPC N's addresses; AWS table N is Linux table 1000 + N */
+	ABI_ROUTE_TABLE_BASE = 1000,
+	ABI_ROUTE_PROTO = 173,       /* rtm_protocol of our routes */
+};
+
+/* skb->mark inside a router namespace; never survives into an instance.
+ * 31..18 port that may receive the packet | 17 ttl was raised | 16 judged | 15..0 route table number */
+#define ABI_MARK_PORT_SHIFT 18
+#define ABI_MARK_TTL        (1u << 17)
+#define ABI_MARK_JUDGED     (1u << 16)
+#define ABI_MARK_TABLE_MASK 0xffffu
+
+/* An address of either family, network order; IPv4 as ::ffff:a.b.c.d. */
+struct abi_addr {
+	__u8 b[16];
+};
+
+#define ABI_GATES(X) \
+	X(NONE, "none") X(PARSE, "parse") X(SOURCE_CHECK, "source-check") X(SG_OUT, "sg-out") \
+	X(NACL_OUT, "nacl-out") X(ROUTE, "route") X(IGW, "igw") X(EIGW, "eigw") X(NAT, "nat") \
+	X(PEERING, "peering") X(TGW, "tgw") X(VGW, "vgw") X(ENDPOINT, "endpoint") X(SERVICE, "service") \
+	X(NACL_IN, "nacl-in") X(DEST_CHECK, "dest-check") X(SG_IN, "sg-in") X(CONNTRACK, "conntrack") \
+	X(INTERNET, "internet")
+enum abi_gate {
+#define X(name, text) ABI_GATE_##name,
+	ABI_GATES(X)
+#undef X
+	ABI_GATE_MAX
+};
+
+/* Reasons. The first block are AWS Reachability Analyzer's codes (semantics 16.1); the second
+ * block is ours in the same style. Text = the name. */
+#define ABI_REASONS(X) \
+	X(NONE, "no reason was recorded") \
+	X(ACCEPT, "a rule, or the absence of a gate, allows it") \
+	X(ENI_ADDRESS_RESTRICTION, "the source address is not one of this interface's") \
+	X(ENI_SOURCE_DEST_CHECK_RESTRICTION, "the destination is not one of this interface's addresses and its source/dest check is on") \
+	X(ENI_SG_RULES_MISMATCH, "no rule of the interface's security groups allows it") \
+	X(SG_HAS_NO_RULES, "the interface's security groups have no rule in this direction") \
+	X(SG_REFERENCES_NOT_PRESERVED, "a rule names a security group, but the packet came through a gateway or appliance, where membership is lost") \
+	X(SUBNET_ACL_RESTRICTION, "the subnet's network ACL does not admit it") \
+	X(NO_ROUTE_TO_DESTINATION, "the route table has no route for the destination") \
+	X(BAD_STATE_ROUTE, "the route is a blackhole: its target is gone or unusable") \
+	X(NO_POSSIBLE_DESTINATION, "no interface in the VPC owns the destination address") \
+	X(UNKNOWN_DESTINATION, "nobody on the lab's internet owns the destination address") \
+	X(IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS, "the source has no public address, so the internet gateway drops it") \
+	X(IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS, "the destination is not the public address of an interface in the VPC") \
+	X(IGW_DESTINATION_ADDRESS_IN_VPC_CIDRS, "the destination is inside the VPC and cannot be sent to the internet gateway") \
+	X(IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS, "the internet gateway sends nothing to RFC 1918 addresses") \
+	X(IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS, "the internet gateway sends nothing to RFC 6598 addresses") \
+	X(IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS, "the internet gateway takes nothing from RFC 1918 addresses") \
+	X(IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS, "the internet gateway takes nothing from RFC 6598 addresses") \
+	X(GATEWAY_REJECTS_SPOOFED_TRAFFIC, "the source address does not belong to the sender") \
+	X(PROTOCOL_RESTRICTION, "the target carries only TCP, UDP and ICMP") \
+	X(NGW_SOURCE_ADDRESS_REASSIGN, "the NAT gateway takes no connection from outside") \
+	X(REMAP_EPHEMERAL_PORT, "the NAT gateway may pick any port from 1024 to 65535, and only part of them is admitted") \
+	X(TRACKED, "it belongs to a connection that was allowed before") \
+	X(RELATED, "it is an ICMP error about a connection that was allowed before") \
+	X(NOT_APPLIED, "the gate does not apply: sender and next hop are in one subnet") \
+	X(MALFORMED, "the packet is cut short or contradicts itself") \
+	X(NOT_IP, "the frame is neither IPv4, IPv6 nor ARP") \
+	X(IPV6_NOT_SUPPORTED, "IPv6 is not carried in this lab") \
+	X(BROADCAST, "a VPC carries neither broadcast nor multicast") \
+	X(ARP_SPOOFED, "the ARP packet claims an address that is not this interface's") \
+	X(ARP_UNKNOWN, "no interface answers for the address asked for") \
+	X(DHCP_SPOOFED, "an instance may not answer DHCP") \
+	X(RA_SPOOFED, "an instance may not send router advertisements") \
+	X(FRAGMENT_ORPHAN, "a later fragment whose first fragment was not seen") \
+	X(FRAGMENT_TINY, "a first fragment too small to hold its ports, or one that overlaps them") \
+	X(NO_SERVICE, "the address is reserved for the VPC's own services and none answers there") \
+	X(CONNTRACK_FULL, "the connection table, or this interface's share of it, is full") \
+	X(PORT_DOWN, "the destination interface is down or gone") \
+	X(NOT_JUDGED, "the packet reached the interface without passing the filter") \
+	X(ROUTER_ERROR, "an ICMP error of the subnet router") \
+	X(TOO_BIG, "the packet is larger than the next hop's MTU and may not be fragmented")
+enum abi_reason {
+#define X(name, text) ABI_REASON_##name,
+	ABI_REASONS(X)
+#undef X
+	ABI_REASON_MAX
+};
+
+/* ---- attachment points ---- */
+enum abi_port_kind {
+	ABI_PORT_NONE,
+	ABI_PORT_ENI,        /* an instance's interface; port = router end */
+	ABI_PORT_NAT,        /* a NAT gateway's interface; no groups, no source/dest check */
+	ABI_PORT_IGW,        /* router end of a VPC's internet link */
+	ABI_PORT_INET,       /* internet end of that link */
+	ABI_PORT_HOST,       /* internet end of a host's link */
+};
+enum { ABI_PORT_SOURCE_DEST_CHECK = 1 };
+
+struct abi_port {            /* map ports: ARRAY, index = port number */
+	__u8 kind;           /* enum abi_port_kind; NONE = not there */
+	__u8 flags;
+	__u16 mtu;           /* num; IP packet size that fits */
+	__u32 vpc;           /* number; 0 on the internet */
+	__u32 subnet;        /* number; 0 = none */
+	__u32 route_table;   /* number; 0 = none */
+	__u32 sg_policy;     /* slot in policies; 0 = no groups, everything passes */
+	__u32 nacl_policy;   /* slot in policies; 0 = none */
+	__u32 members;       /* KIND_POLICY number of its group set, for group references; 0 = none */
+	__u32 link;          /* IGW: its INET port; INET: its IGW port; else 0 */
+	__u32 object;        /* number of the NAT gateway, igw or host; 0 for instances */
+	__u32 ct_limit;      /* most tracked connections of this port */
+	__u8 mac[6];         /* of the far end: the instance's, host's, gateway's eth0 */
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct abi_port) == 48, "map layout");
+
+/* MAC addresses are derived: 02:76:<port number, 32 bit big endian>; port 0 is the router's own. */
+#define ABI_MAC0 0x02
+#define ABI_MAC1 0x76
+
+struct abi_addr_key {        /* map addrs: HASH; who owns a private address in a VPC */
+	__u32 vpc;           /* number; 0: the internet's own space (host addresses) */
+	struct abi_addr addr;
+};
+_Static_assert(sizeof(struct abi_addr_key) == 20, "map layout");
+struct abi_addr_val {
+	__u32 port;          /* owner; 0 = a reserved address of the VPC's services (router, DNS, …) */
+	__u32 subnet;        /* number of the subnet it lies in */
+	struct abi_addr public_ip; /* all zero = none */
+};
+_Static_assert(sizeof(struct abi_addr_val) == 24, "map layout");
+
+/* ---- longest prefix match; used by routes, peers and inet ---- */
+struct abi_lpm_key {
+	__u32 prefixlen;     /* 64 + 128-bit prefix length (96 + n for IPv4) */
+	__u32 table_hi, table_lo; /* num, high and low half of the table's 64-bit name; exact */
+	struct abi_addr addr;
+};
+#define ABI_LPM_TABLE_BITS 64
+_Static_assert(sizeof(struct abi_lpm_key) == 28, "map layout");
+
+enum abi_route_kind { ABI_ROUTE_NONE, ABI_ROUTE_LOCAL, ABI_ROUTE_PORT, ABI_ROUTE_IGW, ABI_ROUTE_BLACKHOLE };
+struct abi_route {           /* map routes: LPM, table = route table number */
+	__u8 kind;
+	__u8 pad;
+	__u16 mtu;           /* num; 0 = the port's */
+	__u32 port;          /* PORT: next hop's port; IGW: the gateway's port */
+	__u32 route;         /* route number, for counters and words */
+};
+_Static_assert(sizeof(struct abi_route) == 12, "map layout");
+
+/* What the lab's internet knows of an address. map inet: LPM, table = 0. */
+enum abi_inet_kind { ABI_INET_NONE, ABI_INET_HOST, ABI_INET_PUBLIC, ABI_INET_VPC };
+struct abi_inet {
+	__u8 kind;           /* HOST: a host's own address; PUBLIC: a gateway translates it; VPC: private, unreachable */
+	__u8 pad[3];
+	__u32 port;          /* HOST: its port; PUBLIC: the INET port; VPC: the IGW port when exactly one gateway's VPC holds it, else 0 */
+	__u32 eni;           /* PUBLIC: port of the ENI behind it */
+	struct abi_addr private_ip; /* PUBLIC: what it is translated to */
+};
+_Static_assert(sizeof(struct abi_inet) == 28, "map layout");
+
+/* ---- compiled rules ---- */
+/* A policy is what stands at one gate in both directions: the union of a set of groups, or a NACL.
+ * Its tables are named by a hash of their content, so a changed policy is built beside the old one
+ * and switched by one write to its slot. */
+enum {
+	ABI_RULESET_EMPTY = 1,       /* no rules at all: deny */
+	ABI_RULESET_GROUPS = 2,      /* some rules name groups: look into members */
+	ABI_RULESET_ANY_SPLIT = 4,   /* rules for every peer stand in class 1 and are looked up beside the class */
+	ABI_RULESET_PREFIXES = 8,    /* some rules name narrower prefixes: look into peers */
+	ABI_RULESET_NACL = 16,       /* ordered and stateless */
+};
+struct abi_ruleset {
+	__u32 table_hi, table_lo;    /* name of its tables in peers, members, rules */
+	__u32 flags;
+	__u32 star;                  /* rule number counted when nothing matches; 0 for groups */
+};
+struct abi_policy {          /* map policies: ARRAY, index = slot */
+	struct abi_ruleset in, out;
+};
+_Static_assert(sizeof(struct abi_policy) == 32, "map layout");
+
+/* map peers: LPM {table, address} -> __u32 class (>= 2). Class 1 = any address; class 0 = none. */
+enum { ABI_CLASS_NONE = 0, ABI_CLASS_ANY = 1, ABI_CLASS_FIRST = 2 };
+struct abi_member_key {      /* map members: HASH; which class a group set is to a ruleset */
+	__u32 table_hi, table_lo;
+	__u32 members;       /* KIND_POLICY number of the peer's group set */
+};
+_Static_assert(sizeof(struct abi_member_key) == 12, "map layout");
+
+/* map rules: LPM; ports as prefixes. proto: 6, 17, 1, 58 and each protocol some rule names have
+ * complete tables of their own ("all" rules folded in); ABI_PROTO_OTHER serves the rest.
+ * port: TCP, UDP destination port; ICMP type << 8 | code; else 0. */
+#define ABI_PROTO_OTHER 255
+struct abi_rule_key {
+	__u32 prefixlen;     /* 128 + 0..16 */
+	__u32 table_hi, table_lo;
+	__u32 class;
+	__u8 family;         /* 4, 6 */
+	__u8 proto;
+	__u8 pad[2];
+	__u8 port[2];        /* be */
+	__u8 pad2[2];        /* beyond prefixlen, always zero */
+};
+#define ABI_RULE_KEY_BITS 128
+_Static_assert(sizeof(struct abi_rule_key) == 24, "map layout");
+struct abi_match {
+	__u32 rule;          /* rule number */
+	__u32 order;         /* the lowest order among matches decides (NACL: first match; groups: lowest line) */
+	__u8 allow;
+	__u8 flags;          /* ABI_MATCH_* */
+	__u8 pad[2];
+};
+/* The rule's peer is everything, and the other direction lets every answer to it out (semantics 5.3):
+ * flows it allows are not tracked unless something else says so. Set for TCP and UDP entries only. */
+enum { ABI_MATCH_UNTRACKED = 1 };
+_Static_assert(sizeof(struct abi_match) == 12, "map layout");
+
+/* ---- connections and the flow cache ---- */
+/* A flow as one port sends it. The value belongs to that port: its own tracked state, and the
+ * cached outcome of packets it sends. map flows: HASH, tracked, never evicted; map cache: LRU_HASH,
+ * untracked, losing an entry only costs time. */
+struct abi_flow_key {
+	__u32 port;          /* the sender */
+	__u8 proto;
+	__u8 family;         /* 4, 6 */
+	__u8 pad[2];
+	__u8 sport[2];       /* be; ICMP echo: identifier */
+	__u8 dport[2];       /* be; ICMP: type, code */
+	struct abi_addr src, dst;
+};
+_Static_assert(sizeof(struct abi_flow_key) == 44, "map layout");
+
+enum {
+	ABI_FLOW_TRACKED = 1,        /* this port's groups have admitted the flow */
+	ABI_FLOW_INBOUND = 2,        /* ... as one that came in: what the port sends are replies */
+	ABI_FLOW_SNAT = 4,           /* rewrite source to xaddr */
+	ABI_FLOW_DNAT = 8,           /* rewrite destination to xaddr */
+	ABI_FLOW_DYING = 16,         /* chosen for deletion: treat as absent */
+};
+/* tx, rx: TCP flag bits as on the wire (FIN 1, SYN 2, RST 4, ACK 16) plus: */
+enum { ABI_SEEN_ONE = 32, ABI_SEEN_MORE = 64 }; /* UDP, ICMP, others: one packet, more than one */
+
+enum abi_cached_gate { ABI_CACHED_SG_OUT, ABI_CACHED_NACL_OUT, ABI_CACHED_ROUTE, ABI_CACHED_NACL_IN, ABI_CACHED_SG_IN, ABI_CACHED_MAX };
+struct abi_flow {
+	__u64 seen_ns;       /* ktime (coarse) of the last packet this port sent */
+	__u64 created_ns;
+	__u64 valid_ns;      /* the cached outcome must be judged anew after this */
+	__u32 epoch;         /* policy epoch of the cached outcome; 0 = none yet */
+	__u32 peer;          /* port the outcome delivers to */
+	__u32 own_rule;      /* rule that admitted the flow at this port */
+	__u32 rule[ABI_CACHED_MAX]; /* deciding rule or route a gate; 0 = none applied */
+	__u16 reason_sg_out, reason_sg_in;
+	__u16 mtu;           /* 0 = do not care */
+	__u8 flags;
+	__u8 tx, rx;         /* what was seen from and to this port */
+	__u8 pad[3];
+	struct abi_addr xaddr;
+	__u32 pad2;
+};
+_Static_assert(sizeof(struct abi_flow) == 88, "map layout");
+
+/* ---- counters, per CPU ---- */
+struct abi_counter {         /* map rule_hits: PERCPU_ARRAY by rule number; route_hits by route number */
+	__u64 packets, bytes;
+};
+enum abi_path { ABI_PATH_CACHED, ABI_PATH_FULL, ABI_PATH_STACK, ABI_PATH_MAX };
+struct abi_port_stats {      /* map port_stats: PERCPU_ARRAY by port number */
+	__u64 path[ABI_PATH_MAX]; /* packets this port sent, by the way they took */
+	__u64 tx_packets, tx_bytes;   /* sent and allowed */
+	__u64 rx_packets, rx_bytes;   /* delivered */
+	__u64 denied;                 /* sent by it and denied anywhere in the pass */
+	__u64 events_lost;            /* verdict events that found the ring full or the bucket empty */
+	__u64 ct_full;
+};
+struct abi_gate_key {        /* map gate_hits: PERCPU_HASH; every verdict, exactly once a packet */
+	__u32 port;          /* the ENI whose gate it is */
+	__u16 gate, reason;
+	__u32 allow;         /* 0, 1 */
+};
+_Static_assert(sizeof(struct abi_gate_key) == 12, "map layout");
+
+/* ---- events ---- */
+enum { ABI_EVENT_NEW = 1, ABI_EVENT_DENY = 2, ABI_EVENT_WATCHED = 4 };
+struct abi_event {           /* ring buffer events */
+	__u64 time_ns;       /* ktime */
+	__u32 port;          /* sender */
+	__u32 peer;          /* receiver as far as known; 0 = none */
+	__u32 gate_port;     /* the ENI at whose gate a denial happened */
+	__u32 rule[ABI_CACHED_MAX];
+	__u32 deny_rule;     /* rule or route that denied; 0 = implicit */
+	__u32 len;           /* bytes from the IP header on */
+	__u32 epoch;
+	__u16 gate, reason;  /* of the denial; for an allowed packet NONE and ACCEPT, TRACKED, RELATED */
+	__u16 reason_sg_out, reason_sg_in;
+	__u8 allow, proto, family, flags; /* ABI_EVENT_* */
+	__u8 sport[2], dport[2]; /* be; as in abi_flow_key */
+	__u8 tcp_flags, tracked, pad[2];
+	struct abi_addr src, dst;
+};
+_Static_assert(sizeof(struct abi_event) == 104, "map layout");
+
+struct abi_bucket {          /* map buckets: ARRAY by port; token bucket of verdict events */
+	__u64 refilled_ns;
+	__u64 tokens;
+};
+
+/* ---- settings, map config: ARRAY[1] ---- */
+enum { ABI_CONFIG_KERNEL_PATH = 1, ABI_CONFIG_STRICT_ICMP = 2, ABI_CONFIG_STRICT_FRAGMENTS = 4, ABI_CONFIG_WATCH = 8 };
+enum abi_timer {
+	ABI_TIMER_TCP_SYN_SENT, ABI_TIMER_TCP_ESTABLISHED, ABI_TIMER_TCP_FIN_WAIT, ABI_TIMER_TCP_TIME_WAIT,
+	ABI_TIMER_TCP_CLOSE, ABI_TIMER_UDP, ABI_TIMER_UDP_STREAM, ABI_TIMER_ICMP, ABI_TIMER_OTHER,
+	ABI_TIMER_FRAGMENT, ABI_TIMER_VALID, ABI_TIMER_MAX
+};
+struct abi_config {
+	__u32 version;       /* ABI_VERSION */
+	__u32 epoch;         /* from 1; any change of rules, membership or routes adds 1 */
+	__u32 flags;
+	__u32 event_burst;   /* tokens a bucket holds */
+	__u64 event_ns;      /* one token every so many ns */
+	__u64 build;         /* hash of the programs that were loaded */
+	__u64 timer_ns[ABI_TIMER_MAX]; /* already divided by the lab's clock */
+};
+
+/* Fragments: the first one's answer serves the later ones. map frags: LRU_HASH. */
+struct abi_frag_key {
+	__u32 port;
+	__u8 proto, family, pad[2];
+	__u32 id;            /* be for IPv6; IPv4: 16 bit */
+	struct abi_addr src, dst;
+};
+_Static_assert(sizeof(struct abi_frag_key) == 44, "map layout");
+struct abi_frag {
+	__u64 seen_ns;
+	__u8 sport[2], dport[2]; /* be; of the first fragment */
+	__u32 first_end;     /* bytes of payload the first one covered */
+};
+
+/* A flow whose every packet is reported: probe. map watches: HASH by flow (port 0 = at any port). */
+struct abi_watch {
+	__u64 until_ns;
+};
+
+/* The maps, by the name they have in BPF and in pins. SYNC ones hold policy and are written by
+ * user space only; the others are the data path's own. */
+enum abi_map {
+	ABI_MAP_PORTS, ABI_MAP_ADDRS, ABI_MAP_ROUTES, ABI_MAP_INET, ABI_MAP_POLICIES, ABI_MAP_PEERS,
+	ABI_MAP_MEMBERS, ABI_MAP_RULES, ABI_MAP_SYNC_MAX
+};

@@ -1,0 +1,40 @@
+/* compile.h: rules in, tables out: what stands in the maps policies, peers, members and rules, byte
+ * for byte (abi.h). Pure. design 5 "Classification in constant time".
+ *
+ * One ruleset is one direction of one gate. Its rows are named by a 64-bit hash of their content,
+ * so equal rulesets share rows and a changed one stands beside the old one. */
+#pragma once
+#include <stdint.h>
+#include "filters/rows.h"
+#include "filters/rule.h"
+#include "util/err.h"
+
+/* One rule, everything resolved. */
+struct compile_rule {
+	const struct rule *rule;
+	uint32_t number;               /* rule number, for counters and words */
+	uint32_t order;                /* lower wins */
+	uint32_t group;                /* PEER_GROUP: number of the group named */
+	const struct prefix *prefixes; /* PEER_PREFIX_LIST: its entries */
+	uint32_t n_prefixes;
+	const char *place;             /* "FILE:LINE" or name, for errors; may be NULL */
+};
+/* A set of groups some interface carries: what group references are matched against. */
+struct compile_members {
+	uint32_t number;               /* KIND_POLICY number */
+	const uint32_t *groups;        /* group numbers, ascending */
+	uint32_t n_groups;
+};
+struct compile_ruleset {
+	const char *name;              /* "security groups web+db, inbound": for errors */
+	bool nacl;
+	uint32_t star;                 /* number of the implicit * rule (NACL) or 0 */
+	const struct compile_rule *rules;
+	uint32_t n_rules;
+	const struct compile_ruleset *other; /* the same policy's other direction: decides what is tracked */
+	uint32_t table_entries_max;    /* 0: 16 x (prefixes + port ranges) + 4096 */
+};
+/* Appends the ruleset's rows to rows and fills *ret (goes into abi_policy). members: every set that
+ * may be a peer. -E2BIG names the ruleset, the table, the limit and the rule that costs most. */
+int ruleset_compile(const struct compile_ruleset *in, const struct compile_members *members,
+		    uint32_t n_members, struct map_rows *rows, struct abi_ruleset *ret, struct err *e);

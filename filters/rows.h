@@ -1,0 +1,31 @@
+/* rows.h: contents of BPF maps as data: rows of (map, key bytes, value bytes), sorted. Pure.
+ * The compilers fill one; the plan compares two; the kernel room writes one; host maps hold one. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "abi.h"
+
+struct map_row {
+	uint8_t map;             /* enum abi_map */
+	uint8_t key_size, value_size;
+	uint32_t at;             /* offset of key, then value, in rows.bytes */
+};
+struct map_rows {
+	struct map_row *v;
+	size_t n, cap;
+	uint8_t *bytes;
+	size_t n_bytes, cap_bytes;
+	bool sorted;
+};
+
+extern const struct abi_map_shape { const char *name; uint8_t key_size, value_size; } abi_map_shapes[ABI_MAP_SYNC_MAX];
+
+void map_rows_init(struct map_rows *r);
+void map_rows_done(struct map_rows *r);
+/* Appends one row; sizes come from abi_map_shapes. */
+void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const void *value);
+/* By map, then key (memcmp); asserts that no key stands twice. */
+void map_rows_sort(struct map_rows *r);
+static inline const void *map_row_key(const struct map_rows *r, const struct map_row *row) { return r->bytes + row->at; }
+static inline const void *map_row_value(const struct map_rows *r, const struct map_row *row) { return r->bytes + row->at + row->key_size; }

@@ -1,0 +1,54 @@
+/* document.h: a topology as sections of key = value entries, each with its place and origin,
+ * before any meaning. File text becomes a document; API edits change one; build.h makes a model of it.
+ * The daemon keeps the document as what was asked. Pure. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "model/model.h"
+#include "util/diag.h"
+
+struct entry {
+	char *key, *value;     /* value trimmed, comment cut, never NULL */
+	char *note;            /* comment text after " ;" on a rule line, or NULL */
+	enum origin origin;
+	struct src_loc loc;
+};
+struct section {
+	char *kind, *name;     /* name "" for [expect], [lab] without a name */
+	enum origin origin;
+	struct src_loc loc;
+	struct entry *entries;
+	size_t n, cap;
+};
+struct document {
+	char *file;            /* owner of the loc.file strings; may be NULL */
+	struct section *sections; /* file order, API sections after */
+	size_t n, cap;
+};
+
+void document_init(struct document *d);
+void document_done(struct document *d);
+#define _cleanup_document_ __attribute__((cleanup(document_done)))
+/* Parses INI text (inih behind our line reader; design 3 lists the traps that are closed here).
+ * file is the name used in messages. Findings go to diags; returns -EINVAL when there were errors
+ * (the document then holds what could be read, so that semantic checks can still report more). */
+int document_parse(const char *text, size_t len, const char *file, struct document *d, struct diag_list *diags);
+void document_copy(const struct document *from, struct document *to);
+/* base = what runs (file and API entries), file = a newly read file. The result has all of file and
+ * base's API sections and entries. */
+void document_merge_file(const struct document *base, const struct document *file, struct document *ret);
+
+enum edit_op { EDIT_CREATE, EDIT_DELETE, EDIT_SET, EDIT_UNSET };
+struct edit {
+	enum edit_op op;
+	const char *kind, *name;   /* of the section */
+	const char *key, *value;   /* SET: both; UNSET: value NULL = all values of the key; CREATE, DELETE: NULL */
+};
+/* SET on a repeatable key adds a line, on a scalar key replaces the value. -ENOENT unknown section,
+ * -EEXIST, -EINVAL unknown kind or key; the error names the object. */
+int document_edit(struct document *d, const struct edit *edit, struct err *e);
+/* Canonical INI text of the whole document (for `vpc show topology`, fmt). Returns a string to free(). */
+char *document_format(const struct document *d);
+/* JSON with origins and places, and back. */
+char *document_dump(const struct document *d);
+int document_load(const char *json, struct document *ret, struct err *e);

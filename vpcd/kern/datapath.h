@@ -1,0 +1,61 @@
+/* datapath.h: the BPF objects of one lab: programs and maps, pinned under BPF_DIR/LAB (0700). */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "filters/rows.h"
+#include "plan/state.h"
+#include "util/err.h"
+
+struct datapath;
+struct datapath_sizes {
+	uint32_t ports, rules, routes, tables_rows; /* wanted room; rounded up with room to grow */
+	uint32_t flows;                             /* state table entries */
+};
+
+/* Opens the pinned objects of a lab; -ENOENT when there are none, -ESTALE when they are of another build. */
+int datapath_open(const char *lab_bpf_dir, struct datapath **ret, struct err *e);
+/* Loads programs and maps anew and pins them (replacing pins of another build; connections and
+ * counters are carried over where the layout is the same). */
+int datapath_load(const char *lab_bpf_dir, const struct datapath_sizes *sizes, struct datapath **ret, struct err *e);
+bool datapath_has_room(const struct datapath *d, const struct datapath_sizes *sizes);
+void datapath_close(struct datapath **d);
+/* Removes the pins; programs and maps go with the last filter that uses them. */
+int datapath_unpin(const char *lab_bpf_dir, struct err *e);
+
+/* Call inside the device's namespace (netns_call). attach creates clsact when missing and replaces
+ * our own filter in place; attached: 1 the loaded program, 0 none of ours or another one. */
+int datapath_attach(struct datapath *d, enum tc_hook hook, uint32_t ifindex, struct err *e);
+int datapath_attached(struct datapath *d, enum tc_hook hook, uint32_t ifindex);
+
+/* The policy maps as rows (sorted), and single writes. */
+int datapath_dump(struct datapath *d, struct map_rows *ret, struct err *e);
+int datapath_row_set(struct datapath *d, const struct map_rows *rows, const struct map_row *row, struct err *e);
+int datapath_row_del(struct datapath *d, const struct map_rows *rows, const struct map_row *row, struct err *e);
+/* Everything judged from now on is judged by the maps as they are now. Returns the new epoch. */
+uint32_t datapath_epoch_bump(struct datapath *d);
+
+struct datapath_config {
+	bool kernel_path;      /* datapath = kernel */
+	bool strict_icmp, strict_fragments;
+	uint32_t clock;        /* timers run this many times faster */
+	uint32_t event_burst, events_per_s; /* a port */
+};
+int datapath_configure(struct datapath *d, const struct datapath_config *c, struct err *e);
+
+/* Sums over CPUs. */
+int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *ret);
+int datapath_route_hits(struct datapath *d, uint32_t route, struct abi_counter *ret);
+int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats *ret);
+/* fn returns non-zero to stop. */
+int datapath_gate_hits(struct datapath *d, int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx);
+int datapath_flows(struct datapath *d, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx);
+int datapath_flush(struct datapath *d, uint32_t port); /* forgets connections; 0 = all ports. Count or negative errno */
+int datapath_reap(struct datapath *d);                 /* deletes expired connections; count */
+uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow);
+
+/* Verdict events: fd for epoll, consume calls fn for each that waits. */
+int datapath_events_fd(struct datapath *d);
+int datapath_events_consume(struct datapath *d, int (*fn)(void *ctx, const struct abi_event *ev), void *ctx);
+/* Reports every packet of a flow (both directions must be watched apart) until a time; port 0 = any. */
+int datapath_watch(struct datapath *d, const struct abi_flow_key *flow, uint64_t for_ns, struct err *e);
+int datapath_unwatch(struct datapath *d, const struct abi_flow_key *flow);

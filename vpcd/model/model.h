@@ -1,0 +1,238 @@
+/* model.h: one lab as AWS would describe it: VPCs, subnets, tables, gateways, groups, instances.
+ * Pure data in one arena; objects refer to each other by index into the arrays below (NONE = no
+ * object). Indexes are meaningless outside one struct model: use number, id or name there. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "filters/rule.h"
+#include "util/addr.h"
+#include "util/err.h"
+
+struct arena;
+
+#define NONE UINT32_MAX
+
+enum origin { ORIGIN_FILE, ORIGIN_API, ORIGIN_MANAGED, ORIGIN_IMPLICIT /* AWS made it: main table, default NACL… */ };
+
+enum obj_kind {
+	KIND_LAB, KIND_VPC, KIND_SUBNET, KIND_ROUTE_TABLE, KIND_IGW, KIND_NAT_GATEWAY,
+	KIND_SECURITY_GROUP, KIND_NACL, KIND_PREFIX_LIST, KIND_INSTANCE, KIND_INTERFACE,
+	KIND_HOST, KIND_EXPECT,
+	/* numbered things that are not sections of their own */
+	KIND_RULE, KIND_ROUTE, KIND_PORT, KIND_POLICY,
+	KIND_MAX
+};
+/* Section name in the file and in paths: "vpc", "internet-gateway", … */
+const char *obj_kind_name(enum obj_kind k);
+
+struct obj {
+	const char *name;
+	const char *id;         /* "vpc-" + 17 hex; semantics 18.2 */
+	uint32_t number;        /* from 1, allocated once a lab and kind; 0 = none */
+	enum origin origin;
+	struct src_loc loc;     /* of the section header */
+};
+
+struct vpc {
+	struct obj obj;
+	struct prefix *cidrs;   /* [0] is the primary one */
+	uint32_t n_cidrs;
+	uint32_t main_table, default_nacl, default_group; /* indexes, never NONE */
+	uint32_t igw;           /* index or NONE */
+	uint32_t table_number;  /* number of the "local" address space in maps = obj.number */
+};
+
+struct subnet {
+	struct obj obj;
+	uint32_t vpc;
+	char zone[8];           /* "a" */
+	struct prefix cidr;
+	uint32_t route_table;   /* index; the main one when the file names none */
+	uint32_t nacl;
+	bool implicit_table;    /* association with the main table is implicit */
+	bool map_public_ip;
+};
+
+enum target_kind { TARGET_LOCAL, TARGET_IGW, TARGET_NAT, TARGET_ENI, TARGET_INSTANCE, TARGET_KIND_MAX };
+struct route {
+	uint32_t number;        /* KIND_ROUTE number */
+	struct prefix dst;
+	uint32_t prefix_list;   /* index when the line said pl:NAME (one struct route an entry), else NONE */
+	enum target_kind target;
+	uint32_t target_index;  /* igw, nat gateway, eni (TARGET_ENI, TARGET_INSTANCE: index into enis) */
+	bool blackhole;         /* target gone or unusable: the route stays, packets die */
+	enum origin origin;     /* IMPLICIT for local */
+	struct src_loc loc;
+};
+struct route_table {
+	struct obj obj;
+	uint32_t vpc;
+	bool is_main;
+	struct route *routes;   /* ordered by prefix */
+	uint32_t n_routes;
+};
+
+struct igw {
+	struct obj obj;
+	uint32_t vpc;
+	uint32_t port;          /* number of the router end of its link */
+	uint32_t inet_port;     /* number of the internet's end */
+};
+
+struct prefix_list {
+	struct obj obj;
+	struct prefix *entries;
+	uint32_t n_entries;
+};
+
+/* A rule where it stands. number is stable for the same owner, direction and text. */
+struct model_rule {
+	struct rule rule;
+	uint32_t number;        /* KIND_RULE number */
+	uint32_t order;         /* rank: NACL rule number order, or place in the file, from 1 */
+	uint32_t peer_index;    /* PEER_GROUP: security group; PEER_PREFIX_LIST: prefix list; else NONE */
+	enum origin origin;
+	struct src_loc loc;     /* line 0 for implicit rules */
+};
+struct rule_list {
+	struct model_rule *v;
+	uint32_t n;
+};
+struct security_group {
+	struct obj obj;
+	uint32_t vpc;
+	bool is_default;
+	struct rule_list dir[2]; /* by enum rule_dir */
+};
+struct nacl {
+	struct obj obj;
+	uint32_t vpc;
+	bool is_default;
+	struct rule_list dir[2]; /* ascending rule number; the implicit * is not listed */
+	uint32_t star[2];        /* KIND_RULE numbers of the implicit * rules */
+};
+
+enum eni_owner { ENI_OF_INSTANCE, ENI_OF_NAT_GATEWAY };
+struct eni_addr {
+	struct addr addr;        /* private */
+	struct addr public_ip;   /* all zero = none */
+	bool automatic, public_automatic; /* given by us, kept for a running lab */
+};
+struct eni {
+	struct obj obj;          /* name: the instance's, NAT gateway's or interface's; number: KIND_PORT */
+	enum eni_owner owner;
+	uint32_t owner_index;    /* instance (NONE for an unattached interface) or NAT gateway */
+	uint32_t device_index;   /* ethN inside the instance */
+	uint32_t subnet;
+	struct eni_addr *addrs;  /* [0] is the primary one */
+	uint32_t n_addrs;
+	uint32_t *groups;        /* indexes, ascending; none for a NAT gateway */
+	uint32_t n_groups;
+	uint32_t policy;         /* KIND_POLICY number of its set of groups; 0 = no groups */
+	bool source_dest_check;
+};
+
+struct listen_spec {
+	uint8_t proto;           /* 6 or 17 */
+	uint16_t port;           /* host order */
+};
+struct workload {                /* what runs inside */
+	struct listen_spec *listen;
+	uint32_t n_listen;
+	const char **run;        /* each one command line, argv split by blanks and quotes, no shell */
+	uint32_t n_run;
+};
+
+struct instance {
+	struct obj obj;
+	uint32_t *enis;          /* [0] is the primary one (device index 0) */
+	uint32_t n_enis;
+	struct workload work;
+};
+struct nat_gateway {
+	struct obj obj;
+	uint32_t eni;
+	bool is_public;
+};
+struct host {
+	struct obj obj;
+	struct addr addr;
+	uint32_t port;           /* number of the internet's end of its link */
+	struct workload work;
+};
+
+/* One expect line. */
+struct expect {
+	bool allow;
+	const char *flow;        /* text of FLOW, as written */
+	const char *at_leg;      /* "forward", "return" or NULL */
+	const char *at_gate;     /* gate name or NULL */
+	const char *at_object;   /* object name or NULL */
+	struct src_loc loc;
+};
+
+enum datapath_mode { DATAPATH_AUTO, DATAPATH_FAST, DATAPATH_KERNEL };
+
+/* AWS quotas as settings; UINT32_MAX = off. Defaults: semantics 1.5. */
+struct quotas {
+	uint32_t vpcs, subnets_per_vpc, cidrs_per_vpc, igws, nat_gateways_per_zone, nacls_per_vpc,
+		rules_per_nacl, route_tables_per_vpc, routes_per_table, groups, rules_per_group,
+		groups_per_eni, prefix_list_entries, addresses_per_eni;
+};
+
+struct model {
+	struct arena *arena;
+	const char *name;        /* of the lab */
+	const char *file;        /* as given, for messages; may be NULL */
+	enum datapath_mode datapath;
+	struct quotas quotas;
+	uint32_t conntrack_entries; /* per ENI */
+	uint32_t clock;          /* time runs this many times faster; 1 */
+
+#define MODEL_ARRAY(type, name) struct type *name; uint32_t n_##name
+	MODEL_ARRAY(vpc, vpcs);
+	MODEL_ARRAY(subnet, subnets);
+	MODEL_ARRAY(route_table, route_tables);
+	MODEL_ARRAY(igw, igws);
+	MODEL_ARRAY(nat_gateway, nat_gateways);
+	MODEL_ARRAY(security_group, security_groups);
+	MODEL_ARRAY(nacl, nacls);
+	MODEL_ARRAY(prefix_list, prefix_lists);
+	MODEL_ARRAY(instance, instances);
+	MODEL_ARRAY(eni, enis);
+	MODEL_ARRAY(host, hosts);
+	MODEL_ARRAY(expect, expects);
+#undef MODEL_ARRAY
+};
+
+void model_free(struct model **m);
+#define _cleanup_model_ __attribute__((cleanup(model_free)))
+
+/* Lookups by name; NONE when there is none. Linear is not good enough at 5,000 instances: they hash. */
+uint32_t model_find_vpc(const struct model *m, const char *name);
+uint32_t model_find_subnet(const struct model *m, const char *name);
+uint32_t model_find_instance(const struct model *m, const char *name);
+uint32_t model_find_eni(const struct model *m, const char *name);   /* instance, interface or NAT gateway name */
+uint32_t model_find_host(const struct model *m, const char *name);
+uint32_t model_find_security_group(const struct model *m, const char *name, uint32_t vpc); /* vpc NONE: any */
+/* Who owns a private address in a VPC; which ENI address holds a public one; NONE. *addr_index may be NULL. */
+uint32_t model_eni_by_addr(const struct model *m, uint32_t vpc, const struct addr *a, uint32_t *addr_index);
+uint32_t model_eni_by_public(const struct model *m, const struct addr *a, uint32_t *addr_index);
+uint32_t model_host_by_addr(const struct model *m, const struct addr *a);
+/* Where rule or route NUMBER stands, for words: false when unknown. owner_kind/name say whose it is. */
+struct rule_place {
+	enum obj_kind owner_kind;    /* KIND_SECURITY_GROUP, KIND_NACL, KIND_ROUTE_TABLE */
+	const char *owner;
+	struct src_loc loc;
+	const struct model_rule *rule; /* NULL for routes and for the implicit * */
+	const struct route *route;
+	bool allow;
+	enum rule_dir dir;
+};
+bool model_rule_place(const struct model *m, uint32_t number, struct rule_place *ret);
+bool model_route_place(const struct model *m, uint32_t number, struct rule_place *ret);
+static inline uint32_t model_eni_vpc(const struct model *m, uint32_t eni)
+{
+	return m->subnets[m->enis[eni].subnet].vpc;
+}

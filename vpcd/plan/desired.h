@@ -1,0 +1,19 @@
+/* desired.h: from a model to the kernel state it means. Pure.
+ * The rows follow design 5: one router namespace a VPC, a veth pair an ENI, AWS route tables as
+ * Linux tables ABI_ROUTE_TABLE_BASE + number with throw for local, chosen by mark, ABI_LOCAL_TABLE_BASE + VPC
+ * number for host routes, last rule a blackhole. The maps follow bpf/abi.h. */
+#pragma once
+#include "model/model.h"
+#include "plan/state.h"
+#include "util/err.h"
+
+/* -E2BIG when a rule set does not fit its tables (names it), or the lab has too many ports. */
+int state_desired(const struct model *m, struct state **ret, struct err *e);
+/* Only the maps: what the filter engine on the host needs (trace, test, replay). */
+int maps_desired(const struct model *m, struct map_rows *ret, struct err *e);
+
+/* Names, used by everyone who looks for a namespace or interface. buf holds at least 128 bytes. */
+char *ns_name_of(const struct model *m, const char *object, char *buf);      /* LAB.NAME */
+char *ns_name_router(const struct model *m, uint32_t vpc, char *buf);
+char *ns_name_internet(const struct model *m, char *buf);
+void port_mac(uint32_t port, uint8_t mac[6]);
