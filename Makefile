@@ -84,7 +84,7 @@ SKEL     := $(if $(BPF_SRCS),$(B)/vpcd.skel.h)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps demo test check test-unit test-bpf test-net test-bins asan cover lint install clean FORCE
+.PHONY: all deps demo test check test-unit test-bpf test-net test-bins asan cover lint format install clean FORCE
 # Several goals at once (clean all; test lint) run one after another; each is still parallel inside.
 ifneq ($(word 2,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -237,6 +237,10 @@ lint: $(SKEL)
 	$(Q)tests/lint/rooms
 	$(Q)tests/lint/words
 	$(Q)CPPFLAGS='$(CPPFLAGS)' tests/lint/headers
+
+# make format FILES="a.c b.h" (everything when FILES is not given)
+format:
+	clang-format -i $(or $(FILES),$(C_FILES))
 
 COVER_BINS := $(UNIT_SRCS:%.c=$(B)/cover/%)
 cover: $(COVER_BINS)

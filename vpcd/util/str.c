@@ -132,7 +132,7 @@ bool str_is_name(const char *s)
 	return n > 0;
 }
 
-/* Near enough: a third of the longer word, rounded up, and something must be left in common. */
+/* Near enough: one mistake, or one in each three letters of the longer word, and something left in common. */
 const char *str_nearest(const char *s, const char *const *candidates, size_t n)
 {
 	const char *best = NULL;
@@ -149,7 +149,7 @@ const char *str_nearest(const char *s, const char *const *candidates, size_t n)
 		if (nc > NEAREST_LEN_MAX)
 			continue;
 		d = distance(s, ns, candidates[i], nc);
-		if (d > (longer + 2) / 3 || d >= longer)
+		if (d > (longer < 6 ? 1 : longer / 3) || d >= longer)
 			continue;
 		if (!best || d < best_distance) {
 			best = candidates[i];
