@@ -1,0 +1,320 @@
+/* flow.c: reads FLOW texts and finds out who sends to which address. Pure.
+ *
+ * The text is one line of a person's thought, so every error says which word was not understood
+ * and how a flow is written. Which address DST stands for is decided here and nowhere else:
+ * design 3 "DST stands for its private address where SRC is joined to it". */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "filters/rule.h"
+#include "model/flow.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+enum { SPORT_DEFAULT = 40000, PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58 };
+enum { ICMP_ECHO = 8 };
+#define HOW "write SRC[:PORT] -> DST PROTO[/PORT], e.g. laptop -> web-1 tcp/443"
+#define HOW_PROTO "write tcp/PORT, udp/PORT, icmp, icmp/TYPE[.CODE] or a protocol number"
+
+struct end_text {
+	char name[64], at[64];
+}; /* NAME[@AT] */
+
+static int split_port(char *word, uint16_t *ret_sport, struct err *e);
+static int split_end(const char *word, struct end_text *ret, struct err *e);
+static int find_end(const struct model *m, const struct end_text *t, struct flow_end *ret, struct err *e);
+static int source_addr(const struct model *m, const struct end_text *t, struct flow_end *end, struct err *e);
+static int dst_addr(const struct model *m, const struct end_text *t, struct flow *f, struct err *e);
+static int parse_proto(const char *text, struct flow *f, struct err *e);
+static int unknown_name(const struct model *m, const char *name, struct err *e);
+static uint32_t end_vpc(const struct model *m, const struct flow_end *end);
+
+int flow_parse(const struct model *m, const char *text, struct flow *ret, struct err *e)
+{
+	_cleanup_free_ char *copy = xstrdup(text);
+	char *p = copy, *src = str_word(&p), *arrow = str_word(&p), *dst = str_word(&p), *proto = str_word(&p);
+	char *more = str_word(&p);
+
+	if (!src)
+		return err_set(e, -EINVAL, "the flow is empty; " HOW);
+	if (!arrow || strcmp(arrow, "->") != 0)
+		return err_set(e, -EINVAL, "\"%s\": \"->\" is wanted after %s; " HOW, text, src);
+	if (!dst || !proto)
+		return err_set(e, -EINVAL, "\"%s\" has no %s; " HOW, text, dst ? "protocol" : "destination");
+	if (more)
+		return err_set(e, -EINVAL, "\"%s\": what is \"%s\" after the protocol? " HOW, text, more);
+	return flow_parse_words(m, src, dst, proto, ret, e);
+}
+
+int flow_parse_words(const struct model *m, const char *src, const char *dst, const char *proto, struct flow *ret,
+		     struct err *e)
+{
+	struct flow f = { .sport = SPORT_DEFAULT };
+	struct end_text from, to;
+	char word[128];
+	int r;
+
+	if (snprintf(word, sizeof(word), "%s", src) >= (int)sizeof(word))
+		return err_set(e, -EINVAL, "the source \"%.40s…\" is too long for a name or an address", src);
+	r = split_port(word, &f.sport, e);
+	if (r < 0)
+		return r;
+	r = split_end(word, &from, e);
+	if (r < 0)
+		return r;
+	r = split_end(dst, &to, e);
+	if (r < 0)
+		return r;
+	r = parse_proto(proto, &f, e);
+	if (r < 0)
+		return r;
+	r = find_end(m, &from, &f.src, e);
+	if (r < 0)
+		return r;
+	r = find_end(m, &to, &f.dst, e);
+	if (r < 0)
+		return r;
+	snprintf(f.src.name, sizeof(f.src.name), "%.62s", word);
+	snprintf(f.dst.name, sizeof(f.dst.name), "%.62s", dst);
+	r = source_addr(m, &from, &f.src, e);
+	if (r < 0)
+		return r;
+	r = dst_addr(m, &to, &f, e);
+	if (r < 0)
+		return r;
+	*ret = f;
+	return 0;
+}
+
+char *flow_format(const struct flow *f, char *buf, size_t size)
+{
+	char sport[8] = "", proto[24], name[8];
+	bool has_ports = f->proto == PROTO_TCP || f->proto == PROTO_UDP;
+
+	if (has_ports && f->sport != SPORT_DEFAULT)
+		snprintf(sport, sizeof(sport), ":%u", f->sport);
+	rule_proto_name(f->proto, name);
+	if (has_ports)
+		snprintf(proto, sizeof(proto), "%s/%u", name, f->dport);
+	else if (f->proto == PROTO_ICMP && (f->icmp_type != ICMP_ECHO || f->icmp_code != 0))
+		snprintf(proto, sizeof(proto), "%s/%u.%u", name, f->icmp_type, f->icmp_code);
+	else
+		snprintf(proto, sizeof(proto), "%s", name);
+	snprintf(buf, size, "%s%s -> %s %s", f->src.name, sport, f->dst.name, proto);
+	return buf;
+}
+
+/* Cuts ":PORT" off. IPv6 addresses have colons of their own: those carry no port here. */
+static int split_port(char *word, uint16_t *ret_sport, struct err *e)
+{
+	char *colon = strchr(word, ':');
+	uint32_t port;
+
+	if (!colon || strchr(colon + 1, ':'))
+		return 0;
+	if (str_to_u32(colon + 1, 1, 65535, &port) < 0)
+		return err_set(e, -EINVAL, "\"%s\": the source port must be a number from 1 to 65535", word);
+	*colon = '\0';
+	*ret_sport = (uint16_t)port;
+	return 0;
+}
+
+static int split_end(const char *word, struct end_text *ret, struct err *e)
+{
+	const char *at = strchr(word, '@');
+	size_t n = at ? (size_t)(at - word) : strlen(word);
+
+	if (n == 0 || n >= sizeof(ret->name) || (at && (!at[1] || strlen(at + 1) >= sizeof(ret->at))))
+		return err_set(e, -EINVAL,
+			       "\"%.60s\" is no end of a flow; write a name, an address, NAME@public or NAME@ADDRESS",
+			       word);
+	memcpy(ret->name, word, n);
+	ret->name[n] = '\0';
+	snprintf(ret->at, sizeof(ret->at), "%s", at ? at + 1 : "");
+	return 0;
+}
+
+/* By name, else by address: a host's, a private one (of one VPC only), a public one; else nobody's. */
+static int find_end(const struct model *m, const struct end_text *t, struct flow_end *ret, struct err *e)
+{
+	struct addr a;
+	uint32_t i, found = NONE;
+
+	*ret = (struct flow_end){ .kind = END_ADDRESS, .index = NONE };
+	if ((i = model_find_instance(m, t->name)) != NONE && m->instances[i].n_enis) {
+		i = m->instances[i].enis[0];
+		*ret = (struct flow_end){ .kind = END_ENI, .index = i, .port = m->enis[i].obj.number };
+		return 0;
+	}
+	if ((i = model_find_eni(m, t->name)) != NONE) {
+		*ret = (struct flow_end){ .kind = END_ENI, .index = i, .port = m->enis[i].obj.number };
+		return 0;
+	}
+	if ((i = model_find_host(m, t->name)) != NONE) {
+		*ret = (struct flow_end){ .kind = END_HOST, .index = i, .port = m->hosts[i].port };
+		return 0;
+	}
+	if (addr_parse(t->name, &a) < 0)
+		return unknown_name(m, t->name, e);
+	if (t->at[0])
+		return err_set(e, -EINVAL, "%s@%s: @ chooses an address of a named instance; %s is an address already",
+			       t->name, t->at, t->name);
+	ret->addr = a;
+	if ((i = model_host_by_addr(m, &a)) != NONE) {
+		*ret = (struct flow_end){ .kind = END_HOST, .index = i, .port = m->hosts[i].port, .addr = a };
+		return 0;
+	}
+	for (uint32_t v = 0; v < m->n_vpcs; v++) {
+		i = model_eni_by_addr(m, v, &a, NULL);
+		if (i == NONE)
+			continue;
+		if (found != NONE)
+			return err_set(e, -EINVAL, "%s is %s in %s and %s in %s; write the name instead of the address",
+				       t->name, m->enis[found].obj.name, m->vpcs[model_eni_vpc(m, found)].obj.name,
+				       m->enis[i].obj.name, m->vpcs[v].obj.name);
+		found = i;
+	}
+	if (found == NONE)
+		found = model_eni_by_public(m, &a, NULL);
+	if (found != NONE)
+		*ret = (struct flow_end){
+			.kind = END_ENI, .index = found, .port = m->enis[found].obj.number, .addr = a
+		};
+	return 0;
+}
+
+/* SRC@ADDRESS may be an address that is not its own: that is how a spoofed packet is asked for. */
+static int source_addr(const struct model *m, const struct end_text *t, struct flow_end *end, struct err *e)
+{
+	uint32_t at;
+
+	if (end->kind == END_HOST)
+		end->addr = m->hosts[end->index].addr;
+	if (end->kind == END_ENI) {
+		/* Given by its public address: it sends from the private one behind it. */
+		if (!addr_is_zero(&end->addr) && model_eni_by_public(m, &end->addr, &at) == end->index)
+			end->addr = m->enis[end->index].addrs[at].addr;
+		else if (addr_is_zero(&end->addr))
+			end->addr = m->enis[end->index].addrs[0].addr;
+	}
+	if (!t->at[0])
+		return 0;
+	if (addr_parse(t->at, &end->addr) < 0)
+		return err_set(e, -EINVAL, "%s@%s: a source sends from an address; write %s or %s@ADDRESS", t->name,
+			       t->at, t->name, t->name);
+	return 0;
+}
+
+static int dst_addr(const struct model *m, const struct end_text *t, struct flow *f, struct err *e)
+{
+	const struct eni *eni;
+	struct addr want;
+
+	if (f->dst.kind == END_HOST) {
+		f->dst_addr = m->hosts[f->dst.index].addr;
+		if (t->at[0] && strcmp(t->at, "public") != 0 &&
+		    (addr_parse(t->at, &want) < 0 || addr_cmp(&want, &f->dst_addr) != 0))
+			return err_set(e, -EINVAL, "host %s has only one address; leave @%s out", t->name, t->at);
+		return 0;
+	}
+	if (f->dst.kind == END_ADDRESS || !addr_is_zero(&f->dst.addr)) { /* written as an address: taken as it is */
+		f->dst_addr = f->dst.addr;
+		return 0;
+	}
+	eni = &m->enis[f->dst.index];
+	if (!t->at[0] && end_vpc(m, &f->src) == model_eni_vpc(m, f->dst.index)) {
+		f->dst_addr = eni->addrs[0].addr;
+		return 0;
+	}
+	if (!t->at[0] || strcmp(t->at, "public") == 0) {
+		f->dst_addr = eni->addrs[0].addr;
+		f->no_public = true;
+		for (uint32_t i = 0; i < eni->n_addrs && f->no_public; i++) {
+			if (addr_is_zero(&eni->addrs[i].public_ip))
+				continue;
+			f->dst_addr = eni->addrs[i].public_ip;
+			f->no_public = false;
+		}
+		return 0;
+	}
+	if (addr_parse(t->at, &want) < 0)
+		return err_set(e, -EINVAL, "%s@%s: after @ stands \"public\" or one of its addresses", t->name, t->at);
+	for (uint32_t i = 0; i < eni->n_addrs; i++) {
+		if (addr_cmp(&want, &eni->addrs[i].addr) != 0 && addr_cmp(&want, &eni->addrs[i].public_ip) != 0)
+			continue;
+		f->dst_addr = want;
+		return 0;
+	}
+	return err_set(e, -ENOENT, "%s has no address %s; leave it out, or write %s@public", t->name, t->at, t->name);
+}
+
+static int parse_proto(const char *text, struct flow *f, struct err *e)
+{
+	char name[32], *arg;
+	uint16_t proto;
+	uint32_t port;
+
+	if (snprintf(name, sizeof(name), "%s", text) >= (int)sizeof(name))
+		return err_set(e, -EINVAL, "protocol \"%.24s…\" is not known; " HOW_PROTO, text);
+	arg = strchr(name, '/');
+	if (arg)
+		*arg++ = '\0';
+	if (rule_proto_parse(name, &proto) < 0 || proto > 255)
+		return err_set(e, -EINVAL, "protocol \"%s\" is not known; " HOW_PROTO, name);
+	f->proto = (uint8_t)proto;
+	if (proto == PROTO_TCP || proto == PROTO_UDP) {
+		if (!arg)
+			return err_set(e, -EINVAL, "%s needs a destination port, e.g. %s/%s", name, name,
+				       proto == PROTO_TCP ? "443" : "53");
+		if (str_to_u32(arg, 1, 65535, &port) < 0)
+			return err_set(e, -EINVAL, "%s/%s: the port must be a number from 1 to 65535", name, arg);
+		f->dport = (uint16_t)port;
+		return 0;
+	}
+	if (proto == PROTO_ICMP6)
+		return err_set(e, -EINVAL, "icmpv6 is not carried in this lab; " HOW_PROTO);
+	if (proto == PROTO_ICMP) {
+		int16_t type = ICMP_ECHO, code = 0;
+		char *dot = arg ? strchr(arg, '.') : NULL;
+
+		if (dot)
+			*dot = '/'; /* a rule writes TYPE/CODE */
+		if (arg && (!*arg || rule_icmp_parse(arg, proto, &type, &code) < 0 || type < 0))
+			return err_set(
+				e, -EINVAL,
+				"\"%s\" is no ICMP type; write icmp, icmp/TYPE or icmp/TYPE.CODE with numbers, or a name such as icmp/echo-request",
+				text);
+		f->icmp_type = (uint8_t)type;
+		f->icmp_code = (uint8_t)(code < 0 ? 0 : code);
+		return 0;
+	}
+	if (arg)
+		return err_set(e, -EINVAL, "protocol %s has no ports; write %s alone", name, name);
+	return 0;
+}
+
+static int unknown_name(const struct model *m, const char *name, struct err *e)
+{
+	_cleanup_free_ const char **all = xcalloc(m->n_instances + m->n_enis + m->n_hosts + 1, sizeof(*all));
+	const char *near;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < m->n_instances; i++)
+		all[n++] = m->instances[i].obj.name;
+	for (uint32_t i = 0; i < m->n_enis; i++)
+		all[n++] = m->enis[i].obj.name;
+	for (uint32_t i = 0; i < m->n_hosts; i++)
+		all[n++] = m->hosts[i].obj.name;
+	near = str_nearest(name, all, n);
+	if (near)
+		return err_set(e, -ENOENT, "lab %s has no instance, interface or host \"%s\"; did you mean %s?",
+			       m->name, name, near);
+	return err_set(e, -ENOENT, "lab %s has no instance, interface or host \"%s\", and it is no address", m->name,
+		       name);
+}
+
+static uint32_t end_vpc(const struct model *m, const struct flow_end *end)
+{
+	return end->kind == END_ENI ? model_eni_vpc(m, end->index) : NONE;
+}
