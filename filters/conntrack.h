@@ -1,0 +1,147 @@
+/* conntrack.h: connections as the interfaces of a VPC see them. Compiles for BPF and host.
+ *
+ * An entry belongs to one port (abi_flow_key: a flow as that port sends it) and holds
+ *   - the port's own tracked state: its groups admitted the flow, outbound or inbound, by which rule;
+ *   - the cached outcome of the packets the port sends, good for one policy epoch and a few seconds.
+ * A packet S -> D therefore touches the entry of S only; the entry of D (the reverse key) is its twin.
+ * Both ends of a tracked flow have one; liveness looks at the later of the two last packets.
+ *
+ * TCP state is derived, never stored: tx and rx are the flags seen from and to the port.
+ *   seen                              state         timer
+ *   RST either way                    closed        TCP_CLOSE
+ *   FIN both ways                     time-wait     TCP_TIME_WAIT
+ *   FIN one way                       fin-wait      TCP_FIN_WAIT
+ *   ACK both ways                     established   TCP_ESTABLISHED
+ *   anything less                     opening       TCP_SYN_SENT
+ * A flow picked up in the middle is judged by the rules and becomes established (semantics 5.3). */
+#pragma once
+#include "filters/packet.h"
+
+enum flow_state { FLOW_OPENING, FLOW_ESTABLISHED, FLOW_FIN_WAIT, FLOW_TIME_WAIT, FLOW_CLOSED, FLOW_SINGLE, FLOW_STREAM, FLOW_ICMP, FLOW_OTHER };
+
+/* The flow as the port at the other end sends it. */
+static __always_inline void flow_key_reverse(const struct abi_flow_key *k, __u32 port, struct abi_flow_key *ret)
+{
+	__builtin_memset(ret, 0, sizeof(*ret));
+	ret->port = port;
+	ret->proto = k->proto;
+	ret->family = k->family;
+	ret->src = k->dst;
+	ret->dst = k->src;
+	if (k->proto == PKT_PROTO_ICMP || k->proto == PKT_PROTO_ICMP6) {
+		__builtin_memcpy(ret->sport, k->sport, 2);
+		ret->dport[0] = icmp_type_reversed(k->proto, k->dport[0]);
+		ret->dport[1] = k->dport[1];
+	} else {
+		__builtin_memcpy(ret->sport, k->dport, 2);
+		__builtin_memcpy(ret->dport, k->sport, 2);
+	}
+}
+
+/* The key of an entry's twin: the flow as the port it leads to sends it. */
+static __always_inline void flow_key_twin(const struct abi_flow_key *k, const struct abi_flow *f, struct abi_flow_key *ret)
+{
+	flow_key_reverse(k, f->peer, ret);
+	if (f->flags & ABI_FLOW_SNAT)
+		ret->dst = f->xaddr;
+	if (f->flags & ABI_FLOW_DNAT)
+		ret->src = f->xaddr;
+}
+
+static __always_inline enum flow_state flow_state_of(__u8 proto, __u8 tx, __u8 rx)
+{
+	if (proto == PKT_PROTO_TCP) {
+		if ((tx | rx) & TCP_RST)
+			return FLOW_CLOSED;
+		if (tx & rx & TCP_FIN)
+			return FLOW_TIME_WAIT;
+		if ((tx | rx) & TCP_FIN)
+			return FLOW_FIN_WAIT;
+		return tx & rx & TCP_ACK ? FLOW_ESTABLISHED : FLOW_OPENING;
+	}
+	if (proto == PKT_PROTO_UDP)
+		return tx & rx & ABI_SEEN_MORE ? FLOW_STREAM : FLOW_SINGLE;
+	return proto == PKT_PROTO_ICMP || proto == PKT_PROTO_ICMP6 ? FLOW_ICMP : FLOW_OTHER;
+}
+
+static __always_inline enum abi_timer flow_state_timer(enum flow_state s)
+{
+	switch (s) {
+	case FLOW_OPENING: return ABI_TIMER_TCP_SYN_SENT;
+	case FLOW_ESTABLISHED: return ABI_TIMER_TCP_ESTABLISHED;
+	case FLOW_FIN_WAIT: return ABI_TIMER_TCP_FIN_WAIT;
+	case FLOW_TIME_WAIT: return ABI_TIMER_TCP_TIME_WAIT;
+	case FLOW_CLOSED: return ABI_TIMER_TCP_CLOSE;
+	case FLOW_SINGLE: return ABI_TIMER_UDP;
+	case FLOW_STREAM: return ABI_TIMER_UDP_STREAM;
+	case FLOW_ICMP: return ABI_TIMER_ICMP;
+	default: return ABI_TIMER_OTHER;
+	}
+}
+
+static __always_inline __u64 flow_timeout_ns(const struct abi_config *c, __u8 proto, __u8 tx, __u8 rx)
+{
+	__u32 timer = flow_state_timer(flow_state_of(proto, tx, rx));
+
+	return timer < ABI_TIMER_MAX ? c->timer_ns[timer] : 0;
+}
+
+/* Bits of a packet for tx and rx. */
+static __always_inline __u8 flow_bits_of(const struct pkt *p, __u8 seen)
+{
+	if (p->key.proto == PKT_PROTO_TCP)
+		return p->frag == PKT_FRAG_LATER ? 0 : p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK);
+	return seen & ABI_SEEN_ONE ? ABI_SEEN_MORE : ABI_SEEN_ONE;
+}
+
+static __always_inline struct abi_flow *flow_find(struct world *w, const struct abi_flow_key *k)
+{
+	struct abi_flow *f = map_get(w, flows, k);
+
+	return f ? f : map_get(w, cache, k);
+}
+
+/* Has the entry been idle for longer than its state allows? twin: the other end's entry or NULL. */
+static __always_inline int flow_is_idle(struct world *w, __u8 proto, const struct abi_flow *f, const struct abi_flow *twin, __u64 now)
+{
+	__u8 tx = f->tx, rx = f->rx;
+	__u64 seen = f->seen_ns;
+
+	if (twin) {
+		tx |= twin->rx;
+		rx |= twin->tx;
+		if (twin->seen_ns > seen)
+			seen = twin->seen_ns;
+	}
+	return now > seen && now - seen > flow_timeout_ns(world_config(w), proto, tx, rx);
+}
+
+static __always_inline void port_ct_add(struct world *w, __u32 port, __s64 n)
+{
+	__s64 *count = map_get(w, port_ct, &port);
+
+	if (count)
+		atomic_add(count, n);
+}
+
+/* Deletes a tracked entry and gives its place back. */
+static __always_inline void flow_delete(struct world *w, const struct abi_flow_key *k)
+{
+	if (map_del(w, flows, k) == 0)
+		port_ct_add(w, k->port, -1);
+}
+
+/* The tracked entry of a key if it is alive; one that has been idle too long is deleted on the way. */
+static __always_inline struct abi_flow *flow_find_alive(struct world *w, const struct abi_flow_key *k,
+							const struct abi_flow_key *twin_key, __u64 now)
+{
+	struct abi_flow *f = map_get(w, flows, k), *twin;
+
+	if (!f)
+		return NULL;
+	twin = flow_find(w, twin_key);
+	if (!flow_is_idle(w, k->proto, f, twin, now))
+		return f;
+	flow_delete(w, k);
+	return NULL;
+}

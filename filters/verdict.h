@@ -1,0 +1,883 @@
+/* verdict.h: what happens to one packet at one attachment point. Compiles for BPF and host.
+ *
+ * pass_packet() is the whole of it: flow entry if it is good, else judge() runs the gates in AWS's order
+ * (semantics 8) and the result is kept. It decides and counts; it moves and rewrites nothing.
+ *
+ *   source-check  service  sg-out  nacl-out  route  igw|nat  nacl-in  dest-check  sg-in  conntrack
+ *
+ * The next hop is looked up before sg-out, because NACLs apply if and only if its subnet differs from
+ * the sender's and group references need to know the neighbour; a denial is still reported in AWS's order. */
+#pragma once
+#include "filters/conntrack.h"
+#include "filters/match.h"
+
+#ifdef __bpf__
+#define JUDGE_FN static __attribute__((noinline))
+#else
+#define JUDGE_FN static __attribute__((unused))
+#endif
+
+struct outcome {
+	__u32 peer;                  /* port that receives it; as far as known when denied */
+	__u32 gate_port;             /* whose gate denied it */
+	__u32 rule[ABI_CACHED_MAX];
+	__u32 deny_rule;             /* rule or route that denied; 0 = none, implicit */
+	__u16 gate, reason;          /* denial; allowed: ABI_GATE_NONE and ACCEPT */
+	__u16 reason_sg_out, reason_sg_in;
+	__u16 mtu;
+	__u8 allow;
+	__u8 flags;                  /* ABI_FLOW_SNAT, ABI_FLOW_DNAT */
+	__u8 path;                   /* enum abi_path: CACHED or FULL */
+	__u8 fresh;                  /* no entry knew the flow before */
+	__u8 track_src, track_dst;   /* wants a tracked entry of its own */
+	__u8 nacl_applies, pad[3];
+	struct abi_addr xaddr;
+};
+
+/* Everything about one packet in flight; BPF keeps it in a per-CPU map, the host on its stack. */
+struct pass {
+	struct pkt p;
+	struct outcome o;
+	struct abi_addr dst;         /* after an internet gateway's translation inbound; else p.key.dst */
+	struct abi_flow_key twin;    /* the flow as the receiver sends it */
+	struct abi_flow_key related; /* the flow an ICMP error is about, as this end sends it */
+	struct match_query q;
+	struct abi_flow fresh;
+	struct abi_event event;
+	__u64 now;
+	__u32 epoch;
+	__u8 bits;                   /* what this packet adds to tx of the sender, rx of the receiver */
+	__u8 pad[3];
+};
+
+/* ---- small questions about addresses ---- */
+
+static __always_inline int addr_is_v4(const struct abi_addr *a)
+{
+	return a->b[10] == 0xff && a->b[11] == 0xff;
+}
+
+static __always_inline int addr_is_rfc1918(const struct abi_addr *a)
+{
+	const __u8 *b = a->b + 12;
+
+	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168);
+}
+
+static __always_inline int addr_is_rfc6598(const struct abi_addr *a)
+{
+	return a->b[12] == 100 && (a->b[13] & 0xc0) == 64;
+}
+
+static __always_inline int addr_is_link_local(const struct abi_addr *a)
+{
+	return a->b[12] == 169 && a->b[13] == 254;
+}
+
+/* Multicast, limited broadcast, "this network". */
+static __always_inline int addr_is_no_destination(const struct abi_addr *a)
+{
+	return a->b[12] >= 224 || a->b[12] == 0 || a->b[12] == 127;
+}
+
+static __always_inline const struct abi_addr_val *addr_owner(struct world *w, __u32 vpc, const struct abi_addr *a)
+{
+	struct abi_addr_key key;
+
+	key.vpc = vpc;
+	key.addr = *a;
+	return map_get(w, addrs, &key);
+}
+
+static __always_inline const struct abi_inet *inet_find(struct world *w, const struct abi_addr *a)
+{
+	struct abi_lpm_key key;
+
+	key.prefixlen = ABI_LPM_TABLE_BITS + 128;
+	key.table_hi = key.table_lo = 0;
+	key.addr = *a;
+	return map_get(w, inet, &key);
+}
+
+/* ---- one gate ---- */
+
+static __always_inline int outcome_deny(struct outcome *o, __u16 gate, __u16 reason, __u32 gate_port, __u32 rule)
+{
+	o->allow = 0;
+	o->gate = gate;
+	o->reason = reason;
+	o->gate_port = gate_port;
+	o->deny_rule = rule;
+	return 0;
+}
+
+/* A ruleset's word on x->q; the noinline boundary keeps four uses one piece of BPF code. */
+JUDGE_FN const struct abi_match *ruleset_ask(struct world *w, const struct abi_ruleset *rs, const struct match_query *q)
+{
+	return ruleset_match(w, rs, q);
+}
+
+static __always_inline void query_set(struct pass *x, const struct abi_addr *peer, __u32 members)
+{
+	x->q.peer = *peer;
+	x->q.members = members;
+	x->q.family = x->p.key.family;
+	x->q.proto = x->p.key.proto;
+	x->q.port[0] = x->p.key.dport[0];
+	x->q.port[1] = x->p.key.dport[1];
+}
+
+/* One direction of a NACL. 1: passes; 0: denied, o says so. */
+static __always_inline int judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port)
+{
+	const struct abi_policy *policy = map_get(w, policies, &slot);
+	const struct abi_ruleset *rs;
+	const struct abi_match *m;
+	__u16 gate = out ? ABI_GATE_NACL_OUT : ABI_GATE_NACL_IN;
+
+	if (!slot || !policy)
+		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, 0);
+	rs = out ? &policy->out : &policy->in;
+	query_set(x, out ? &x->dst : &x->p.key.src, 0);
+	m = ruleset_ask(w, rs, &x->q);
+	if (!m || !m->allow)
+		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, m ? m->rule : rs->star);
+	x->o.rule[out ? ABI_CACHED_NACL_OUT : ABI_CACHED_NACL_IN] = m->rule;
+	return 1;
+}
+
+/* One direction of an interface's groups for a flow without state. members: the peer's group set if it
+ * is known. *tracked: the flow needs an entry at this end. */
+static __always_inline int judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port,
+					__u32 members, __u8 *tracked)
+{
+	const struct abi_policy *policy = map_get(w, policies, &slot);
+	const struct abi_ruleset *rs;
+	const struct abi_match *m;
+	__u16 gate = out ? ABI_GATE_SG_OUT : ABI_GATE_SG_IN, reason = ABI_REASON_ENI_SG_RULES_MISMATCH;
+
+	if (!policy)
+		return outcome_deny(&x->o, gate, ABI_REASON_SG_HAS_NO_RULES, gate_port, 0);
+	rs = out ? &policy->out : &policy->in;
+	query_set(x, out ? &x->dst : &x->p.key.src, members);
+	m = ruleset_ask(w, rs, &x->q);
+	if (!m) {
+		if (rs->flags & ABI_RULESET_EMPTY)
+			reason = ABI_REASON_SG_HAS_NO_RULES;
+		else if (rs->flags & ABI_RULESET_GROUPS && !members)
+			reason = ABI_REASON_SG_REFERENCES_NOT_PRESERVED;
+		return outcome_deny(&x->o, gate, reason, gate_port, 0);
+	}
+	x->o.rule[out ? ABI_CACHED_SG_OUT : ABI_CACHED_SG_IN] = m->rule;
+	*tracked = !(m->flags & ABI_MATCH_UNTRACKED);
+	return 1;
+}
+
+static __always_inline void accept_tracked(struct outcome *o, int out, __u32 rule, __u16 reason)
+{
+	if (out) {
+		o->rule[ABI_CACHED_SG_OUT] = rule;
+		o->reason_sg_out = reason;
+	} else {
+		o->rule[ABI_CACHED_SG_IN] = rule;
+		o->reason_sg_in = reason;
+	}
+}
+
+/* A new SYN on a connection that is closing starts a new one. */
+static __always_inline int flow_is_reused(const struct pkt *p, const struct abi_flow *f)
+{
+	enum flow_state s;
+
+	if (p->key.proto != PKT_PROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return 0;
+	s = flow_state_of(p->key.proto, f->tx, f->rx);
+	return s == FLOW_TIME_WAIT || s == FLOW_CLOSED || s == FLOW_FIN_WAIT;
+}
+
+/* The sender's own tracked entry, alive, or NULL. */
+static __always_inline struct abi_flow *own_entry(struct world *w, struct pass *x)
+{
+	struct abi_flow *f = map_get(w, flows, &x->p.key);
+
+	if (!f)
+		return NULL;
+	flow_key_twin(&x->p.key, f, &x->twin);
+	if (!flow_is_reused(&x->p, f))
+		return flow_find_alive(w, &x->p.key, &x->twin, x->now);
+	flow_delete(w, &x->p.key);
+	return NULL;
+}
+
+/* The receiver's tracked entry of this flow, alive, or NULL. Leaves its key in x->twin. */
+static __always_inline struct abi_flow *twin_entry(struct world *w, struct pass *x, __u32 port)
+{
+	struct abi_flow *f;
+
+	flow_key_reverse(&x->p.key, port, &x->twin);
+	x->twin.src = x->dst;
+	f = flow_find_alive(w, &x->twin, &x->p.key, x->now);
+	if (!f || !flow_is_reused(&x->p, f))
+		return f;
+	flow_delete(w, &x->twin);
+	return NULL;
+}
+
+/* Is an ICMP error about a tracked flow of this port? Its rule number, or ~0. out: the port sends it. */
+static __always_inline __u32 related_rule(struct world *w, struct pass *x, __u32 port, int out)
+{
+	const struct abi_flow *f;
+
+	if (!x->p.icmp_error || world_config(w)->flags & ABI_CONFIG_STRICT_ICMP)
+		return ~0u;
+	if (out) {
+		flow_key_reverse(&x->p.inner, port, &x->related);
+	} else {
+		x->related = x->p.inner;
+		x->related.port = port;
+		if (x->o.flags & ABI_FLOW_DNAT)
+			x->related.src = x->o.xaddr;
+	}
+	f = map_get(w, flows, &x->related);
+	return f ? f->own_rule : ~0u;
+}
+
+/* ---- arrival: the gates on the receiver's side ---- */
+
+static __always_inline int judge_arrival_nat(struct world *w, struct pass *x, const struct abi_flow *twin)
+{
+	const struct abi_addr_val *owner;
+	const struct abi_port *d = map_get(w, ports, &x->o.peer);
+	__u8 proto = x->p.key.proto;
+
+	if (!d)
+		return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_PORT_DOWN, x->o.peer, 0);
+	if ((proto != PKT_PROTO_TCP && proto != PKT_PROTO_UDP && proto != PKT_PROTO_ICMP) ||
+	    (x->p.frag && proto != PKT_PROTO_UDP))
+		return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_PROTOCOL_RESTRICTION, x->o.peer, 0);
+	owner = addr_owner(w, d->vpc, &x->dst);
+	if (!owner || owner->port != x->o.peer)
+		return 1; /* on its way out through the gateway */
+	if (twin)
+		return 1; /* an answer to something the gateway sent */
+	if (related_rule(w, x, x->o.peer, 0) != ~0u)
+		return 1;
+	return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN, x->o.peer, 0);
+}
+
+/* nacl-in, dest-check, nat or sg-in at the port o.peer. members: the sender's group set when it is
+ * the packet's own source and a direct neighbour. */
+static __always_inline int judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members, int owns_dst)
+{
+	const struct abi_port *d = map_get(w, ports, &x->o.peer);
+	const struct abi_flow *twin;
+	__u32 rule;
+
+	if (!d || (d->kind != ABI_PORT_ENI && d->kind != ABI_PORT_NAT))
+		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->o.peer, x->o.rule[ABI_CACHED_ROUTE]);
+	x->o.mtu = d->mtu;
+	if (crossing && !judge_nacl(w, x, d->nacl_policy, 0, x->o.peer))
+		return 0;
+	if (d->flags & ABI_PORT_SOURCE_DEST_CHECK && !owns_dst)
+		return outcome_deny(&x->o, ABI_GATE_DEST_CHECK, ABI_REASON_ENI_SOURCE_DEST_CHECK_RESTRICTION, x->o.peer, 0);
+	twin = twin_entry(w, x, x->o.peer);
+	if (d->kind == ABI_PORT_NAT)
+		return judge_arrival_nat(w, x, twin);
+	if (!d->sg_policy)
+		return 1;
+	if (twin) {
+		accept_tracked(&x->o, 0, twin->own_rule, ABI_REASON_TRACKED);
+		return 1;
+	}
+	rule = related_rule(w, x, x->o.peer, 0);
+	if (rule != ~0u) {
+		accept_tracked(&x->o, 0, rule, ABI_REASON_RELATED);
+		return 1;
+	}
+	return judge_groups(w, x, d->sg_policy, 0, x->o.peer, members, &x->o.track_dst);
+}
+
+/* ---- departure ---- */
+
+struct next_hop {
+	__u16 gate, reason;          /* why there is none; gate NONE: there is one */
+	__u32 route;
+	__u8 is_igw;
+};
+
+/* Who gets it next: sets o.peer and o.rule[ROUTE]. A frame for a neighbour's MAC bypasses the tables. */
+static __always_inline void next_hop_find(struct world *w, struct pass *x, const struct abi_port *s,
+					  const struct abi_addr_val *owner, struct next_hop *ret)
+{
+	const struct abi_port *d;
+	const struct abi_route *r;
+	struct abi_lpm_key key;
+
+	ret->gate = ABI_GATE_NONE;
+	ret->reason = ABI_REASON_ACCEPT;
+	ret->route = 0;
+	ret->is_igw = 0;
+	if (x->p.to_port) {
+		d = map_get(w, ports, &x->p.to_port);
+		if (d && d->kind && d->subnet == s->subnet && d->vpc == s->vpc && x->p.to_port != x->p.key.port) {
+			x->o.peer = x->p.to_port;
+			return;
+		}
+		ret->gate = ABI_GATE_ROUTE;
+		ret->reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
+		return;
+	}
+	key.prefixlen = ABI_LPM_TABLE_BITS + 128;
+	key.table_hi = 0;
+	key.table_lo = s->route_table;
+	key.addr = x->dst;
+	r = map_get(w, routes, &key);
+	if (!r) {
+		ret->gate = ABI_GATE_ROUTE;
+		ret->reason = ABI_REASON_NO_ROUTE_TO_DESTINATION;
+		return;
+	}
+	ret->route = r->route;
+	if (r->kind == ABI_ROUTE_LOCAL && owner) {
+		x->o.peer = owner->port;
+	} else if (r->kind == ABI_ROUTE_PORT || r->kind == ABI_ROUTE_IGW) {
+		x->o.peer = r->port;
+		ret->is_igw = r->kind == ABI_ROUTE_IGW;
+	} else {
+		ret->gate = ABI_GATE_ROUTE;
+		ret->reason = r->kind == ABI_ROUTE_LOCAL ? ABI_REASON_NO_POSSIBLE_DESTINATION : ABI_REASON_BAD_STATE_ROUTE;
+	}
+}
+
+/* Out through the internet gateway o.peer: its filters and the source's public address. */
+static __always_inline int judge_igw_out(struct world *w, struct pass *x, const struct abi_addr_val *dst_owner, __u32 vpc)
+{
+	const struct abi_addr_val *src;
+	const struct abi_port *d = map_get(w, ports, &x->o.peer);
+	__u16 reason = ABI_REASON_NONE;
+
+	if (!d)
+		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_PORT_DOWN, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
+	x->o.mtu = d->mtu;
+	src = addr_owner(w, vpc, &x->p.key.src);
+	if (dst_owner)
+		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_IN_VPC_CIDRS;
+	else if (!src || src->port != x->p.key.port)
+		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
+	else if (addr_is_unset(&src->public_ip))
+		reason = ABI_REASON_IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS;
+	else if (addr_is_rfc1918(&x->dst))
+		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS;
+	else if (addr_is_rfc6598(&x->dst))
+		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS;
+	if (reason)
+		return outcome_deny(&x->o, ABI_GATE_IGW, reason, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
+	x->o.flags |= ABI_FLOW_SNAT;
+	x->o.xaddr = src->public_ip;
+	return 1;
+}
+
+/* sg-out: state first, then rules. */
+static __always_inline int judge_departure_groups(struct world *w, struct pass *x, const struct abi_port *s,
+						  const struct abi_flow *own, __u32 peer_members)
+{
+	__u32 rule;
+
+	if (!s->sg_policy)
+		return 1;
+	if (own) {
+		accept_tracked(&x->o, 1, own->own_rule, ABI_REASON_TRACKED);
+		return 1;
+	}
+	rule = related_rule(w, x, x->p.key.port, 1);
+	if (rule != ~0u) {
+		accept_tracked(&x->o, 1, rule, ABI_REASON_RELATED);
+		return 1;
+	}
+	return judge_groups(w, x, s->sg_policy, 1, x->p.key.port, peer_members, &x->o.track_src);
+}
+
+/* A packet that an instance or NAT gateway sends. */
+static __always_inline int judge_eni(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_addr_val *owner, *src;
+	const struct abi_port *d;
+	const struct abi_flow *own;
+	struct next_hop hop;
+	__u32 me = x->p.key.port, members = 0;
+	int crossing = 1, owns_src, owns_dst = 0;
+
+	src = addr_owner(w, s->vpc, &x->p.key.src);
+	owns_src = src && src->port == me;
+	if (s->flags & ABI_PORT_SOURCE_DEST_CHECK && !owns_src)
+		return outcome_deny(&x->o, ABI_GATE_SOURCE_CHECK, ABI_REASON_ENI_ADDRESS_RESTRICTION, me, 0);
+	if (addr_is_no_destination(&x->dst))
+		return outcome_deny(&x->o, ABI_GATE_PARSE, ABI_REASON_BROADCAST, me, 0);
+	owner = addr_owner(w, s->vpc, &x->dst);
+	if (addr_is_link_local(&x->dst) || (owner && !owner->port))
+		return outcome_deny(&x->o, ABI_GATE_SERVICE, ABI_REASON_NO_SERVICE, me, 0);
+	own = own_entry(w, x);
+	next_hop_find(w, x, s, owner, &hop);
+	d = map_get(w, ports, &x->o.peer);
+	if (d && !hop.is_igw && hop.gate == ABI_GATE_NONE) {
+		crossing = d->subnet != s->subnet;
+		owns_dst = owner && owner->port == x->o.peer;
+		if (owns_dst)
+			members = d->members;
+	}
+	if (!judge_departure_groups(w, x, s, own, members))
+		return 0;
+	x->o.nacl_applies = crossing;
+	if (crossing && !judge_nacl(w, x, s->nacl_policy, 1, me))
+		return 0;
+	x->o.rule[ABI_CACHED_ROUTE] = hop.route;
+	if (hop.gate != ABI_GATE_NONE)
+		return outcome_deny(&x->o, hop.gate, hop.reason, me, hop.route);
+	if (s->kind == ABI_PORT_NAT)
+		x->o.track_src = owns_src;
+	if (hop.is_igw)
+		return judge_igw_out(w, x, owner, s->vpc);
+	if (!judge_arrival(w, x, crossing, owns_src ? s->members : 0, owns_dst))
+		return 0;
+	if (d && d->kind == ABI_PORT_NAT && s->sg_policy && x->o.reason_sg_out == ABI_REASON_ACCEPT)
+		x->o.track_src = 1; /* flows through a NAT gateway are always tracked, semantics 5.3 */
+	return 1;
+}
+
+/* A packet that enters a VPC through its internet gateway: s is the gateway's port. */
+static __always_inline int judge_igw_in(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_inet *to = inet_find(w, &x->p.key.dst);
+	const struct abi_port *d;
+	__u32 me = x->p.key.port;
+	__u16 reason = ABI_REASON_NONE;
+
+	if (addr_is_rfc1918(&x->p.key.src))
+		reason = ABI_REASON_IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS;
+	else if (addr_is_rfc6598(&x->p.key.src))
+		reason = ABI_REASON_IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS;
+	else if (!to || to->kind != ABI_INET_PUBLIC || to->port != s->link)
+		reason = ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS;
+	if (reason)
+		return outcome_deny(&x->o, ABI_GATE_IGW, reason, me, 0);
+	x->o.peer = to->eni;
+	x->o.flags |= ABI_FLOW_DNAT;
+	x->o.xaddr = to->private_ip;
+	x->dst = to->private_ip;
+	d = map_get(w, ports, &x->o.peer);
+	if (!d || d->vpc != s->vpc)
+		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_PORT_DOWN, me, 0);
+	x->o.nacl_applies = 1;
+	return judge_arrival(w, x, 1, 0, 1);
+}
+
+/* A packet on the lab's internet, from a host or from a gateway's far end. */
+static __always_inline int judge_internet(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_inet *from, *to = inet_find(w, &x->p.key.dst);
+	const struct abi_port *d;
+	__u32 me = x->p.key.port;
+
+	if (s->kind == ABI_PORT_HOST) {
+		from = inet_find(w, &x->p.key.src);
+		if (!from || from->kind != ABI_INET_HOST || from->port != me)
+			return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC, me, 0);
+	}
+	if (!to)
+		return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION, me, 0);
+	if (to->kind == ABI_INET_VPC)
+		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS, to->port ? to->port : me, 0);
+	x->o.peer = to->port;
+	d = map_get(w, ports, &x->o.peer);
+	if (!d || !d->kind)
+		return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_PORT_DOWN, me, 0);
+	x->o.mtu = d->mtu;
+	return 1;
+}
+
+static __always_inline int judge(struct world *w, struct pass *x)
+{
+	const struct abi_port *s = map_get(w, ports, &x->p.key.port);
+
+	if (!s || !s->kind)
+		return outcome_deny(&x->o, ABI_GATE_SOURCE_CHECK, ABI_REASON_PORT_DOWN, x->p.key.port, 0);
+	if (s->kind == ABI_PORT_ENI || s->kind == ABI_PORT_NAT)
+		return judge_eni(w, x, s);
+	if (s->kind == ABI_PORT_IGW)
+		return judge_igw_in(w, x, s);
+	return judge_internet(w, x, s);
+}
+
+/* ---- state ---- */
+
+static __always_inline void flow_remember(struct abi_flow *f, const struct pass *x, const struct abi_config *c)
+{
+	f->seen_ns = x->now;
+	f->valid_ns = x->now + c->timer_ns[ABI_TIMER_VALID];
+	f->peer = x->o.peer;
+	f->rule[ABI_CACHED_SG_OUT] = x->o.rule[ABI_CACHED_SG_OUT];
+	f->rule[ABI_CACHED_NACL_OUT] = x->o.rule[ABI_CACHED_NACL_OUT];
+	f->rule[ABI_CACHED_ROUTE] = x->o.rule[ABI_CACHED_ROUTE];
+	f->rule[ABI_CACHED_NACL_IN] = x->o.rule[ABI_CACHED_NACL_IN];
+	f->rule[ABI_CACHED_SG_IN] = x->o.rule[ABI_CACHED_SG_IN];
+	f->reason_sg_out = x->o.reason_sg_out;
+	f->reason_sg_in = x->o.reason_sg_in;
+	f->mtu = x->o.mtu;
+	f->xaddr = x->o.xaddr;
+	f->flags = (f->flags & (ABI_FLOW_TRACKED | ABI_FLOW_INBOUND)) | x->o.flags;
+	f->epoch = x->epoch; /* last: what is cached is good from here on */
+}
+
+/* Is there room for one more tracked flow at a port? */
+static __always_inline int port_ct_room(struct world *w, __u32 port)
+{
+	const struct abi_port *d = map_get(w, ports, &port);
+	const __s64 *count = map_get(w, port_ct, &port);
+
+	return d && count && *count < (__s64)d->ct_limit;
+}
+
+/* Makes a tracked entry. 0, or it is full. */
+static __always_inline int flow_create(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f)
+{
+	int r;
+
+	if (!port_ct_room(w, k->port))
+		return -1;
+	r = map_insert(w, flows, k, f);
+	if (r == -17) /* EEXIST: another CPU was quicker */
+		return 0;
+	if (r)
+		return -1;
+	port_ct_add(w, k->port, 1);
+	return 0;
+}
+
+static __always_inline void fresh_init(struct pass *x, __u8 flags, __u32 rule)
+{
+	__builtin_memset(&x->fresh, 0, sizeof(x->fresh));
+	x->fresh.created_ns = x->now;
+	x->fresh.seen_ns = x->now;
+	x->fresh.flags = flags;
+	x->fresh.own_rule = rule;
+}
+
+/* The entry of the receiver: what it has seen, or a new one. 0, or it is full. */
+static __always_inline int twin_update(struct world *w, struct pass *x)
+{
+	struct abi_flow *twin = map_get(w, flows, &x->twin);
+
+	if (twin) {
+		twin->rx |= x->bits;
+		return 0;
+	}
+	if (!x->o.track_dst)
+		return 0;
+	fresh_init(x, ABI_FLOW_TRACKED | ABI_FLOW_INBOUND, x->o.rule[ABI_CACHED_SG_IN]);
+	x->fresh.peer = x->p.key.port;
+	x->fresh.rx = x->bits;
+	return flow_create(w, &x->twin, &x->fresh);
+}
+
+/* The entry of the sender. 0, or it is full. */
+static __always_inline int own_update(struct world *w, struct pass *x)
+{
+	const struct abi_config *c = world_config(w);
+	struct abi_flow *f = map_get(w, flows, &x->p.key);
+
+	if (!f && !x->o.track_src)
+		f = map_get(w, cache, &x->p.key);
+	x->bits = flow_bits_of(&x->p, f ? f->tx : 0);
+	if (f) {
+		f->tx |= x->bits;
+		flow_remember(f, x, c);
+		return 0;
+	}
+	x->o.fresh = 1;
+	fresh_init(x, x->o.track_src ? ABI_FLOW_TRACKED : 0, x->o.rule[ABI_CACHED_SG_OUT]);
+	x->fresh.tx = x->bits;
+	flow_remember(&x->fresh, x, c);
+	if (x->o.track_src)
+		return flow_create(w, &x->p.key, &x->fresh);
+	map_put(w, cache, &x->p.key, &x->fresh);
+	return 0;
+}
+
+/* Keeps what an allowed packet means for the flow. Denies it when there is no room. */
+static __always_inline int flow_update(struct world *w, struct pass *x)
+{
+	if (x->p.icmp_error)
+		return 1; /* belongs to another flow and makes none */
+	if (own_update(w, x))
+		return outcome_deny(&x->o, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL, x->p.key.port, 0);
+	flow_key_reverse(&x->p.key, x->o.peer, &x->twin);
+	x->twin.src = x->dst;
+	if (twin_update(w, x)) {
+		if (x->o.fresh)
+			flow_delete(w, &x->p.key);
+		return outcome_deny(&x->o, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL, x->o.peer, 0);
+	}
+	return 1;
+}
+
+/* ---- fragments ---- */
+
+static __always_inline void frag_key_set(const struct pkt *p, struct abi_frag_key *k)
+{
+	__builtin_memset(k, 0, sizeof(*k));
+	k->port = p->key.port;
+	k->proto = p->key.proto;
+	k->family = p->key.family;
+	k->id = p->frag_id;
+	k->src = p->key.src;
+	k->dst = p->key.dst;
+}
+
+/* A later fragment takes the ports of its first one. 0, or the reason it must die. */
+static __always_inline enum abi_reason frag_resolve(struct world *w, struct pass *x)
+{
+	struct abi_frag_key k;
+	const struct abi_frag *f;
+
+	frag_key_set(&x->p, &k);
+	f = map_get(w, frags, &k);
+	if (!f || x->now - f->seen_ns > world_config(w)->timer_ns[ABI_TIMER_FRAGMENT])
+		return ABI_REASON_FRAGMENT_ORPHAN;
+	if (x->p.frag_off < f->first_end)
+		return ABI_REASON_FRAGMENT_TINY;
+	__builtin_memcpy(x->p.key.sport, f->sport, 2);
+	__builtin_memcpy(x->p.key.dport, f->dport, 2);
+	return ABI_REASON_NONE;
+}
+
+static __always_inline void frag_remember(struct world *w, const struct pass *x)
+{
+	struct abi_frag_key k;
+	struct abi_frag f;
+
+	frag_key_set(&x->p, &k);
+	__builtin_memset(&f, 0, sizeof(f));
+	f.seen_ns = x->now;
+	__builtin_memcpy(f.sport, x->p.key.sport, 2);
+	__builtin_memcpy(f.dport, x->p.key.dport, 2);
+	f.first_end = x->p.len - (x->p.l4_off - ETH_HLEN_);
+	map_put(w, frags, &k, &f);
+}
+
+/* ---- counters and events ---- */
+
+static __always_inline void rule_count(struct world *w, __u32 rule, __u64 packets, __u64 bytes)
+{
+	struct abi_counter *c;
+
+	if (!rule)
+		return;
+	c = map_get(w, rule_hits, &rule);
+	if (c) {
+		c->packets += packets;
+		c->bytes += bytes;
+	}
+}
+
+static __always_inline void pass_count(struct world *w, struct pass *x)
+{
+	__u64 packets = x->p.segs, bytes = x->p.len + (__u64)(x->p.segs - 1) * x->p.headers;
+	struct abi_port_stats *s = map_get(w, port_stats, &x->p.key.port), *d;
+	__u32 route = x->o.rule[ABI_CACHED_ROUTE];
+	struct abi_gate_key gate = { x->o.gate_port, x->o.gate, x->o.reason, 0 };
+	struct abi_counter *c, first = { packets, bytes };
+
+	if (route) {
+		c = map_get(w, route_hits, &route);
+		if (c) {
+			c->packets += packets;
+			c->bytes += bytes;
+		}
+	}
+	rule_count(w, x->o.rule[ABI_CACHED_SG_OUT], packets, bytes);
+	rule_count(w, x->o.rule[ABI_CACHED_NACL_OUT], packets, bytes);
+	rule_count(w, x->o.rule[ABI_CACHED_NACL_IN], packets, bytes);
+	rule_count(w, x->o.rule[ABI_CACHED_SG_IN], packets, bytes);
+	if (s)
+		s->path[x->o.path == ABI_PATH_CACHED ? ABI_PATH_CACHED : ABI_PATH_FULL] += packets;
+	if (x->o.allow) {
+		if (s) {
+			s->tx_packets += packets;
+			s->tx_bytes += bytes;
+		}
+		d = map_get(w, port_stats, &x->o.peer);
+		if (d) {
+			d->rx_packets += packets;
+			d->rx_bytes += bytes;
+		}
+		return;
+	}
+	if (s) {
+		s->denied += packets;
+		if (x->o.gate == ABI_GATE_CONNTRACK)
+			s->ct_full += packets;
+	}
+	if (x->o.gate == ABI_GATE_NACL_OUT || x->o.gate == ABI_GATE_NACL_IN)
+		rule_count(w, x->o.deny_rule, packets, bytes);
+	c = map_get(w, gate_hits, &gate);
+	if (c) {
+		c->packets += packets;
+		c->bytes += bytes;
+	} else {
+		map_put(w, gate_hits, &gate, &first);
+	}
+}
+
+static __always_inline int flow_is_watched(struct world *w, struct pass *x)
+{
+	const struct abi_watch *watch;
+
+	if (!(world_config(w)->flags & ABI_CONFIG_WATCH))
+		return 0;
+	watch = map_get(w, watches, &x->p.key);
+	if (!watch) {
+		x->related = x->p.key;
+		x->related.port = 0;
+		watch = map_get(w, watches, &x->related);
+	}
+	return watch && x->now < watch->until_ns;
+}
+
+/* One token for one event of a port. */
+static __always_inline int bucket_take(struct world *w, __u32 port, __u64 now)
+{
+	const struct abi_config *c = world_config(w);
+	struct abi_bucket *b = map_get(w, buckets, &port);
+	__u64 fresh;
+
+	if (!b)
+		return 0;
+	fresh = c->event_ns && now > b->refilled_ns ? (now - b->refilled_ns) / c->event_ns : 0;
+	if (fresh) {
+		b->tokens = b->tokens + fresh > c->event_burst ? c->event_burst : b->tokens + fresh;
+		b->refilled_ns = now;
+	}
+	if (!b->tokens)
+		return 0;
+	b->tokens--;
+	return 1;
+}
+
+static __always_inline void event_fill(struct pass *x, __u8 flags)
+{
+	struct abi_event *e = &x->event;
+
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time_ns = x->now;
+	e->port = x->p.key.port;
+	e->peer = x->o.peer;
+	e->gate_port = x->o.gate_port;
+	__builtin_memcpy(e->rule, x->o.rule, sizeof(e->rule));
+	e->deny_rule = x->o.deny_rule;
+	e->len = x->p.len;
+	e->epoch = x->epoch;
+	e->gate = x->o.gate;
+	e->reason = x->o.reason;
+	e->reason_sg_out = x->o.reason_sg_out;
+	e->reason_sg_in = x->o.reason_sg_in;
+	e->allow = x->o.allow;
+	e->proto = x->p.key.proto;
+	e->family = x->p.key.family;
+	e->flags = flags;
+	__builtin_memcpy(e->sport, x->p.key.sport, 2);
+	__builtin_memcpy(e->dport, x->p.key.dport, 2);
+	e->tcp_flags = x->p.tcp_flags;
+	e->src = x->p.key.src;
+	e->dst = x->p.key.dst;
+}
+
+static __always_inline void pass_report(struct world *w, struct pass *x, int watched)
+{
+	__u8 flags = (x->o.allow ? 0 : ABI_EVENT_DENY) | (x->o.fresh ? ABI_EVENT_NEW : 0) | (watched ? ABI_EVENT_WATCHED : 0);
+	struct abi_port_stats *s;
+
+	if (!flags)
+		return;
+	event_fill(x, flags);
+	if ((watched || bucket_take(w, x->p.key.port, x->now)) && world_emit(w, &x->event) == 0)
+		return;
+	s = map_get(w, port_stats, &x->p.key.port);
+	if (s)
+		s->events_lost++;
+}
+
+/* ---- the pass ---- */
+
+/* Good for this packet as it stands? Then o comes from it. SYNs always go the long way. */
+static __always_inline int pass_cached(struct world *w, struct pass *x)
+{
+	struct abi_flow *f, *twin;
+	__u8 bits;
+
+	if (x->p.icmp_error || (x->p.tcp_flags & TCP_SYN))
+		return 0;
+	f = flow_find(w, &x->p.key);
+	if (!f || f->epoch != x->epoch || x->now >= f->valid_ns)
+		return 0;
+	bits = flow_bits_of(&x->p, f->tx);
+	if (bits & ~f->tx) {
+		f->tx |= bits;
+		flow_key_twin(&x->p.key, f, &x->twin);
+		twin = map_get(w, flows, &x->twin);
+		if (twin)
+			twin->rx |= bits;
+	}
+	f->seen_ns = x->now;
+	x->o.path = ABI_PATH_CACHED;
+	x->o.allow = 1;
+	x->o.peer = f->peer;
+	__builtin_memcpy(x->o.rule, f->rule, sizeof(f->rule));
+	x->o.mtu = f->mtu;
+	x->o.flags = f->flags & (ABI_FLOW_SNAT | ABI_FLOW_DNAT);
+	if (x->o.flags)
+		x->o.xaddr = f->xaddr;
+	return 1;
+}
+
+/* The long way. */
+static __always_inline void pass_full(struct world *w, struct pass *x)
+{
+	struct abi_flow *f;
+	int watched;
+
+	x->o.path = ABI_PATH_FULL;
+	x->o.reason = x->o.reason_sg_out = x->o.reason_sg_in = ABI_REASON_ACCEPT;
+	x->o.allow = 1;
+	if (judge(w, x))
+		flow_update(w, x);
+	watched = flow_is_watched(w, x);
+	if (watched) {
+		f = flow_find(w, &x->p.key);
+		if (f)
+			f->valid_ns = 0; /* the next one is to be reported too */
+	}
+	pass_report(w, x, watched);
+}
+
+/* The entry point. x->p was parsed, the rest of x is zero. reason: packet_parse's answer. After it
+ * x->o is complete and everything is counted. */
+static __always_inline void pass_packet(struct world *w, struct pass *x, enum abi_reason reason)
+{
+	x->now = world_now(w);
+	x->epoch = world_config(w)->epoch; /* before anything is judged: a change meanwhile makes the entry stale */
+	x->dst = x->p.key.dst;
+	if (reason == ABI_REASON_NONE && x->p.frag == PKT_FRAG_LATER)
+		reason = frag_resolve(w, x);
+	if (reason != ABI_REASON_NONE) {
+		x->o.path = ABI_PATH_FULL;
+		outcome_deny(&x->o, ABI_GATE_PARSE, reason, x->p.key.port, 0);
+		pass_report(w, x, 0);
+	} else if (!pass_cached(w, x)) {
+		pass_full(w, x);
+		if (x->o.allow && x->p.frag == PKT_FRAG_FIRST)
+			frag_remember(w, x);
+	} else if (x->p.frag == PKT_FRAG_FIRST) {
+		frag_remember(w, x);
+	}
+	pass_count(w, x);
+}

@@ -1,0 +1,149 @@
+/* world.c: the host's maps, sized for tools and tests, and what the data path's user space does to
+ * them: load policy, reap. Pure: no syscalls. */
+#include "filters/world.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "filters/verdict.h"
+#include "util/mem.h"
+
+#define SECOND_NS 1000000000ull
+
+/* semantics 5.3; states without a published value: Linux nf_conntrack's defaults. */
+static const __u64 timer_defaults_s[ABI_TIMER_MAX] = {
+	[ABI_TIMER_TCP_SYN_SENT] = 120,	 [ABI_TIMER_TCP_ESTABLISHED] = 432000, [ABI_TIMER_TCP_FIN_WAIT] = 120,
+	[ABI_TIMER_TCP_TIME_WAIT] = 120, [ABI_TIMER_TCP_CLOSE] = 10,	       [ABI_TIMER_UDP] = 30,
+	[ABI_TIMER_UDP_STREAM] = 180,	 [ABI_TIMER_ICMP] = 30,		       [ABI_TIMER_OTHER] = 600,
+	[ABI_TIMER_FRAGMENT] = 30,	 [ABI_TIMER_VALID] = 4,
+};
+
+void config_timers_set(struct abi_config *c, __u32 clock)
+{
+	for (unsigned i = 0; i < ABI_TIMER_MAX; i++)
+		c->timer_ns[i] = timer_defaults_s[i] * SECOND_NS / (clock ? clock : 1);
+}
+
+struct world *world_new(__u32 flows)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	const size_t many = 1u << 22;
+
+	w->ports = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_port), ABI_PORTS_MAX);
+	w->addrs = host_map_new(HOST_HASH, sizeof(struct abi_addr_key), sizeof(struct abi_addr_val), many);
+	w->routes = host_map_new(HOST_LPM, sizeof(struct abi_lpm_key), sizeof(struct abi_route), many);
+	w->inet = host_map_new(HOST_LPM, sizeof(struct abi_lpm_key), sizeof(struct abi_inet), many);
+	w->policies = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_policy), 65536);
+	w->peers = host_map_new(HOST_LPM, sizeof(struct abi_lpm_key), 4, many);
+	w->members = host_map_new(HOST_HASH, sizeof(struct abi_member_key), 4, many);
+	w->rules = host_map_new(HOST_LPM, sizeof(struct abi_rule_key), sizeof(struct abi_match), many);
+	w->flows = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_flow), flows);
+	w->cache = host_map_new(HOST_LRU, sizeof(struct abi_flow_key), sizeof(struct abi_flow), flows);
+	w->frags = host_map_new(HOST_LRU, sizeof(struct abi_frag_key), sizeof(struct abi_frag), 4096);
+	w->watches = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_watch), 1024);
+	w->buckets = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_bucket), ABI_PORTS_MAX);
+	w->port_ct = host_map_new(HOST_ARRAY, 4, sizeof(__s64), ABI_PORTS_MAX);
+	w->rule_hits = host_map_new(HOST_HASH, 4, sizeof(struct abi_counter), many);
+	w->route_hits = host_map_new(HOST_HASH, 4, sizeof(struct abi_counter), many);
+	w->port_stats = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_port_stats), ABI_PORTS_MAX);
+	w->gate_hits = host_map_new(HOST_HASH, sizeof(struct abi_gate_key), sizeof(struct abi_counter), many);
+	w->config.version = ABI_VERSION;
+	w->config.epoch = 1;
+	w->config.event_burst = 1000;
+	config_timers_set(&w->config, 1);
+	w->now_ns = SECOND_NS;
+	return w;
+}
+
+void world_free(struct world **w)
+{
+	struct host_map **maps[] = {
+		&(*w)->ports, &(*w)->addrs, &(*w)->routes, &(*w)->inet, &(*w)->policies, &(*w)->peers,
+		&(*w)->members, &(*w)->rules, &(*w)->flows, &(*w)->cache, &(*w)->frags, &(*w)->watches,
+		&(*w)->buckets, &(*w)->port_ct, &(*w)->rule_hits, &(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits,
+	};
+
+	if (!*w)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
+		host_map_free(maps[i]);
+	free(*w);
+	*w = NULL;
+}
+
+static struct host_map **world_map(struct world *w, enum abi_map map)
+{
+	struct host_map **const maps[ABI_MAP_SYNC_MAX] = {
+		[ABI_MAP_PORTS] = &w->ports,	   [ABI_MAP_ADDRS] = &w->addrs, [ABI_MAP_ROUTES] = &w->routes,
+		[ABI_MAP_INET] = &w->inet,	   [ABI_MAP_POLICIES] = &w->policies, [ABI_MAP_PEERS] = &w->peers,
+		[ABI_MAP_MEMBERS] = &w->members, [ABI_MAP_RULES] = &w->rules,
+	};
+
+	return maps[map];
+}
+
+struct replace {
+	struct host_map *map;
+	size_t value_size;
+};
+
+static int forget(void *ctx, const void *key, void *value)
+{
+	const struct replace *r = ctx;
+
+	if (host_map_delete(r->map, key))
+		memset(value, 0, r->value_size); /* arrays have no deletion */
+	return 0;
+}
+
+int world_load(struct world *w, const struct map_rows *rows)
+{
+	for (unsigned i = 0; i < ABI_MAP_SYNC_MAX; i++) {
+		struct replace r = { *world_map(w, i), abi_map_shapes[i].value_size };
+
+		host_map_each(r.map, forget, &r);
+	}
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct map_row *row = &rows->v[i];
+		int r = host_map_update(*world_map(w, row->map), map_row_key(rows, row), map_row_value(rows, row));
+
+		if (r)
+			return r;
+		if (row->map == ABI_MAP_RULES) {
+			const struct abi_match *m = map_row_value(rows, row);
+			static const struct abi_counter zero;
+
+			if (!host_map_lookup(w->rule_hits, &m->rule))
+				host_map_update(w->rule_hits, &m->rule, &zero);
+		}
+	}
+	w->config.epoch++;
+	return 0;
+}
+
+struct reap {
+	struct world *w;
+	unsigned count;
+};
+
+static int reap_one(void *ctx, const void *key, void *value)
+{
+	struct reap *r = ctx;
+	const struct abi_flow_key *k = key;
+	const struct abi_flow *f = value;
+	struct abi_flow_key twin;
+
+	flow_key_twin(k, f, &twin);
+	if (!flow_is_idle(r->w, k->proto, f, flow_find(r->w, &twin), r->w->now_ns))
+		return 0;
+	flow_delete(r->w, k);
+	r->count++;
+	return 0;
+}
+
+unsigned world_reap(struct world *w)
+{
+	struct reap r = { .w = w };
+
+	host_map_each(w->flows, reap_one, &r);
+	return r.count;
+}
