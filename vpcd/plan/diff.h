@@ -1,17 +1,47 @@
 /* diff.h: what must be done so that actual becomes desired, in order, as printable data. Pure.
- * Order: namespaces, links (down), sysctls, policy tables beside the old ones, ports and filters,
- * addresses, neighbours, routes, rules, nft, switch of policies, links up, epoch, then deletions in
- * reverse with stale policy tables last. An ENI without its program is down. */
+ * Order: enum plan_rank. An ENI without its program is down: a new link is made down, gets its
+ * program, and OP_UP brings both ends up; addresses and routes need that, so they follow.
+ * What the kernel takes along with a namespace or a link has no operation of its own. */
 #pragma once
 #include "plan/state.h"
 
-enum op_kind { OP_ADD, OP_SET, OP_DEL };
+enum plan_rank {
+	RANK_CLEAR_LINK,        /* DEL of what stands in the way of a new link or namespace */
+	RANK_CLEAR_NS,
+	RANK_NS,
+	RANK_SYSCTL,            /* of the namespace: links inherit them */
+	RANK_LINK,
+	RANK_SYSCTL_DEVICE,     /* net/ipv4/conf/eth0/... */
+	RANK_TABLES,            /* rows of peers, members and rules beside those in use */
+	RANK_SWITCH,            /* policies, ports, addrs, routes, inet; then the epoch is bumped */
+	RANK_FILTER,
+	RANK_UP,
+	RANK_ADDR,
+	RANK_NEIGH,
+	RANK_ROUTE,
+	RANK_RULE,
+	RANK_NFT,
+	RANK_SYSCTL_LATE,       /* ip_forward, and what exists only with connection tracking */
+	RANK_DEL_NFT,           /* from here on only deletions */
+	RANK_DEL_LINK,
+	RANK_DEL_NS,
+	RANK_DEL_RULE,
+	RANK_DEL_ROUTE,
+	RANK_DEL_NEIGH,
+	RANK_DEL_ADDR,
+	RANK_DEL_FILTER,
+	RANK_DEL_SWITCH,        /* then the epoch is bumped */
+	RANK_DEL_TABLES,
+	RANK_MAX
+};
+
+enum op_kind { OP_ADD, OP_SET, OP_DEL, OP_UP /* both ends of a link */ };
 struct op {
 	enum op_kind kind;
-	const struct row *row;          /* ADD, SET: of desired; DEL: of actual. NULL for a map operation */
+	const struct row *row;          /* ADD, SET, UP: of desired; DEL: of actual. NULL for a map operation */
 	const struct row *old;          /* SET: what is there */
 	const struct map_row *map_row;  /* map operations: into desired->maps (ADD, SET) or actual->maps (DEL) */
-	uint8_t rank;                   /* ascending */
+	uint8_t rank;                   /* enum plan_rank, ascending */
 };
 struct plan {
 	const struct state *desired, *actual; /* borrowed; must outlive the plan */

@@ -15,7 +15,7 @@
 
 enum row_kind { ROW_NS, ROW_LINK, ROW_SYSCTL, ROW_ADDR, ROW_NEIGH, ROW_ROUTE, ROW_RULE, ROW_NFT, ROW_FILTER, ROW_KIND_MAX };
 
-struct link_row {               /* a veth pair; both ends are up, no IPv6 address, no autoconfiguration */
+struct link_row {               /* a veth pair; no IPv6 address, no autoconfiguration */
 	char ifname[IFNAME_MAX];        /* this end, in row.ns */
 	uint32_t ifindex;               /* of this end */
 	uint8_t mac[6];                 /* of this end: the router's own */
@@ -25,6 +25,7 @@ struct link_row {               /* a veth pair; both ends are up, no IPv6 addres
 	uint32_t peer_ifindex;          /* 0: any */
 	uint8_t peer_mac[6];
 	uint16_t mtu;                   /* both ends */
+	bool down;                      /* observed: an end is down. Never wanted; mended by OP_UP */
 };
 struct sysctl_row {
 	const char *path;               /* "net/ipv4/ip_forward" */
@@ -41,8 +42,10 @@ struct neigh_row {              /* permanent */
 	uint8_t mac[6];
 };
 enum route_type { ROUTE_TYPE_UNICAST, ROUTE_TYPE_THROW, ROUTE_TYPE_BLACKHOLE };
+#define ROUTE_TABLE_MAIN 254
+#define ROUTE_METRIC_LAST UINT32_MAX    /* of the blackhole that ends a table */
 struct route_row {              /* protocol ABI_ROUTE_PROTO */
-	uint32_t table;                 /* 254 = main */
+	uint32_t table;
 	struct prefix dst;
 	uint32_t metric;                /* the route's number; 0 = none */
 	enum route_type type;
@@ -50,7 +53,7 @@ struct route_row {              /* protocol ABI_ROUTE_PROTO */
 	struct addr via;                /* zero = none; with via: onlink */
 	struct addr prefsrc;            /* zero = none */
 };
-struct rule_row {               /* ip rule; tables by mark, last one a blackhole */
+struct rule_row {               /* ip rule; all of it is the key; several may share a pref */
 	uint32_t pref;
 	uint32_t mark, mask;            /* mask 0: matches all */
 	uint32_t table;                 /* 0: action blackhole */
@@ -87,8 +90,10 @@ struct row {
 	};
 };
 
+struct state_names;
 struct state {
 	struct arena *arena;            /* owns the strings */
+	struct state_names *names;      /* one copy of each namespace and owner */
 	struct row *rows;
 	size_t n, cap;
 	struct map_rows maps;           /* policy maps of the lab's data path */
@@ -97,9 +102,14 @@ struct state {
 struct state *state_new(void);
 void state_free(struct state **s);
 #define _cleanup_state_ __attribute__((cleanup(state_free)))
+/* Copies ns and owner (may be NULL). The row is zeroed otherwise and stays where it is until the next state_add.
+ * Other strings of a row come from state_name() or s->arena, or live as long as the program. */
 struct row *state_add(struct state *s, enum row_kind kind, const char *ns, enum obj_kind owner_kind, const char *owner);
+const char *state_name(struct state *s, const char *name);
 void state_sort(struct state *s);
 int row_key_cmp(const struct row *a, const struct row *b);    /* same thing? */
 bool row_value_eq(const struct row *a, const struct row *b);  /* as wanted? */
-/* "route 0.0.0.0/0 via igw0 in table 1001 of shop.router" */
+/* "route 0.0.0.0/0 via 169.254.0.1 dev igw_main in table 1001 of lab.shop.router" */
 char *row_format(const struct row *r, char *buf, size_t size);
+/* "address 10.0.0.5 of VPC 1" */
+char *map_row_format(const struct map_rows *rows, const struct map_row *row, char *buf, size_t size);
