@@ -11,10 +11,12 @@
 #include "filters/conntrack.h"
 #include "filters/match.h"
 
+/* A piece that the BPF verifier checks once, on its own, whoever calls it; it then knows nothing of
+ * its arguments, hence the tests for NULL. */
 #ifdef __bpf__
-#define JUDGE_FN static __attribute__((noinline))
+#define PIECE __attribute__((noinline, weak)) int
 #else
-#define JUDGE_FN static __attribute__((unused))
+#define PIECE static __attribute__((unused)) int
 #endif
 
 struct outcome {
@@ -111,15 +113,10 @@ static __always_inline int outcome_deny(struct outcome *o, __u16 gate, __u16 rea
 	return 0;
 }
 
-/* A ruleset's word on x->q; the noinline boundary keeps four uses one piece of BPF code. */
-JUDGE_FN const struct abi_match *ruleset_ask(struct world *w, const struct abi_ruleset *rs, const struct match_query *q)
+/* members: the peer's group set if it is known. */
+static __always_inline void query_set(struct pass *x, int out, __u32 members)
 {
-	return ruleset_match(w, rs, q);
-}
-
-static __always_inline void query_set(struct pass *x, const struct abi_addr *peer, __u32 members)
-{
-	x->q.peer = *peer;
+	x->q.peer = out ? x->dst : x->p.key.src;
 	x->q.members = members;
 	x->q.family = x->p.key.family;
 	x->q.proto = x->p.key.proto;
@@ -128,48 +125,55 @@ static __always_inline void query_set(struct pass *x, const struct abi_addr *pee
 }
 
 /* One direction of a NACL. 1: passes; 0: denied, o says so. */
-static __always_inline int judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port)
+PIECE judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port)
 {
 	const struct abi_policy *policy = map_get(w, policies, &slot);
 	const struct abi_ruleset *rs;
 	const struct abi_match *m;
 	__u16 gate = out ? ABI_GATE_NACL_OUT : ABI_GATE_NACL_IN;
 
+	if (!x)
+		return 0;
 	if (!slot || !policy)
 		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, 0);
 	rs = out ? &policy->out : &policy->in;
-	query_set(x, out ? &x->dst : &x->p.key.src, 0);
-	m = ruleset_ask(w, rs, &x->q);
+	query_set(x, out, 0);
+	m = ruleset_match(w, rs, &x->q);
 	if (!m || !m->allow)
 		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, m ? m->rule : rs->star);
 	x->o.rule[out ? ABI_CACHED_NACL_OUT : ABI_CACHED_NACL_IN] = m->rule;
 	return 1;
 }
 
-/* One direction of an interface's groups for a flow without state. members: the peer's group set if it
- * is known. *tracked: the flow needs an entry at this end. */
-static __always_inline int judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port,
-					__u32 members, __u8 *tracked)
+/* One direction of an interface's groups, for a flow without state; x->q is set. Says whether the flow
+ * needs an entry at this end. */
+PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port)
 {
 	const struct abi_policy *policy = map_get(w, policies, &slot);
 	const struct abi_ruleset *rs;
 	const struct abi_match *m;
 	__u16 gate = out ? ABI_GATE_SG_OUT : ABI_GATE_SG_IN, reason = ABI_REASON_ENI_SG_RULES_MISMATCH;
 
+	if (!x)
+		return 0;
 	if (!policy)
 		return outcome_deny(&x->o, gate, ABI_REASON_SG_HAS_NO_RULES, gate_port, 0);
 	rs = out ? &policy->out : &policy->in;
-	query_set(x, out ? &x->dst : &x->p.key.src, members);
-	m = ruleset_ask(w, rs, &x->q);
+	m = ruleset_match(w, rs, &x->q);
 	if (!m) {
 		if (rs->flags & ABI_RULESET_EMPTY)
 			reason = ABI_REASON_SG_HAS_NO_RULES;
-		else if (rs->flags & ABI_RULESET_GROUPS && !members)
+		else if (rs->flags & ABI_RULESET_GROUPS && !x->q.members)
 			reason = ABI_REASON_SG_REFERENCES_NOT_PRESERVED;
 		return outcome_deny(&x->o, gate, reason, gate_port, 0);
 	}
-	x->o.rule[out ? ABI_CACHED_SG_OUT : ABI_CACHED_SG_IN] = m->rule;
-	*tracked = !(m->flags & ABI_MATCH_UNTRACKED);
+	if (out) {
+		x->o.rule[ABI_CACHED_SG_OUT] = m->rule;
+		x->o.track_src = !(m->flags & ABI_MATCH_UNTRACKED);
+	} else {
+		x->o.rule[ABI_CACHED_SG_IN] = m->rule;
+		x->o.track_dst = !(m->flags & ABI_MATCH_UNTRACKED);
+	}
 	return 1;
 }
 
@@ -267,12 +271,15 @@ static __always_inline int judge_arrival_nat(struct world *w, struct pass *x, co
 
 /* nacl-in, dest-check, nat or sg-in at the port o.peer. members: the sender's group set when it is
  * the packet's own source and a direct neighbour. */
-static __always_inline int judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members, int owns_dst)
+PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members, int owns_dst)
 {
-	const struct abi_port *d = map_get(w, ports, &x->o.peer);
+	const struct abi_port *d;
 	const struct abi_flow *twin;
 	__u32 rule;
 
+	if (!x)
+		return 0;
+	d = map_get(w, ports, &x->o.peer);
 	if (!d || (d->kind != ABI_PORT_ENI && d->kind != ABI_PORT_NAT))
 		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->o.peer, x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.mtu = d->mtu;
@@ -294,7 +301,8 @@ static __always_inline int judge_arrival(struct world *w, struct pass *x, int cr
 		accept_tracked(&x->o, 0, rule, ABI_REASON_RELATED);
 		return 1;
 	}
-	return judge_groups(w, x, d->sg_policy, 0, x->o.peer, members, &x->o.track_dst);
+	query_set(x, 0, members);
+	return judge_groups(w, x, d->sg_policy, 0, x->o.peer);
 }
 
 /* ---- departure ---- */
@@ -370,6 +378,8 @@ static __always_inline int judge_igw_out(struct world *w, struct pass *x, const 
 		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS;
 	else if (addr_is_rfc6598(&x->dst))
 		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS;
+	else if (x->p.icmp_error && !addr_eq(&x->p.inner.dst, &x->p.key.src))
+		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
 	if (reason)
 		return outcome_deny(&x->o, ABI_GATE_IGW, reason, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.flags |= ABI_FLOW_SNAT;
@@ -394,7 +404,8 @@ static __always_inline int judge_departure_groups(struct world *w, struct pass *
 		accept_tracked(&x->o, 1, rule, ABI_REASON_RELATED);
 		return 1;
 	}
-	return judge_groups(w, x, s->sg_policy, 1, x->p.key.port, peer_members, &x->o.track_src);
+	query_set(x, 1, peer_members);
+	return judge_groups(w, x, s->sg_policy, 1, x->p.key.port);
 }
 
 /* A packet that an instance or NAT gateway sends. */
@@ -458,6 +469,8 @@ static __always_inline int judge_igw_in(struct world *w, struct pass *x, const s
 		reason = ABI_REASON_IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS;
 	else if (!to || to->kind != ABI_INET_PUBLIC || to->port != s->link)
 		reason = ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS;
+	else if (x->p.icmp_error && !addr_eq(&x->p.inner.src, &x->p.key.dst))
+		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
 	if (reason)
 		return outcome_deny(&x->o, ABI_GATE_IGW, reason, me, 0);
 	x->o.peer = to->eni;
@@ -495,10 +508,13 @@ static __always_inline int judge_internet(struct world *w, struct pass *x, const
 	return 1;
 }
 
-static __always_inline int judge(struct world *w, struct pass *x)
+PIECE judge(struct world *w, struct pass *x)
 {
-	const struct abi_port *s = map_get(w, ports, &x->p.key.port);
+	const struct abi_port *s;
 
+	if (!x)
+		return 0;
+	s = map_get(w, ports, &x->p.key.port);
 	if (!s || !s->kind)
 		return outcome_deny(&x->o, ABI_GATE_SOURCE_CHECK, ABI_REASON_PORT_DOWN, x->p.key.port, 0);
 	if (s->kind == ABI_PORT_ENI || s->kind == ABI_PORT_NAT)
@@ -604,8 +620,10 @@ static __always_inline int own_update(struct world *w, struct pass *x)
 }
 
 /* Keeps what an allowed packet means for the flow. Denies it when there is no room. */
-static __always_inline int flow_update(struct world *w, struct pass *x)
+PIECE flow_update(struct world *w, struct pass *x)
 {
+	if (!x)
+		return 0;
 	if (x->p.icmp_error)
 		return 1; /* belongs to another flow and makes none */
 	if (own_update(w, x))
@@ -679,13 +697,39 @@ static __always_inline void rule_count(struct world *w, __u32 rule, __u64 packet
 	}
 }
 
+PIECE denial_count(struct world *w, struct pass *x, __u64 packets, __u64 bytes)
+{
+	struct abi_gate_key gate;
+	struct abi_port_stats *s;
+	struct abi_counter *c, first = { packets, bytes };
+
+	if (!x)
+		return 0;
+	gate = (struct abi_gate_key){ x->o.gate_port, x->o.gate, x->o.reason, 0 };
+	s = map_get(w, port_stats, &x->p.key.port);
+	if (s) {
+		s->denied += packets;
+		if (x->o.gate == ABI_GATE_CONNTRACK)
+			s->ct_full += packets;
+	}
+	if (x->o.gate == ABI_GATE_NACL_OUT || x->o.gate == ABI_GATE_NACL_IN)
+		rule_count(w, x->o.deny_rule, packets, bytes);
+	c = map_get(w, gate_hits, &gate);
+	if (c) {
+		c->packets += packets;
+		c->bytes += bytes;
+	} else {
+		map_put(w, gate_hits, &gate, &first);
+	}
+	return 0;
+}
+
 static __always_inline void pass_count(struct world *w, struct pass *x)
 {
 	__u64 packets = x->p.segs, bytes = x->p.len + (__u64)(x->p.segs - 1) * x->p.headers;
 	struct abi_port_stats *s = map_get(w, port_stats, &x->p.key.port), *d;
 	__u32 route = x->o.rule[ABI_CACHED_ROUTE];
-	struct abi_gate_key gate = { x->o.gate_port, x->o.gate, x->o.reason, 0 };
-	struct abi_counter *c, first = { packets, bytes };
+	struct abi_counter *c;
 
 	if (route) {
 		c = map_get(w, route_hits, &route);
@@ -712,20 +756,7 @@ static __always_inline void pass_count(struct world *w, struct pass *x)
 		}
 		return;
 	}
-	if (s) {
-		s->denied += packets;
-		if (x->o.gate == ABI_GATE_CONNTRACK)
-			s->ct_full += packets;
-	}
-	if (x->o.gate == ABI_GATE_NACL_OUT || x->o.gate == ABI_GATE_NACL_IN)
-		rule_count(w, x->o.deny_rule, packets, bytes);
-	c = map_get(w, gate_hits, &gate);
-	if (c) {
-		c->packets += packets;
-		c->bytes += bytes;
-	} else {
-		map_put(w, gate_hits, &gate, &first);
-	}
+	denial_count(w, x, packets, bytes);
 }
 
 static __always_inline int flow_is_watched(struct world *w, struct pass *x)
@@ -791,19 +822,23 @@ static __always_inline void event_fill(struct pass *x, __u8 flags)
 	e->dst = x->p.key.dst;
 }
 
-static __always_inline void pass_report(struct world *w, struct pass *x, int watched)
+PIECE pass_report(struct world *w, struct pass *x, int watched)
 {
-	__u8 flags = (x->o.allow ? 0 : ABI_EVENT_DENY) | (x->o.fresh ? ABI_EVENT_NEW : 0) | (watched ? ABI_EVENT_WATCHED : 0);
 	struct abi_port_stats *s;
+	__u8 flags;
 
+	if (!x)
+		return 0;
+	flags = (x->o.allow ? 0 : ABI_EVENT_DENY) | (x->o.fresh ? ABI_EVENT_NEW : 0) | (watched ? ABI_EVENT_WATCHED : 0);
 	if (!flags)
-		return;
+		return 0;
 	event_fill(x, flags);
 	if ((watched || bucket_take(w, x->p.key.port, x->now)) && world_emit(w, &x->event) == 0)
-		return;
+		return 0;
 	s = map_get(w, port_stats, &x->p.key.port);
 	if (s)
 		s->events_lost++;
+	return 0;
 }
 
 /* ---- the pass ---- */
@@ -840,11 +875,13 @@ static __always_inline int pass_cached(struct world *w, struct pass *x)
 }
 
 /* The long way. */
-static __always_inline void pass_full(struct world *w, struct pass *x)
+PIECE pass_full(struct world *w, struct pass *x)
 {
 	struct abi_flow *f;
 	int watched;
 
+	if (!x)
+		return 0;
 	x->o.path = ABI_PATH_FULL;
 	x->o.reason = x->o.reason_sg_out = x->o.reason_sg_in = ABI_REASON_ACCEPT;
 	x->o.allow = 1;
@@ -856,7 +893,7 @@ static __always_inline void pass_full(struct world *w, struct pass *x)
 		if (f)
 			f->valid_ns = 0; /* the next one is to be reported too */
 	}
-	pass_report(w, x, watched);
+	return pass_report(w, x, watched);
 }
 
 /* The entry point. x->p was parsed, the rest of x is zero. reason: packet_parse's answer. After it
@@ -864,7 +901,7 @@ static __always_inline void pass_full(struct world *w, struct pass *x)
 static __always_inline void pass_packet(struct world *w, struct pass *x, enum abi_reason reason)
 {
 	x->now = world_now(w);
-	x->epoch = world_config(w)->epoch; /* before anything is judged: a change meanwhile makes the entry stale */
+	x->epoch = *(volatile __u32 *)&world_config(w)->epoch; /* before anything is judged: a change meanwhile makes the entry stale */
 	x->dst = x->p.key.dst;
 	if (reason == ABI_REASON_NONE && x->p.frag == PKT_FRAG_LATER)
 		reason = frag_resolve(w, x);

@@ -1,0 +1,30 @@
+/* eni_egress: what reaches an interface through the router's stack. TC egress of its router end.
+ * Only what a pass has judged for this very interface goes on, and the router's own ICMP errors. */
+#include "frame.h"
+
+SEC("tc")
+int eni_egress(struct __sk_buff *skb)
+{
+	enum abi_reason reason;
+	struct pass *x = frame_read(skb, &reason);
+	__u8 ttl;
+
+	if (!x)
+		return TC_ACT_SHOT;
+	if (reason == ABI_REASON_NONE && x->p.kind == PKT_ARP)
+		return TC_ACT_OK; /* ours, from eni_ingress */
+	if (reason == ABI_REASON_NONE && skb->mark & ABI_MARK_JUDGED &&
+	    skb->mark >> ABI_MARK_PORT_SHIFT == x->p.key.port) {
+		if (!(skb->mark & ABI_MARK_TTL)) {
+			ttl = x->p.ttl + 1;
+			bpf_l3_csum_replace(skb, IP_CSUM_OFF, x->p.ttl, ttl, 2);
+			bpf_skb_store_bytes(skb, IP_TTL_OFF, &ttl, 1, 0);
+		}
+		skb->mark = 0;
+		return TC_ACT_OK;
+	}
+	if (reason == ABI_REASON_NONE && !skb->ingress_ifindex && x->p.icmp_error)
+		return TC_ACT_OK;
+	pass_packet(NULL, x, reason == ABI_REASON_NONE ? ABI_REASON_NOT_JUDGED : reason);
+	return TC_ACT_SHOT;
+}

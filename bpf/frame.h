@@ -1,0 +1,149 @@
+/* frame.h: between the skb and struct pass: read it, hand it over, translate addresses, answer ARP.
+ * The judging is in filters/verdict.h. */
+#pragma once
+#include <linux/pkt_cls.h>
+#include "maps.h"
+#include "filters/verdict.h"
+
+/* struct pass does not fit on the BPF stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pass);
+} scratch SEC(".maps") __weak;
+
+char LICENSE[] SEC("license") __weak = "GPL";
+
+enum { PULL_BYTES = 150, IP_TTL_OFF = ETH_HLEN_ + 8, IP_CSUM_OFF = ETH_HLEN_ + 10, IP_SRC_OFF = ETH_HLEN_ + 12, IP_DST_OFF = ETH_HLEN_ + 16 };
+
+static __always_inline enum abi_reason frame_parse(struct __sk_buff *skb, struct pass *x)
+{
+	__builtin_memset(&x->p, 0, sizeof(x->p));
+	x->p.key.port = skb->ifindex - ABI_IFINDEX_BASE;
+	x->p.segs = skb->gso_segs ? skb->gso_segs : 1;
+	return packet_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &x->p);
+}
+
+/* The pass of this packet, parsed; NULL never happens but the verifier cannot know. */
+static __always_inline struct pass *frame_read(struct __sk_buff *skb, enum abi_reason *reason)
+{
+	__u32 zero = 0;
+	struct pass *x = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!x)
+		return NULL;
+	__builtin_memset(&x->o, 0, sizeof(x->o));
+	*reason = frame_parse(skb, x);
+	if (*reason == ABI_REASON_MALFORMED && skb->data_end - skb->data < skb->len) {
+		/* headers may lie outside the linear part */
+		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
+		*reason = frame_parse(skb, x);
+	}
+	return x;
+}
+
+static __always_inline __u32 addr_v4_raw(const struct abi_addr *a)
+{
+	__u32 raw;
+
+	__builtin_memcpy(&raw, a->b + 12, 4);
+	return raw;
+}
+
+/* Rewrites one IPv4 address and every checksum that covers it. An ICMP error's quoted packet is
+ * translated too; its ICMP checksum stays right because the quoted header's own sum is patched. */
+static __always_inline int frame_translate(struct __sk_buff *skb, const struct pkt *p, __u32 ip_off, __u32 from, __u32 to)
+{
+	__u32 l4 = p->l4_off, inner = l4 + 8, inner_addr = ip_off == IP_SRC_OFF ? inner + 16 : inner + 12;
+	__u8 proto = p->key.proto;
+	int error = p->icmp_error;
+
+	if (p->frag != PKT_FRAG_LATER) {
+		if (proto == PKT_PROTO_TCP)
+			bpf_l4_csum_replace(skb, l4 + 16, from, to, BPF_F_PSEUDO_HDR | 4);
+		else if (proto == PKT_PROTO_UDP)
+			bpf_l4_csum_replace(skb, l4 + 6, from, to, BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0 | 4);
+	}
+	if (bpf_l3_csum_replace(skb, IP_CSUM_OFF, from, to, 4) || bpf_skb_store_bytes(skb, ip_off, &to, 4, 0))
+		return -1;
+	if (!error)
+		return 0;
+	if (bpf_l3_csum_replace(skb, inner + 10, from, to, 4) || bpf_skb_store_bytes(skb, inner_addr, &to, 4, 0))
+		return -1;
+	return 0;
+}
+
+static __always_inline void mac_of_port(__u8 *mac, __u32 port)
+{
+	mac[0] = ABI_MAC0;
+	mac[1] = ABI_MAC1;
+	mac[2] = port >> 24;
+	mac[3] = port >> 16;
+	mac[4] = port >> 8;
+	mac[5] = port;
+}
+
+static __always_inline int frame_is_too_big(const struct __sk_buff *skb, const struct pass *x)
+{
+	if (!x->o.mtu)
+		return 0;
+	return skb->gso_size ? skb->gso_size + x->p.headers > x->o.mtu : x->p.len > x->o.mtu;
+}
+
+/* Into the router's stack, which routes by the mark: datapath = kernel, and what is too big. The
+ * stack takes one from the TTL, so it is raised by one first; 255 is mended at egress. */
+static __always_inline int frame_to_stack(struct __sk_buff *skb, struct pass *x)
+{
+	const struct abi_port *s = bpf_map_lookup_elem(&ports, &x->p.key.port);
+	struct abi_port_stats *stats = bpf_map_lookup_elem(&port_stats, &x->p.key.port);
+	__u32 mark = x->o.peer << ABI_MARK_PORT_SHIFT | ABI_MARK_JUDGED;
+	__u8 ttl = x->p.ttl;
+
+	if (!s)
+		return TC_ACT_SHOT;
+	if (stats)
+		stats->path[ABI_PATH_STACK] += x->p.segs;
+	if (!x->p.to_port)
+		mark |= s->route_table & ABI_MARK_TABLE_MASK;
+	if (s->kind != ABI_PORT_HOST && s->kind != ABI_PORT_INET && ttl < 255) {
+		mark |= ABI_MARK_TTL;
+		ttl++;
+		/* TTL is the high byte of its 16-bit word in the checksum */
+		bpf_l3_csum_replace(skb, IP_CSUM_OFF, x->p.ttl, ttl, 2);
+		bpf_skb_store_bytes(skb, IP_TTL_OFF, &ttl, 1, 0);
+	}
+	skb->mark = mark;
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	return TC_ACT_OK;
+}
+
+/* Does what x->o says. */
+static __always_inline int frame_deliver(struct __sk_buff *skb, struct pass *x)
+{
+	int stack = (config.flags & ABI_CONFIG_KERNEL_PATH) || frame_is_too_big(skb, x);
+	__u8 macs[12];
+
+	if (!x->o.allow)
+		return TC_ACT_SHOT;
+	if (x->o.flags & ABI_FLOW_DNAT &&
+	    frame_translate(skb, &x->p, IP_DST_OFF, addr_v4_raw(&x->p.key.dst), addr_v4_raw(&x->o.xaddr)))
+		return TC_ACT_SHOT;
+	if (stack)
+		return frame_to_stack(skb, x);
+	if (x->o.flags & ABI_FLOW_SNAT &&
+	    frame_translate(skb, &x->p, IP_SRC_OFF, addr_v4_raw(&x->p.key.src), addr_v4_raw(&x->o.xaddr)))
+		return TC_ACT_SHOT;
+	mac_of_port(macs, x->o.peer);
+	mac_of_port(macs + 6, 0);
+	bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
+	skb->mark = 0;
+	return bpf_redirect_peer(ABI_IFINDEX_BASE + x->o.peer, 0);
+}
+
+/* Judges and delivers. */
+static __always_inline int frame_pass(struct __sk_buff *skb, struct pass *x, enum abi_reason reason)
+{
+	pass_packet(NULL, x, reason);
+	return frame_deliver(skb, x);
+}

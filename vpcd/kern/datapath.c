@@ -1,0 +1,719 @@
+/* datapath.c: loading, pinning, attaching and reading the BPF side of one lab. The only file that
+ * includes the skeleton. Never prints; libbpf's own words are routed to the error. */
+#include "kern/datapath.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "filters/world.h"
+#include "filters/conntrack.h"
+#include "util/mem.h"
+#include "vpcd.skel.h"
+
+enum { TC_HANDLE = 1, TC_PRIORITY = 1, LPM_ROOM = 1 << 22, FRAGS_MAX = 4096, WATCHES_MAX = 4096, PORTS_MIN = 256, ROWS_MIN = 1024, FLOWS_MIN = 16384, GATES_ROOM = 1 << 16 };
+
+/* Maps user space works with, by pin name. The first ABI_MAP_SYNC_MAX are the policy maps in abi_map order. */
+enum dp_map {
+	DP_FLOWS = ABI_MAP_SYNC_MAX, DP_CACHE, DP_FRAGS, DP_WATCHES, DP_BUCKETS, DP_PORT_CT,
+	DP_RULE_HITS, DP_ROUTE_HITS, DP_PORT_STATS, DP_GATE_HITS, DP_EVENTS, DP_CONFIG, DP_MAP_MAX
+};
+static const char *const dp_map_names[DP_MAP_MAX] = {
+	[DP_FLOWS] = "flows", [DP_CACHE] = "cache", [DP_FRAGS] = "frags", [DP_WATCHES] = "watches",
+	[DP_BUCKETS] = "buckets", [DP_PORT_CT] = "port_ct", [DP_RULE_HITS] = "rule_hits", [DP_ROUTE_HITS] = "route_hits",
+	[DP_PORT_STATS] = "port_stats", [DP_GATE_HITS] = "gate_hits", [DP_EVENTS] = "events", [DP_CONFIG] = ".data.config",
+};
+static const struct {
+	const char *name;
+	enum bpf_tc_attach_point point;
+} dp_hooks[HOOK_MAX] = {
+	[HOOK_ENI_INGRESS] = { "eni_ingress", BPF_TC_INGRESS },
+	[HOOK_ENI_EGRESS] = { "eni_egress", BPF_TC_EGRESS },
+	[HOOK_IGW_INGRESS] = { "igw_ingress", BPF_TC_INGRESS },
+	[HOOK_IGW_EGRESS] = { "igw_egress", BPF_TC_EGRESS },
+	[HOOK_INET_INGRESS] = { "inet_ingress", BPF_TC_INGRESS },
+};
+enum { DP_PROG_REAP = HOOK_MAX, DP_PROG_MAX };
+
+struct datapath {
+	int maps[DP_MAP_MAX];
+	int progs[DP_PROG_MAX];
+	__u32 prog_ids[HOOK_MAX];
+	__u32 max_entries[DP_MAP_MAX];
+	struct abi_config *config;   /* mapped */
+	struct ring_buffer *ring;
+	int (*event_fn)(void *ctx, const struct abi_event *ev);
+	void *event_ctx;
+	unsigned watches;
+	int cpus;
+};
+
+static const char *map_name(unsigned i)
+{
+	return i < ABI_MAP_SYNC_MAX ? abi_map_shapes[i].name : dp_map_names[i];
+}
+
+/* A pin's file name: bpffs takes no name with a dot. */
+static const char *map_pin_name(unsigned i)
+{
+	return i == DP_CONFIG ? "config" : map_name(i);
+}
+
+static const char *prog_name(unsigned i)
+{
+	return i == DP_PROG_REAP ? "reap" : dp_hooks[i].name;
+}
+
+static struct datapath *datapath_new(void)
+{
+	struct datapath *d = xcalloc(1, sizeof(*d));
+
+	for (unsigned i = 0; i < DP_MAP_MAX; i++)
+		d->maps[i] = -1;
+	for (unsigned i = 0; i < DP_PROG_MAX; i++)
+		d->progs[i] = -1;
+	d->cpus = libbpf_num_possible_cpus();
+	return d;
+}
+
+void datapath_close(struct datapath **dp)
+{
+	struct datapath *d = *dp;
+
+	if (!d)
+		return;
+	ring_buffer__free(d->ring);
+	if (d->config)
+		munmap(d->config, sizeof(*d->config));
+	for (unsigned i = 0; i < DP_MAP_MAX; i++)
+		cleanup_closep(&d->maps[i]);
+	for (unsigned i = 0; i < DP_PROG_MAX; i++)
+		cleanup_closep(&d->progs[i]);
+	free(d);
+	*dp = NULL;
+}
+
+static int on_event(void *ctx, void *data, size_t size)
+{
+	struct datapath *d = ctx;
+
+	return size >= sizeof(struct abi_event) && d->event_fn ? d->event_fn(d->event_ctx, data) : 0;
+}
+
+/* What the embedded programs are: two builds never share maps. FNV-1a. */
+static __u64 build_hash(void)
+{
+	size_t n;
+	const __u8 *p = vpcd_bpf__elf_bytes(&n);
+	__u64 h = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * 0x100000001b3ull;
+	return h;
+}
+
+/* The rest of opening, once all descriptors are there. */
+static int datapath_ready(struct datapath *d, struct err *e)
+{
+	struct bpf_prog_info prog;
+	struct bpf_map_info map;
+	__u32 len;
+	void *p;
+
+	for (unsigned i = 0; i < HOOK_MAX; i++) {
+		memset(&prog, 0, sizeof(prog));
+		len = sizeof(prog);
+		if (bpf_obj_get_info_by_fd(d->progs[i], &prog, &len))
+			return err_set(e, -errno, "BPF program %s: cannot be read: %s", prog_name(i), strerror(errno));
+		d->prog_ids[i] = prog.id;
+	}
+	for (unsigned i = 0; i < DP_MAP_MAX; i++) {
+		memset(&map, 0, sizeof(map));
+		len = sizeof(map);
+		if (bpf_obj_get_info_by_fd(d->maps[i], &map, &len))
+			return err_set(e, -errno, "BPF map %s: cannot be read: %s", map_name(i), strerror(errno));
+		d->max_entries[i] = map.max_entries;
+	}
+	p = mmap(NULL, sizeof(struct abi_config), PROT_READ | PROT_WRITE, MAP_SHARED, d->maps[DP_CONFIG], 0);
+	if (p == MAP_FAILED)
+		return err_set(e, -errno, "BPF map config: cannot be mapped: %s", strerror(errno));
+	d->config = p;
+	d->ring = ring_buffer__new(d->maps[DP_EVENTS], on_event, d, NULL);
+	if (!d->ring)
+		return err_set(e, -errno, "BPF ring buffer events: %s", strerror(errno));
+	return 0;
+}
+
+/* ---- opening what is pinned ---- */
+
+static int pin_get(const char *dir, const char *kind, const char *name)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s_%s", dir, kind, name);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+static int pin_put(const char *dir, const char *kind, const char *name, int fd, struct err *e)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s_%s", dir, kind, name);
+	if (bpf_obj_pin(fd, path))
+		return err_set(e, -errno, "cannot pin %s: %s; is the BPF filesystem mounted?", path, strerror(errno));
+	return 0;
+}
+
+/* Forgets watches that a former process left. */
+static void watches_clear(struct datapath *d)
+{
+	struct abi_flow_key k;
+
+	while (!bpf_map_get_next_key(d->maps[DP_WATCHES], NULL, &k) && !bpf_map_delete_elem(d->maps[DP_WATCHES], &k))
+		;
+	__atomic_and_fetch(&d->config->flags, ~(__u32)ABI_CONFIG_WATCH, __ATOMIC_RELEASE);
+}
+
+static int datapath_open_pins(const char *dir, struct datapath *d, struct err *e)
+{
+	for (unsigned i = 0; i < DP_MAP_MAX; i++) {
+		d->maps[i] = pin_get(dir, "map", map_pin_name(i));
+		if (d->maps[i] < 0)
+			return err_set(e, d->maps[i], "%s/map_%s: %s", dir, map_pin_name(i), strerror(-d->maps[i]));
+	}
+	for (unsigned i = 0; i < DP_PROG_MAX; i++) {
+		d->progs[i] = pin_get(dir, "prog", prog_name(i));
+		if (d->progs[i] < 0)
+			return err_set(e, d->progs[i], "%s/prog_%s: %s", dir, prog_name(i), strerror(-d->progs[i]));
+	}
+	return datapath_ready(d, e);
+}
+
+int datapath_open(const char *dir, struct datapath **ret, struct err *e)
+{
+	struct datapath *d;
+	int r;
+
+	if (access(dir, F_OK))
+		return err_set(e, -ENOENT, "%s: nothing is pinned there", dir);
+	d = datapath_new();
+	r = datapath_open_pins(dir, d, e);
+	if (!r && (d->config->version != ABI_VERSION || d->config->build != build_hash()))
+		r = err_set(e, -ESTALE, "%s: pinned by another build of vpcd", dir);
+	if (r) {
+		datapath_close(&d);
+		return r;
+	}
+	watches_clear(d);
+	*ret = d;
+	return 0;
+}
+
+/* ---- loading ---- */
+
+static __u32 round_up_pow2(__u32 n, __u32 min, __u32 max)
+{
+	__u32 p = min;
+
+	while (p < n && p < max)
+		p *= 2;
+	return p;
+}
+
+/* Room wanted, doubled so that a lab can grow in place. */
+static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
+{
+	const __u32 ports = round_up_pow2(s->ports * 2, PORTS_MIN, ABI_PORTS_MAX);
+
+	memset(ret, 0, DP_MAP_MAX * sizeof(*ret));
+	ret[ABI_MAP_PORTS] = ret[DP_BUCKETS] = ret[DP_PORT_CT] = ret[DP_PORT_STATS] = ports;
+	ret[ABI_MAP_ADDRS] = round_up_pow2(s->ports * 4, 2 * ROWS_MIN, 1u << 20);
+	ret[ABI_MAP_POLICIES] = ports * 2 + 2 * ROWS_MIN;
+	ret[ABI_MAP_MEMBERS] = round_up_pow2(s->tables_rows * 2, 4 * ROWS_MIN, 1u << 20);
+	ret[ABI_MAP_ROUTES] = ret[ABI_MAP_INET] = ret[ABI_MAP_PEERS] = ret[ABI_MAP_RULES] = LPM_ROOM;
+	ret[DP_RULE_HITS] = round_up_pow2(s->rules * 2, ROWS_MIN, 1u << 22);
+	ret[DP_ROUTE_HITS] = round_up_pow2(s->routes * 2, ROWS_MIN, 1u << 20);
+	ret[DP_GATE_HITS] = GATES_ROOM;
+	ret[DP_FLOWS] = ret[DP_CACHE] = round_up_pow2(s->flows, FLOWS_MIN, 1u << 20);
+	ret[DP_FRAGS] = FRAGS_MAX;
+	ret[DP_WATCHES] = WATCHES_MAX;
+}
+
+bool datapath_has_room(const struct datapath *d, const struct datapath_sizes *s)
+{
+	return s->ports < d->max_entries[ABI_MAP_PORTS] && s->ports * 2 <= d->max_entries[ABI_MAP_ADDRS] &&
+	       s->rules < d->max_entries[DP_RULE_HITS] && s->routes < d->max_entries[DP_ROUTE_HITS] &&
+	       s->tables_rows <= d->max_entries[ABI_MAP_MEMBERS] &&
+	       (s->flows <= d->max_entries[DP_FLOWS] || d->max_entries[DP_FLOWS] == 1u << 20);
+}
+
+/* The last lines that libbpf said while loading: they name the program and the verifier's complaint. */
+static char libbpf_said[300];
+
+static int libbpf_listen(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[300];
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = 0;
+	if (!libbpf_said[0])
+		memcpy(libbpf_said, line, sizeof(line));
+	return 0;
+}
+
+static int skeleton_load(const struct datapath_sizes *sizes, struct vpcd_bpf **ret, struct err *e)
+{
+	__u32 wanted[DP_MAP_MAX];
+	struct vpcd_bpf *skel;
+	int r;
+
+	libbpf_said[0] = 0;
+	libbpf_set_print(libbpf_listen);
+	skel = vpcd_bpf__open();
+	if (!skel)
+		return err_set(e, -errno, "BPF object cannot be opened: %s", strerror(errno));
+	wanted_sizes(sizes, wanted);
+	for (unsigned i = 0; i < DP_MAP_MAX; i++) {
+		struct bpf_map *m = bpf_object__find_map_by_name(skel->obj, map_name(i));
+
+		if (m && wanted[i])
+			bpf_map__set_max_entries(m, wanted[i]);
+	}
+	skel->data_config->config.version = ABI_VERSION;
+	skel->data_config->config.epoch = 1;
+	skel->data_config->config.build = build_hash();
+	r = vpcd_bpf__load(skel);
+	if (r) {
+		vpcd_bpf__destroy(skel);
+		return err_set(e, r, "the kernel refuses the BPF programs: %s (%s); vpcd needs Linux 6.1 or newer with BTF",
+			       strerror(-r), libbpf_said[0] ? libbpf_said : "no details");
+	}
+	*ret = skel;
+	return 0;
+}
+
+static int dup_fd(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static int datapath_take(struct vpcd_bpf *skel, struct datapath *d, struct err *e)
+{
+	for (unsigned i = 0; i < DP_MAP_MAX; i++) {
+		struct bpf_map *m = bpf_object__find_map_by_name(skel->obj, map_name(i));
+
+		if (!m)
+			return err_set(e, -ENOENT, "BPF object has no map %s", map_name(i));
+		d->maps[i] = dup_fd(bpf_map__fd(m));
+	}
+	for (unsigned i = 0; i < DP_PROG_MAX; i++) {
+		struct bpf_program *p = bpf_object__find_program_by_name(skel->obj, prog_name(i));
+
+		if (!p)
+			return err_set(e, -ENOENT, "BPF object has no program %s", prog_name(i));
+		d->progs[i] = dup_fd(bpf_program__fd(p));
+	}
+	return datapath_ready(d, e);
+}
+
+/* Copies every entry of a map whose shape is the same; per-CPU values whole. */
+static void map_carry(const struct datapath *from, struct datapath *to, enum dp_map map, size_t key_size, size_t value_size)
+{
+	_cleanup_free_ void *key = xcalloc(1, key_size), *next = xcalloc(1, key_size), *value = xcalloc(1, value_size);
+	bool first = true;
+
+	while (!bpf_map_get_next_key(from->maps[map], first ? NULL : key, next)) {
+		first = false;
+		memcpy(key, next, key_size);
+		if (!bpf_map_lookup_elem(from->maps[map], key, value))
+			bpf_map_update_elem(to->maps[map], key, value, BPF_ANY);
+	}
+}
+
+static void datapath_carry(const struct datapath *from, struct datapath *to)
+{
+	const size_t cpus = (size_t)to->cpus;
+
+	map_carry(from, to, DP_FLOWS, sizeof(struct abi_flow_key), sizeof(struct abi_flow));
+	map_carry(from, to, DP_PORT_CT, 4, sizeof(__s64));
+	map_carry(from, to, DP_RULE_HITS, 4, cpus * sizeof(struct abi_counter));
+	map_carry(from, to, DP_ROUTE_HITS, 4, cpus * sizeof(struct abi_counter));
+	map_carry(from, to, DP_PORT_STATS, 4, cpus * sizeof(struct abi_port_stats));
+	map_carry(from, to, DP_GATE_HITS, sizeof(struct abi_gate_key), cpus * sizeof(struct abi_counter));
+	to->config->epoch = from->config->epoch + 1;
+}
+
+static int datapath_pin(const char *dir, const struct datapath *d, struct err *e)
+{
+	int r = 0;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return err_set(e, -errno, "%s: cannot be made: %s", dir, strerror(errno));
+	for (unsigned i = 0; !r && i < DP_MAP_MAX; i++)
+		r = pin_put(dir, "map", map_pin_name(i), d->maps[i], e);
+	for (unsigned i = 0; !r && i < DP_PROG_MAX; i++)
+		r = pin_put(dir, "prog", prog_name(i), d->progs[i], e);
+	return r;
+}
+
+int datapath_unpin(const char *dir, struct err *e)
+{
+	char path[768];
+	struct dirent *de;
+	DIR *f = opendir(dir);
+
+	if (!f)
+		return errno == ENOENT ? 0 : err_set(e, -errno, "%s: %s", dir, strerror(errno));
+	while ((de = readdir(f))) {
+		if (de->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, de->d_name);
+		unlink(path);
+	}
+	closedir(f);
+	return rmdir(dir) ? err_set(e, -errno, "%s: %s", dir, strerror(errno)) : 0;
+}
+
+/* mkdir -p for the folder above the lab's own. */
+static void parent_make(const char *dir)
+{
+	_cleanup_free_ char *parent = xstrdup(dir);
+	char *slash = strrchr(parent, '/');
+
+	if (slash && slash != parent) {
+		*slash = 0;
+		mkdir(parent, 0700);
+	}
+}
+
+int datapath_load(const char *dir, const struct datapath_sizes *sizes, struct datapath **ret, struct err *e)
+{
+	_cleanup_free_ char *fresh = xasprintf("%s.new", dir);
+	struct datapath *d = datapath_new(), *old = NULL;
+	struct vpcd_bpf *skel = NULL;
+	int r;
+
+	parent_make(dir);
+	r = datapath_unpin(fresh, e);
+	if (!r)
+		r = skeleton_load(sizes, &skel, e);
+	if (!r)
+		r = datapath_take(skel, d, e);
+	if (!r) {
+		old = datapath_new();
+		if (!datapath_open_pins(dir, old, NULL) && old->config->version == ABI_VERSION)
+			datapath_carry(old, d);
+		r = datapath_pin(fresh, d, e);
+	}
+	if (!r)
+		r = datapath_unpin(dir, e);
+	if (!r && rename(fresh, dir))
+		r = err_set(e, -errno, "%s: cannot be put in place: %s", dir, strerror(errno));
+	datapath_close(&old);
+	if (skel)
+		vpcd_bpf__destroy(skel);
+	if (r) {
+		datapath_unpin(fresh, NULL);
+		datapath_close(&d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+/* ---- attaching ---- */
+
+int datapath_attach(struct datapath *d, enum tc_hook hook, uint32_t ifindex, struct err *e)
+{
+	LIBBPF_OPTS(bpf_tc_hook, at, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY, .prog_fd = d->progs[hook], .flags = BPF_TC_F_REPLACE);
+	int r;
+
+	libbpf_said[0] = 0;
+	libbpf_set_print(libbpf_listen);
+	r = bpf_tc_hook_create(&at);
+	if (r && r != -EEXIST)
+		return err_set(e, r, "clsact on interface %u: %s", ifindex, strerror(-r));
+	at.attach_point = dp_hooks[hook].point;
+	r = bpf_tc_attach(&at, &opts);
+	if (r)
+		return err_set(e, r, "program %s on interface %u: %s %s", prog_name(hook), ifindex, strerror(-r), libbpf_said);
+	return 0;
+}
+
+int datapath_attached(struct datapath *d, enum tc_hook hook, uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, at, .ifindex = (int)ifindex, .attach_point = dp_hooks[hook].point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
+
+	libbpf_set_print(libbpf_listen);
+	return bpf_tc_query(&at, &opts) == 0 && opts.prog_id == d->prog_ids[hook];
+}
+
+/* ---- policy maps ---- */
+
+/* Arrays have no absence: a zero value is none. */
+static bool value_is_zero(const void *p, size_t n)
+{
+	const __u8 *b = p;
+
+	while (n && !*b)
+		b++, n--;
+	return n == 0;
+}
+
+static bool map_is_array(unsigned map)
+{
+	return map == ABI_MAP_PORTS || map == ABI_MAP_POLICIES;
+}
+
+/* An array in one mapless sweep of batches; other maps entry by entry. */
+static int map_dump(struct datapath *d, unsigned map, struct map_rows *ret, struct err *e)
+{
+	const size_t ks = abi_map_shapes[map].key_size, vs = abi_map_shapes[map].value_size;
+	__u8 key[64], next[64], value[256];
+	bool first = true;
+
+	if (map_is_array(map)) {
+		__u32 n = d->max_entries[map], got = n, out = 0;
+		const size_t stride = (vs + 7) & ~(size_t)7;
+		_cleanup_free_ __u32 *keys = xcalloc(n, sizeof(*keys));
+		_cleanup_free_ __u8 *values = xcalloc(n, stride);
+
+		if (bpf_map_lookup_batch(d->maps[map], NULL, &out, keys, values, &got, NULL) && errno != ENOENT)
+			return err_set(e, -errno, "BPF map %s: cannot be read: %s", map_name(map), strerror(errno));
+		for (__u32 i = 0; i < got; i++)
+			if (!value_is_zero(values + i * vs, vs))
+				map_rows_add(ret, map, &keys[i], values + i * vs);
+		return 0;
+	}
+	while (!bpf_map_get_next_key(d->maps[map], first ? NULL : key, next)) {
+		first = false;
+		memcpy(key, next, ks);
+		if (!bpf_map_lookup_elem(d->maps[map], key, value))
+			map_rows_add(ret, map, key, value);
+	}
+	return 0;
+}
+
+int datapath_dump(struct datapath *d, struct map_rows *ret, struct err *e)
+{
+	int r = 0;
+
+	for (unsigned i = 0; !r && i < ABI_MAP_SYNC_MAX; i++)
+		r = map_dump(d, i, ret, e);
+	map_rows_sort(ret);
+	return r;
+}
+
+int datapath_row_set(struct datapath *d, const struct map_rows *rows, const struct map_row *row, struct err *e)
+{
+	if (bpf_map_update_elem(d->maps[row->map], map_row_key(rows, row), map_row_value(rows, row), BPF_ANY))
+		return err_set(e, -errno, "BPF map %s: cannot be written: %s", map_name(row->map), strerror(errno));
+	return 0;
+}
+
+int datapath_row_del(struct datapath *d, const struct map_rows *rows, const struct map_row *row, struct err *e)
+{
+	static const __u8 zero[256];
+	int r;
+
+	if (map_is_array(row->map))
+		r = bpf_map_update_elem(d->maps[row->map], map_row_key(rows, row), zero, BPF_ANY);
+	else
+		r = bpf_map_delete_elem(d->maps[row->map], map_row_key(rows, row));
+	if (r && errno != ENOENT)
+		return err_set(e, -errno, "BPF map %s: cannot be written: %s", map_name(row->map), strerror(errno));
+	return 0;
+}
+
+uint32_t datapath_epoch_bump(struct datapath *d)
+{
+	__u32 epoch = __atomic_add_fetch(&d->config->epoch, 1, __ATOMIC_SEQ_CST);
+
+	return epoch ? epoch : __atomic_add_fetch(&d->config->epoch, 1, __ATOMIC_SEQ_CST); /* 0 means: nothing cached */
+}
+
+int datapath_configure(struct datapath *d, const struct datapath_config *c, struct err *e)
+{
+	__u32 flags = (c->kernel_path ? ABI_CONFIG_KERNEL_PATH : 0) | (c->strict_icmp ? ABI_CONFIG_STRICT_ICMP : 0) |
+		      (c->strict_fragments ? ABI_CONFIG_STRICT_FRAGMENTS : 0);
+
+	if (!c->events_per_s)
+		return err_set(e, -EINVAL, "events a second must not be 0");
+	config_timers_set(d->config, c->clock);
+	d->config->event_burst = c->event_burst;
+	d->config->event_ns = 1000000000ull / c->events_per_s;
+	d->config->flags = flags | (d->watches ? ABI_CONFIG_WATCH : 0);
+	datapath_epoch_bump(d);
+	return 0;
+}
+
+/* ---- counters ---- */
+
+static int counter_sum(struct datapath *d, enum dp_map map, const void *key, struct abi_counter *ret)
+{
+	_cleanup_free_ struct abi_counter *v = xcalloc((size_t)d->cpus, sizeof(*v));
+
+	memset(ret, 0, sizeof(*ret));
+	if (bpf_map_lookup_elem(d->maps[map], key, v))
+		return -errno;
+	for (int i = 0; i < d->cpus; i++) {
+		ret->packets += v[i].packets;
+		ret->bytes += v[i].bytes;
+	}
+	return 0;
+}
+
+int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *ret)
+{
+	return counter_sum(d, DP_RULE_HITS, &rule, ret);
+}
+
+int datapath_route_hits(struct datapath *d, uint32_t route, struct abi_counter *ret)
+{
+	return counter_sum(d, DP_ROUTE_HITS, &route, ret);
+}
+
+int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats *ret)
+{
+	const size_t words = sizeof(*ret) / sizeof(__u64);
+	_cleanup_free_ struct abi_port_stats *v = xcalloc((size_t)d->cpus, sizeof(*v));
+	__u64 *sum = (__u64 *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	if (bpf_map_lookup_elem(d->maps[DP_PORT_STATS], &port, v))
+		return -errno;
+	for (int i = 0; i < d->cpus; i++)
+		for (size_t j = 0; j < words; j++)
+			sum[j] += ((const __u64 *)&v[i])[j];
+	return 0;
+}
+
+int datapath_gate_hits(struct datapath *d, int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx)
+{
+	struct abi_gate_key key, next;
+	struct abi_counter sum;
+	bool first = true;
+	int r = 0;
+
+	while (!r && !bpf_map_get_next_key(d->maps[DP_GATE_HITS], first ? NULL : &key, &next)) {
+		first = false;
+		key = next;
+		if (!counter_sum(d, DP_GATE_HITS, &key, &sum))
+			r = fn(ctx, &key, &sum);
+	}
+	return r;
+}
+
+/* ---- connections ---- */
+
+int datapath_flows(struct datapath *d, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
+{
+	struct abi_flow_key key, next;
+	struct abi_flow flow;
+	bool first = true;
+	int r = 0;
+
+	while (!r && !bpf_map_get_next_key(d->maps[DP_FLOWS], first ? NULL : &key, &next)) {
+		first = false;
+		key = next;
+		if (!bpf_map_lookup_elem(d->maps[DP_FLOWS], &key, &flow))
+			r = fn(ctx, &key, &flow);
+	}
+	return r;
+}
+
+static void port_ct_set(struct datapath *d, __u32 port, __s64 n)
+{
+	bpf_map_update_elem(d->maps[DP_PORT_CT], &port, &n, BPF_ANY);
+}
+
+int datapath_flush(struct datapath *d, uint32_t port)
+{
+	_cleanup_free_ struct abi_flow_key *keys = NULL;
+	size_t n = 0, cap = 0;
+	struct abi_flow_key key, next;
+	bool first = true;
+	int count = 0;
+
+	while (!bpf_map_get_next_key(d->maps[DP_FLOWS], first ? NULL : &key, &next)) {
+		first = false;
+		key = next;
+		if (!port || key.port == port)
+			*VEC_PUSH(keys, n, cap) = key;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!bpf_map_delete_elem(d->maps[DP_FLOWS], &keys[i]))
+			count++;
+	for (__u32 i = port ? port : 1; i < (port ? port + 1 : d->max_entries[DP_PORT_CT]); i++)
+		port_ct_set(d, i, 0);
+	datapath_epoch_bump(d); /* cached answers that stood on them go too */
+	return count;
+}
+
+int datapath_reap(struct datapath *d)
+{
+	__u32 count = 0;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &count, .ctx_size_in = sizeof(count));
+
+	if (bpf_prog_test_run_opts(d->progs[DP_PROG_REAP], &opts))
+		return -errno;
+	return (int)count;
+}
+
+uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow)
+{
+	return flow_timeout_ns(d->config, key->proto, flow->tx, flow->rx);
+}
+
+/* ---- events ---- */
+
+int datapath_events_fd(struct datapath *d)
+{
+	return ring_buffer__epoll_fd(d->ring);
+}
+
+int datapath_events_consume(struct datapath *d, int (*fn)(void *ctx, const struct abi_event *ev), void *ctx)
+{
+	d->event_fn = fn;
+	d->event_ctx = ctx;
+	return ring_buffer__consume(d->ring);
+}
+
+int datapath_watch(struct datapath *d, const struct abi_flow_key *flow, uint64_t for_ns, struct err *e)
+{
+	struct timespec now;
+	struct abi_watch w;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	w.until_ns = (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec + for_ns;
+	if (bpf_map_update_elem(d->maps[DP_WATCHES], flow, &w, BPF_NOEXIST)) {
+		if (errno == EEXIST)
+			return bpf_map_update_elem(d->maps[DP_WATCHES], flow, &w, BPF_EXIST) ? -errno : 0;
+		return err_set(e, -errno, "too many flows are watched at once (%u)", d->watches);
+	}
+	d->watches++;
+	__atomic_or_fetch(&d->config->flags, ABI_CONFIG_WATCH, __ATOMIC_RELEASE);
+	datapath_epoch_bump(d); /* its next packet takes the long way, where watches are looked at */
+	return 0;
+}
+
+int datapath_unwatch(struct datapath *d, const struct abi_flow_key *flow)
+{
+	if (bpf_map_delete_elem(d->maps[DP_WATCHES], flow))
+		return -errno;
+	if (d->watches && --d->watches == 0)
+		__atomic_and_fetch(&d->config->flags, ~(__u32)ABI_CONFIG_WATCH, __ATOMIC_RELEASE);
+	return 0;
+}
