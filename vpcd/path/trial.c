@@ -1,0 +1,464 @@
+/* trial.c: carries one packet and its reply from port to port through the filter of room 2, and
+ * writes down every gate. Pure. What BPF leaves to the kernel is done here: the two ends of the internet
+ * link, NAT gateways, instances that forward. */
+#include <stdio.h>
+#include <string.h>
+#include "filters/world.h"
+#include "filters/verdict.h"
+#include "path/trial.h"
+#include "util/mem.h"
+
+enum { PACKET_LEN = 60, PACKET_HEADERS = 40 };
+
+struct packet {
+	uint32_t port;           /* who sends it now */
+	struct addr src, dst;
+	uint16_t sport, dport;   /* ICMP: identifier; type << 8 | code */
+	uint8_t proto, tcp_flags;
+	uint8_t natted;          /* NATTED_… */
+};
+struct nat_entry {               /* what a NAT gateway remembers of the forward leg */
+	uint32_t eni;
+	struct addr src;
+	uint16_t sport;
+	uint8_t natted;
+};
+struct trip {
+	struct walker *w;
+	const struct flow *f;
+	struct trial *t;
+	enum walk_leg leg;
+	uint16_t nat_port;
+	unsigned hops;
+	struct nat_entry nats[WALK_NATS_MAX];
+	unsigned n_nats;
+};
+enum arrival { ARRIVAL_DENIED, ARRIVAL_HERE };
+
+static void state_forget(struct world *w);
+static void packet_first(const struct trip *t, struct packet *p);
+static void packet_reply(const struct trip *t, struct packet *p);
+static enum arrival travel(struct trip *t, struct packet *p);
+static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to);
+static bool nat_pass(struct trip *t, struct packet *p, uint32_t eni);
+static uint32_t neighbour_port(const struct trip *t, const struct packet *p);
+static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o);
+static bool gate_write(struct trip *t, const struct packet *p, const struct outcome *o, enum abi_gate gate);
+static struct walk_step *step_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port);
+static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port, enum abi_reason reason);
+static void translation_note(struct walk_step *s, const char *what, const struct addr *from, const struct addr *to);
+static bool eni_has(const struct eni *eni, const struct addr *a);
+static bool came_back(const struct trip *t, const struct packet *p);
+static bool is_own_loop(const struct model *m, const struct flow *f);
+static bool source_is_nobody(const struct trip *t, const struct outcome *o, const struct packet *p);
+
+void trial_run(struct walker *w, const struct flow *f, uint16_t nat_port, struct trial *ret)
+{
+	struct trip t = { .w = w, .f = f, .t = ret, .nat_port = nat_port };
+	struct packet p;
+
+	*ret = (struct trial){ 0 };
+	state_forget(w->world);
+	packet_first(&t, &p);
+	if (f->no_public) {
+		uint32_t igw = w->m->vpcs[model_eni_vpc(w->m, f->dst.index)].igw;
+
+		deny_add(&t, &p, ABI_GATE_IGW, igw == NONE ? 0 : w->m->igws[igw].port,
+			 ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS);
+		return;
+	}
+	ret->walk.allow = true;
+	if (is_own_loop(w->m, f)) /* never leaves the instance: semantics 5.4 */
+		return;
+	if (!p.port) {
+		deny_add(&t, &p, ABI_GATE_INTERNET, 0, ABI_REASON_UNKNOWN_DESTINATION);
+		return;
+	}
+	if (travel(&t, &p) == ARRIVAL_DENIED)
+		return;
+	t.leg = LEG_RETURN;
+	t.hops = 0;
+	packet_reply(&t, &p);
+	if (travel(&t, &p) == ARRIVAL_HERE && !came_back(&t, &p)) {
+		deny_add(&t, &p, ABI_GATE_ROUTE, p.port, ABI_REASON_NO_POSSIBLE_DESTINATION);
+		snprintf(ret->walk.steps[ret->walk.denied].reason_more, sizeof(ret->walk.steps[0].reason_more),
+			 "the reply goes to whom the source address belongs to, not back to the sender");
+	}
+}
+
+void trial_done(struct trial *t)
+{
+	walk_done(&t->walk);
+	free(t->natted);
+	t->natted = NULL;
+}
+
+static int flow_forget(void *ctx, const void *key, void *value)
+{
+	(void)value;
+	flow_delete(ctx, key);
+	return 0;
+}
+
+static int cache_forget(void *ctx, const void *key, void *value)
+{
+	(void)value;
+	host_map_delete(ctx, key);
+	return 0;
+}
+
+/* Every walk begins with no connections. */
+static void state_forget(struct world *w)
+{
+	host_map_each(w->flows, flow_forget, w);
+	host_map_each(w->cache, cache_forget, w->cache);
+}
+
+/* An address that nobody in the lab owns sends from somewhere on the internet: the packet shows up
+ * where the destination's internet gateway takes it in. */
+static void packet_first(const struct trip *t, struct packet *p)
+{
+	const struct flow *f = t->f;
+	const struct model *m = t->w->m;
+	uint32_t igw = NONE;
+
+	*p = (struct packet){ .port = f->src.port, .src = f->src.addr, .dst = f->dst_addr, .sport = f->sport, .dport = f->dport,
+			      .proto = f->proto };
+	if (f->proto == PKT_PROTO_ICMP)
+		p->dport = (uint16_t)(f->icmp_type << 8 | f->icmp_code);
+	else if (f->proto != PKT_PROTO_TCP && f->proto != PKT_PROTO_UDP)
+		p->sport = p->dport = 0;
+	if (f->proto == PKT_PROTO_TCP)
+		p->tcp_flags = TCP_SYN;
+	if (f->src.kind != END_ADDRESS)
+		return;
+	if (f->dst.kind == END_ENI)
+		igw = m->vpcs[model_eni_vpc(m, f->dst.index)].igw;
+	else if (f->dst.kind == END_HOST && m->n_igws)
+		igw = 0; /* any: between two ends of the internet no gateway is passed */
+	if (igw != NONE)
+		p->port = f->dst.kind == END_ENI ? m->igws[igw].port : m->igws[igw].inet_port;
+}
+
+static void packet_reply(const struct trip *t, struct packet *p)
+{
+	struct packet q = *p;
+
+	(void)t;
+	p->src = q.dst;
+	p->dst = q.src;
+	if (q.proto == PKT_PROTO_ICMP) {
+		p->dport = (uint16_t)(icmp_type_reversed(PKT_PROTO_ICMP, (uint8_t)(q.dport >> 8)) << 8 | (q.dport & 0xff));
+	} else {
+		p->sport = q.dport;
+		p->dport = q.sport;
+	}
+	p->natted = q.natted & NATTED_SPORT ? NATTED_DPORT : 0;
+	if (q.proto == PKT_PROTO_TCP)
+		p->tcp_flags = TCP_SYN | TCP_ACK;
+}
+
+/* From p->port until it is delivered or denied; p->port is then who has it. */
+static enum arrival travel(struct trip *t, struct packet *p)
+{
+	const struct model *m = t->w->m;
+
+	for (;;) {
+		const struct port_place *at;
+		const struct eni *eni;
+		uint32_t to;
+
+		if (t->hops++ == WALK_HOPS_MAX) {
+			deny_add(t, p, ABI_GATE_ROUTE, p->port, ABI_REASON_NO_POSSIBLE_DESTINATION);
+			snprintf(t->t->walk.steps[t->t->walk.denied].reason_more, sizeof(t->t->walk.steps[0].reason_more),
+				 "the packet goes round in circles: after %d hops it has not arrived", WALK_HOPS_MAX);
+			return ARRIVAL_DENIED;
+		}
+		if (!hop(t, p, &to))
+			return t->t->walk.allow ? ARRIVAL_HERE : ARRIVAL_DENIED;
+		at = port_place_of(t->w, to);
+		p->port = to;
+		switch (at->owner) {
+		case OWNER_HOST: return ARRIVAL_HERE;
+		case OWNER_IGW: p->port = m->igws[at->index].inet_port; continue;
+		case OWNER_INET: p->port = m->igws[at->index].port; continue;
+		case OWNER_ENI: break;
+		default: deny_add(t, p, ABI_GATE_ROUTE, to, ABI_REASON_PORT_DOWN); return ARRIVAL_DENIED;
+		}
+		eni = &m->enis[at->index];
+		if (eni->owner == ENI_OF_NAT_GATEWAY) {
+			if (!nat_pass(t, p, at->index))
+				return ARRIVAL_DENIED;
+		} else if (eni_has(eni, &p->dst)) {
+			return ARRIVAL_HERE;
+		}
+		/* an appliance: what is not for it goes on from it */
+	}
+}
+
+/* One pass at p->port. False: denied, or nobody but the sender of the flow wants it (allow stays true). */
+static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to)
+{
+	struct pass x = { 0 };
+
+	x.p.key.port = p->port;
+	x.p.key.proto = p->proto;
+	x.p.key.family = (uint8_t)addr_family(&p->dst);
+	x.p.key.src = p->src.a;
+	x.p.key.dst = p->dst.a;
+	x.p.key.sport[0] = (uint8_t)(p->sport >> 8);
+	x.p.key.sport[1] = (uint8_t)p->sport;
+	x.p.key.dport[0] = (uint8_t)(p->dport >> 8);
+	x.p.key.dport[1] = (uint8_t)p->dport;
+	x.p.len = PACKET_LEN;
+	x.p.headers = PACKET_HEADERS;
+	x.p.segs = 1;
+	x.p.ttl = 64;
+	x.p.mac_known = 1;
+	x.p.tcp_flags = p->tcp_flags;
+	x.p.to_port = neighbour_port(t, p);
+	pass_packet(t->w->world, &x, ABI_REASON_NONE);
+	if (!x.o.allow && source_is_nobody(t, &x.o, p))
+		return false;
+	hop_write(t, p, &x.o);
+	if (!x.o.allow)
+		return false;
+	if (x.o.flags & ABI_FLOW_SNAT)
+		p->src.a = x.o.xaddr;
+	if (x.o.flags & ABI_FLOW_DNAT)
+		p->dst.a = x.o.xaddr;
+	*ret_to = x.o.peer;
+	return true;
+}
+
+/* A NAT gateway has the packet: out, its source becomes the gateway's; back, what it remembers. */
+static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
+{
+	const struct eni *eni = &t->w->m->enis[index];
+	struct addr from = p->src;
+	struct walk_step *s;
+
+	t->t->used_nat = true;
+	s = step_add(t, p, ABI_GATE_NAT, eni->obj.number);
+	if (eni_has(eni, &p->dst)) {
+		for (unsigned i = t->n_nats; i-- > 0;) {
+			if (t->nats[i].eni != index)
+				continue;
+			translation_note(s, "destination", &p->dst, &t->nats[i].src);
+			p->dst = t->nats[i].src;
+			if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP)
+				p->dport = t->nats[i].sport;
+			p->natted = t->nats[i].natted & NATTED_SPORT ? NATTED_DPORT : 0;
+			return true;
+		}
+		s->allow = false; /* cannot be: the filter lets only answers through */
+		s->reason = ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN;
+		t->t->walk.allow = false;
+		t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
+		return false;
+	}
+	if (t->n_nats == WALK_NATS_MAX) {
+		t->t->walk.n--;
+		deny_add(t, p, ABI_GATE_NAT, eni->obj.number, ABI_REASON_NO_POSSIBLE_DESTINATION);
+		return false;
+	}
+	t->nats[t->n_nats++] = (struct nat_entry){ .eni = index, .src = p->src, .sport = p->sport, .natted = p->natted };
+	p->src = eni->addrs[0].addr;
+	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP) {
+		p->sport = t->nat_port;
+		p->natted = NATTED_SPORT;
+	}
+	translation_note(s, "source", &from, &p->src);
+	return true;
+}
+
+/* Whose MAC the sender puts on the frame: a neighbour's of its own subnet, else the router's (0). */
+static uint32_t neighbour_port(const struct trip *t, const struct packet *p)
+{
+	const struct port_place *at = port_place_of(t->w, p->port);
+	const struct model *m = t->w->m;
+	const struct eni *eni;
+	uint32_t to;
+
+	if (at->owner != OWNER_ENI)
+		return 0;
+	eni = &m->enis[at->index];
+	if (!prefix_contains(&m->subnets[eni->subnet].cidr, &p->dst))
+		return 0;
+	to = model_eni_by_addr(m, m->subnets[eni->subnet].vpc, &p->dst, NULL);
+	return to != NONE && to != at->index && m->enis[to].subnet == eni->subnet ? m->enis[to].obj.number : 0;
+}
+
+/* The gates of one pass in AWS's order, up to the one that denied. */
+static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o)
+{
+	static const enum abi_gate order[] = {
+		ABI_GATE_PARSE, ABI_GATE_SOURCE_CHECK, ABI_GATE_SERVICE, ABI_GATE_SG_OUT, ABI_GATE_NACL_OUT, ABI_GATE_ROUTE,
+		ABI_GATE_INTERNET, ABI_GATE_IGW, ABI_GATE_NACL_IN, ABI_GATE_DEST_CHECK, ABI_GATE_NAT, ABI_GATE_SG_IN,
+		ABI_GATE_CONNTRACK,
+	};
+	struct packet q = *p;
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		if (!gate_write(t, &q, o, order[i]))
+			return;
+		if (order[i] == ABI_GATE_IGW && o->flags & ABI_FLOW_DNAT)
+			q.dst.a = o->xaddr; /* network ACL and groups see the private address */
+	}
+}
+
+static const struct abi_port *port_row(const struct trip *t, uint32_t port)
+{
+	return host_map_lookup(t->w->world->ports, &port);
+}
+
+/* One gate of one pass: nothing when it does not apply; false when it denied. */
+static bool gate_write(struct trip *t, const struct packet *p, const struct outcome *o, enum abi_gate gate)
+{
+	const struct abi_port *from = port_row(t, p->port), *to = port_row(t, o->peer);
+	bool denied = !o->allow && o->gate == gate, out = gate == ABI_GATE_SG_OUT;
+	struct walk_step *s;
+	uint32_t port = p->port, rule = 0;
+
+	switch (gate) {
+	case ABI_GATE_SG_OUT:
+		if (!denied && (!from->sg_policy || from->kind != ABI_PORT_ENI))
+			return true;
+		rule = o->rule[ABI_CACHED_SG_OUT];
+		break;
+	case ABI_GATE_NACL_OUT: rule = o->rule[ABI_CACHED_NACL_OUT]; break;
+	case ABI_GATE_ROUTE: rule = o->rule[ABI_CACHED_ROUTE]; break;
+	case ABI_GATE_NACL_IN:
+		port = o->peer;
+		rule = o->rule[ABI_CACHED_NACL_IN];
+		break;
+	case ABI_GATE_SG_IN:
+		port = o->peer;
+		rule = o->rule[ABI_CACHED_SG_IN];
+		if (!denied && (!to || !to->sg_policy || to->kind != ABI_PORT_ENI))
+			return true;
+		break;
+	case ABI_GATE_IGW:
+		if (from->kind == ABI_PORT_IGW)
+			break;
+		port = o->peer;
+		if (!denied && (!to || to->kind != ABI_PORT_IGW))
+			return true;
+		if (denied && (!to || to->kind != ABI_PORT_IGW))
+			port = o->gate_port;
+		break;
+	default:
+		if (!denied)
+			return true;
+		port = o->gate_port;
+		break;
+	}
+	if (denied) {
+		rule = gate == ABI_GATE_ROUTE && !o->deny_rule ? rule : o->deny_rule;
+	} else if (!rule && gate != ABI_GATE_SG_OUT && gate != ABI_GATE_SG_IN && gate != ABI_GATE_IGW) {
+		return true; /* a network ACL or a table that this packet does not meet */
+	}
+	s = step_add(t, p, gate, port);
+	if (gate == ABI_GATE_SG_OUT || gate == ABI_GATE_SG_IN)
+		s->reason = out ? o->reason_sg_out : o->reason_sg_in;
+	if (gate != ABI_GATE_IGW)
+		step_rule_set(t->w, s, rule);
+	if (gate == ABI_GATE_IGW && !denied) {
+		struct addr to_addr = { .a = o->xaddr };
+
+		translation_note(s, o->flags & ABI_FLOW_DNAT ? "destination" : "source", o->flags & ABI_FLOW_DNAT ? &p->dst : &p->src,
+				 &to_addr);
+	}
+	if (!denied)
+		return true;
+	s->allow = false;
+	s->reason = o->reason;
+	if (gate == ABI_GATE_SG_OUT || gate == ABI_GATE_SG_IN)
+		step_groups_set(t->w, s, port);
+	t->t->walk.allow = false;
+	t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
+	return false;
+}
+
+static struct walk_step *step_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port)
+{
+	struct walk *w = &t->t->walk;
+	struct walk_step *s = VEC_PUSH(w->steps, w->n, w->cap);
+	bool ports = p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP;
+
+	*VEC_PUSH(t->t->natted, t->t->n_natted, t->t->cap_natted) = p->natted;
+	s->leg = t->leg;
+	s->gate = gate;
+	s->allow = true;
+	s->object = gate_object(t->w, gate, port);
+	s->eni = port_eni_name(t->w, port);
+	if (!s->eni)
+		s->eni = port_eni_name(t->w, p->port);
+	s->reason = ABI_REASON_ACCEPT;
+	s->src = p->src;
+	s->dst = p->dst;
+	s->sport = s->sport_hi = ports ? p->sport : 0;
+	s->dport = s->dport_hi = ports ? p->dport : 0;
+	return s;
+}
+
+static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port, enum abi_reason reason)
+{
+	struct walk_step *s = step_add(t, p, gate, port);
+
+	s->allow = false;
+	s->reason = reason;
+	t->t->walk.allow = false;
+	t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
+}
+
+static void translation_note(struct walk_step *s, const char *what, const struct addr *from, const struct addr *to)
+{
+	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+
+	snprintf(s->reason_more, sizeof(s->reason_more), "%s %s becomes %s", what, addr_format(from, a), addr_format(to, b));
+}
+
+static bool eni_has(const struct eni *eni, const struct addr *a)
+{
+	for (uint32_t i = 0; i < eni->n_addrs; i++)
+		if (addr_cmp(&eni->addrs[i].addr, a) == 0)
+			return true;
+	return false;
+}
+
+/* Is who has the reply now the one that sent the flow? */
+static bool came_back(const struct trip *t, const struct packet *p)
+{
+	const struct model *m = t->w->m;
+	const struct port_place *at = port_place_of(t->w, p->port);
+
+	if (t->f->src.kind == END_ADDRESS || p->port == t->f->src.port)
+		return true;
+	/* Another interface of the same instance will do. */
+	return at->owner == OWNER_ENI && t->f->src.kind == END_ENI && m->enis[at->index].owner == ENI_OF_INSTANCE &&
+	       m->enis[t->f->src.index].owner == ENI_OF_INSTANCE && m->enis[at->index].owner_index != NONE &&
+	       m->enis[at->index].owner_index == m->enis[t->f->src.index].owner_index;
+}
+
+static bool is_own_loop(const struct model *m, const struct flow *f)
+{
+	const struct eni *a, *b;
+
+	if (f->src.kind == END_HOST)
+		return f->dst.kind == END_HOST && f->src.index == f->dst.index;
+	if (f->src.kind != END_ENI || f->dst.kind != END_ENI)
+		return false;
+	a = &m->enis[f->src.index];
+	b = &m->enis[f->dst.index];
+	return eni_has(b, &f->dst_addr) &&
+	       (a == b || (a->owner == ENI_OF_INSTANCE && b->owner == a->owner && a->owner_index != NONE &&
+			   a->owner_index == b->owner_index));
+}
+
+/* The reply to an address that nobody owns is on the internet: that is where it was to go. */
+static bool source_is_nobody(const struct trip *t, const struct outcome *o, const struct packet *p)
+{
+	return t->leg == LEG_RETURN && t->f->src.kind == END_ADDRESS && o->gate == ABI_GATE_INTERNET &&
+	       o->reason == ABI_REASON_UNKNOWN_DESTINATION && addr_cmp(&p->dst, &t->f->src.addr) == 0;
+}
