@@ -352,6 +352,12 @@ struct abi_watch {
 	__u64 until_ns;
 };
 
+struct abi_reap {            /* context of the reap program */
+	__u64 now_ns;        /* in: CLOCK_MONOTONIC_COARSE; a program of this type may not ask for it */
+	__u32 count;         /* out: how many entries were deleted */
+	__u32 pad;
+};
+
 /* The maps, by the name they have in BPF and in pins. SYNC ones hold policy and are written by
  * user space only; the others are the data path's own. */
 enum abi_map {

@@ -24,14 +24,10 @@ static long reap_one(void *map, const struct abi_flow_key *key, struct abi_flow 
 	return 0;
 }
 
-struct reap_args {
-	__u32 count;
-};
-
 SEC("syscall")
-int reap(struct reap_args *args)
+int reap(struct abi_reap *args)
 {
-	struct reap_ctx ctx = { .now = bpf_ktime_get_coarse_ns() };
+	struct reap_ctx ctx = { .now = args->now_ns };
 
 	bpf_for_each_map_elem(&flows, reap_one, &ctx, 0);
 	args->count = ctx.count;

@@ -22,12 +22,13 @@ enum { TC_HANDLE = 1, TC_PRIORITY = 1, LPM_ROOM = 1 << 22, FRAGS_MAX = 4096, WAT
 /* Maps user space works with, by pin name. The first ABI_MAP_SYNC_MAX are the policy maps in abi_map order. */
 enum dp_map {
 	DP_FLOWS = ABI_MAP_SYNC_MAX, DP_CACHE, DP_FRAGS, DP_WATCHES, DP_BUCKETS, DP_PORT_CT,
-	DP_RULE_HITS, DP_ROUTE_HITS, DP_PORT_STATS, DP_GATE_HITS, DP_EVENTS, DP_CONFIG, DP_MAP_MAX
+	DP_RULE_HITS, DP_ROUTE_HITS, DP_PORT_STATS, DP_GATE_HITS, DP_EVENTS, DP_CONFIG, DP_SCRATCH, DP_MAP_MAX
 };
 static const char *const dp_map_names[DP_MAP_MAX] = {
 	[DP_FLOWS] = "flows", [DP_CACHE] = "cache", [DP_FRAGS] = "frags", [DP_WATCHES] = "watches",
 	[DP_BUCKETS] = "buckets", [DP_PORT_CT] = "port_ct", [DP_RULE_HITS] = "rule_hits", [DP_ROUTE_HITS] = "route_hits",
 	[DP_PORT_STATS] = "port_stats", [DP_GATE_HITS] = "gate_hits", [DP_EVENTS] = "events", [DP_CONFIG] = ".data.config",
+	[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
 };
 static const struct {
 	const char *name;
@@ -398,7 +399,7 @@ static void parent_make(const char *dir)
 
 int datapath_load(const char *dir, const struct datapath_sizes *sizes, struct datapath **ret, struct err *e)
 {
-	_cleanup_free_ char *fresh = xasprintf("%s.new", dir);
+	_cleanup_free_ char *fresh = xasprintf("%s_new", dir) /* no lab has _ in its name */;
 	struct datapath *d = datapath_new(), *old = NULL;
 	struct vpcd_bpf *skel = NULL;
 	int r;
@@ -664,12 +665,15 @@ int datapath_flush(struct datapath *d, uint32_t port)
 
 int datapath_reap(struct datapath *d)
 {
-	__u32 count = 0;
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &count, .ctx_size_in = sizeof(count));
+	struct abi_reap args = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
+	struct timespec now;
 
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	args.now_ns = (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec;
 	if (bpf_prog_test_run_opts(d->progs[DP_PROG_REAP], &opts))
 		return -errno;
-	return (int)count;
+	return (int)args.count;
 }
 
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow)
