@@ -35,7 +35,8 @@ void document_done(struct document *d);
 int document_parse(const char *text, size_t len, const char *file, struct document *d, struct diag_list *diags);
 void document_copy(const struct document *from, struct document *to);
 /* base = what runs (file and API entries), file = a newly read file. The result has all of file and
- * base's API sections and entries. */
+ * base's API sections and entries; where both set a scalar key, the file does. API entries of a
+ * section that came from a file and is not there any more go with it. */
 void document_merge_file(const struct document *base, const struct document *file, struct document *ret);
 
 enum edit_op { EDIT_CREATE, EDIT_DELETE, EDIT_SET, EDIT_UNSET };
@@ -44,8 +45,10 @@ struct edit {
 	const char *kind, *name;   /* of the section */
 	const char *key, *value;   /* SET: both; UNSET: value NULL = all values of the key; CREATE, DELETE: NULL */
 };
-/* SET on a repeatable key adds a line, on a scalar key replaces the value. -ENOENT unknown section,
- * -EEXIST, -EINVAL unknown kind or key; the error names the object. */
+/* SET on a repeatable key adds a line, on a scalar or list key (security-groups, listen) replaces the
+ * value; "VALUE ; note" as in a file. UNSET finds rules by their meaning, other values by their
+ * text. -ENOENT unknown section or nothing to unset, -EEXIST, -EINVAL unknown kind or key, bad name or
+ * value; the error names the object. The document is untouched on failure. */
 int document_edit(struct document *d, const struct edit *edit, struct err *e);
 /* Canonical INI text of the whole document (for `vpc show topology`, fmt). Returns a string to free(). */
 char *document_format(const struct document *d);

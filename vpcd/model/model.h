@@ -5,11 +5,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "filters/rule.h"
 #include "util/addr.h"
 #include "util/err.h"
 
 struct arena;
+struct model_index;
 
 #define NONE UINT32_MAX
 
@@ -26,6 +28,10 @@ enum obj_kind {
 /* Section name in the file and in paths: "vpc", "internet-gateway", … */
 const char *obj_kind_name(enum obj_kind k);
 
+/* What the file does not name, AWS makes, one of each a VPC: "VPC.main" (route table), "VPC.default"
+ * (network ACL) and "VPC.default" (security group). The dot keeps them apart from names people give.
+ * In the file, `default` after nacl=, security-groups= and sg: means the VPC's default one, whatever
+ * its name; elsewhere use obj_name_matches(). */
 struct obj {
 	const char *name;
 	const char *id;         /* "vpc-" + 17 hex; semantics 18.2 */
@@ -33,6 +39,14 @@ struct obj {
 	enum origin origin;
 	struct src_loc loc;     /* of the section header */
 };
+
+/* "default" and "main" also mean "VPC.default" and "VPC.main". */
+static inline bool obj_name_matches(const char *name, const char *wanted)
+{
+	const char *dot = strchr(name, '.');
+
+	return strcmp(name, wanted) == 0 || (dot && strcmp(dot + 1, wanted) == 0);
+}
 
 struct vpc {
 	struct obj obj;
@@ -90,7 +104,7 @@ struct prefix_list {
 struct model_rule {
 	struct rule rule;
 	uint32_t number;        /* KIND_RULE number */
-	uint32_t order;         /* rank: NACL rule number order, or place in the file, from 1 */
+	uint32_t order;         /* from 1: rank by rule number in its NACL; place among all group rules of the file */
 	uint32_t peer_index;    /* PEER_GROUP: security group; PEER_PREFIX_LIST: prefix list; else NONE */
 	enum origin origin;
 	struct src_loc loc;     /* line 0 for implicit rules */
@@ -183,6 +197,7 @@ struct quotas {
 
 struct model {
 	struct arena *arena;
+	struct model_index *index; /* the hashes behind the lookups below */
 	const char *name;        /* of the lab */
 	const char *file;        /* as given, for messages; may be NULL */
 	enum datapath_mode datapath;
@@ -206,6 +221,9 @@ struct model {
 #undef MODEL_ARRAY
 };
 
+/* A model is made by conf/: an empty one, filled, then indexed once; read-only from there on. */
+struct model *model_new(void);
+void model_index_build(struct model *m);
 void model_free(struct model **m);
 #define _cleanup_model_ __attribute__((cleanup(model_free)))
 

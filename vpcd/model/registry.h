@@ -13,9 +13,11 @@ struct json_t;
 struct registry *registry_new(uint64_t seed); /* seed makes ids; the same seed gives the same ids */
 void registry_free(struct registry **r);
 struct registry *registry_clone(const struct registry *r);
-/* The number of the thing, allocated on first sight. */
+/* The number of the thing, allocated on first sight; 0 when all numbers of the kind are taken (ports,
+ * route tables and the like have a limit in abi.h). */
 uint32_t registry_number(struct registry *r, enum obj_kind kind, const char *key);
-/* Its id, e.g. "i-0c3…" (17 hex), made on first sight. prefix without the dash. Owned by the registry. */
+/* Its id, e.g. "i-0c3…" (17 hex), made on first sight. prefix without the dash. Owned by the registry;
+ * a thing that was forgotten and comes again gets another one. */
 const char *registry_id(struct registry *r, const char *prefix, const char *key);
 /* Address memory: what "private/ENI" or "public/ENI/ADDR" got last time; 0 or -ENOENT. */
 int registry_addr_get(const struct registry *r, const char *key, struct addr *ret);

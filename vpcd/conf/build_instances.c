@@ -1,0 +1,281 @@
+/* build_instances.c: instances, NAT gateways, hosts, and the interfaces they have. Pure.
+ * Interfaces come in file order: automatic addresses are given in it. semantics 4.1, 5.1, 7. */
+#include <stdio.h>
+#include <string.h>
+#include "conf/build_ctx.h"
+
+static void build_instance(struct build *b, const struct section *s, uint32_t index);
+static void build_nat_gateway(struct build *b, const struct section *s, uint32_t index);
+static struct eni *eni_new(struct build *b, const struct section *s, enum eni_owner owner, uint32_t owner_index);
+static void eni_groups(struct build *b, const struct section *s, struct eni *eni);
+static void eni_policy(struct build *b, const struct section *s, struct eni *eni);
+static void nat_gateways_per_zone(struct build *b);
+static void build_hosts(struct build *b);
+static void host_addr(struct build *b, const struct section *s, struct host *h);
+static void workload(struct build *b, const struct section *s, struct workload *w);
+
+void build_instances(struct build *b)
+{
+	struct model *m = b->m;
+	size_t n = b->by_kind[KIND_INSTANCE].n, n_nat = b->by_kind[KIND_NAT_GATEWAY].n;
+
+	m->instances = build_array(b, n, m->instances);
+	m->n_instances = (uint32_t)n;
+	m->nat_gateways = build_array(b, n_nat, m->nat_gateways);
+	m->n_nat_gateways = (uint32_t)n_nat;
+	m->enis = build_array(b, n + n_nat, m->enis);
+	b->eni_sections = xcalloc(n + n_nat, sizeof(*b->eni_sections));
+	for (uint32_t i = 0, j = 0; i < n || j < n_nat;) {
+		const struct section *inst = build_section_of(b, KIND_INSTANCE, i);
+		const struct section *nat = build_section_of(b, KIND_NAT_GATEWAY, j);
+
+		if (inst && (!nat || inst < nat))
+			build_instance(b, inst, i++);
+		else
+			build_nat_gateway(b, nat, j++);
+	}
+	nat_gateways_per_zone(b);
+	build_hosts(b);
+}
+
+static void build_instance(struct build *b, const struct section *s, uint32_t index)
+{
+	struct instance *inst = &b->m->instances[index];
+	struct eni *eni = eni_new(b, s, ENI_OF_INSTANCE, index);
+
+	build_obj(b, KIND_INSTANCE, "i", s, &inst->obj);
+	inst->enis = arena_alloc(b->a, sizeof(*inst->enis));
+	inst->enis[0] = (uint32_t)(eni - b->m->enis);
+	inst->n_enis = 1;
+	eni->source_dest_check = entry_bool(s, "source-dest-check", true);
+	eni_groups(b, s, eni);
+	workload(b, s, &inst->work);
+}
+
+static void build_nat_gateway(struct build *b, const struct section *s, uint32_t index)
+{
+	struct nat_gateway *nat = &b->m->nat_gateways[index];
+	struct eni *eni = eni_new(b, s, ENI_OF_NAT_GATEWAY, index);
+	const struct entry *connectivity = entry_first(s, "connectivity"), *public_ip = entry_first(s, "public-ip");
+	uint32_t vpc = eni->subnet == NONE ? NONE : b->m->subnets[eni->subnet].vpc;
+
+	build_obj(b, KIND_NAT_GATEWAY, "nat", s, &nat->obj);
+	nat->eni = (uint32_t)(eni - b->m->enis);
+	nat->is_public = !connectivity || strcmp(connectivity->value, "private") != 0;
+	if (!nat->is_public && public_ip)
+		section_error(b, s, public_ip->loc, "InvalidParameterCombination", "take one of the two lines out",
+			      "a NAT gateway with connectivity = private has no public-ip");
+	if (nat->is_public && vpc != NONE && b->m->vpcs[vpc].igw == NONE)
+		section_error(b, s, s->loc, "Gateway.NotAttached",
+			      "add an [internet-gateway NAME] with its vpc, or write connectivity = private",
+			      "a public NAT gateway needs an internet gateway, and vpc %s has none",
+			      b->m->vpcs[vpc].obj.name);
+}
+
+static struct eni *eni_new(struct build *b, const struct section *s, enum eni_owner owner, uint32_t owner_index)
+{
+	uint32_t i = b->m->n_enis++;
+	struct eni *eni = &b->m->enis[i];
+	char key[64];
+
+	b->eni_sections[i] = s;
+	eni->owner = owner;
+	eni->owner_index = owner_index;
+	eni->obj.name = arena_strdup(b->a, s->name);
+	eni->obj.id = arena_strdup(b->a, registry_id(b->reg, "eni", s->name));
+	eni->obj.origin = s->origin;
+	eni->obj.loc = build_loc(b, s->loc);
+	snprintf(key, sizeof(key), "eni/%.40s", s->name);
+	eni->obj.number = build_number(b, KIND_PORT, key, s->loc);
+	eni->subnet = build_key_ref(b, s, "subnet", KIND_SUBNET);
+	keymap_put_str(&b->names[KIND_INTERFACE], eni->obj.name, i);
+	return eni;
+}
+
+static int cmp_u32(const void *x, const void *y)
+{
+	uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+
+	return (a > b) - (a < b);
+}
+
+static void eni_groups(struct build *b, const struct section *s, struct eni *eni)
+{
+	struct model *m = b->m;
+	uint32_t vpc = eni->subnet == NONE ? NONE : m->subnets[eni->subnet].vpc;
+	uint32_t own = vpc == NONE ? NONE : m->vpcs[vpc].default_group;
+	const struct entry *first = entry_first(s, "security-groups");
+	size_t words = 1;
+
+	for_each_entry(en, s, "security-groups") words += strlen(en->value) / 2 + 1;
+	eni->groups = arena_alloc(b->a, words * sizeof(*eni->groups));
+	for_each_entry(en, s, "security-groups")
+	{
+		_cleanup_free_ char *copy = xstrdup(en->value);
+		char *p = copy;
+
+		for (char *word; (word = schema_next_word(&p));) {
+			uint32_t g =
+				strcmp(word, "default") == 0 ? own : build_ref(b, s, en, word, KIND_SECURITY_GROUP);
+			bool twice = false;
+
+			if (g == NONE)
+				continue;
+			for (uint32_t i = 0; i < eni->n_groups; i++)
+				twice |= eni->groups[i] == g;
+			if (twice)
+				section_error(b, s, en->loc, "InvalidParameterValue", "name it once",
+					      "security group %s is given twice", word);
+			else if (vpc != NONE && m->security_groups[g].vpc != NONE && m->security_groups[g].vpc != vpc)
+				section_error(b, s, en->loc, "InvalidGroup.NotFound",
+					      "an instance uses groups of its own VPC",
+					      "security group %s belongs to vpc %s, the instance to vpc %s", word,
+					      m->vpcs[m->security_groups[g].vpc].obj.name, m->vpcs[vpc].obj.name);
+			else
+				eni->groups[eni->n_groups++] = g;
+		}
+	}
+	if (!first && own != NONE)
+		eni->groups[eni->n_groups++] = own;
+	qsort(eni->groups, eni->n_groups, sizeof(*eni->groups), cmp_u32);
+	if (first)
+		build_quota(b, s, first->loc, "SecurityGroupsPerInterfaceLimitExceeded", eni->n_groups,
+			    m->quotas.groups_per_eni, "groups-per-eni");
+	eni_policy(b, s, eni);
+}
+
+static int cmp_name(const void *x, const void *y)
+{
+	return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* A set of groups is known by its sorted names: equal sets share a policy. */
+static void eni_policy(struct build *b, const struct section *s, struct eni *eni)
+{
+	const char **names = xcalloc(eni->n_groups, sizeof(*names));
+	size_t size = 1;
+	char *key, *p;
+
+	for (uint32_t i = 0; i < eni->n_groups; i++) {
+		names[i] = b->m->security_groups[eni->groups[i]].obj.name;
+		size += strlen(names[i]) + 1;
+	}
+	qsort(names, eni->n_groups, sizeof(*names), cmp_name);
+	p = key = xcalloc(size, 1);
+	for (uint32_t i = 0; i < eni->n_groups; i++)
+		p += sprintf(p, "%s%s", i ? "+" : "", names[i]);
+	if (eni->n_groups)
+		eni->policy = build_number(b, KIND_POLICY, key, s->loc);
+	free(key);
+	free(names);
+}
+
+static void nat_gateways_per_zone(struct build *b)
+{
+	const struct model *m = b->m;
+	struct keymap zones = { 0 };
+	uint32_t *counts = xcalloc(m->n_nat_gateways, sizeof(*counts));
+
+	for (uint32_t i = 0; i < m->n_nat_gateways; i++) {
+		uint32_t subnet = m->enis[m->nat_gateways[i].eni].subnet;
+		const struct section *s = build_section_of(b, KIND_NAT_GATEWAY, i);
+		uint64_t zone;
+
+		if (subnet == NONE)
+			continue;
+		keymap_put_str(&zones, m->subnets[subnet].zone, i);
+		zone = keymap_get_str(&zones, m->subnets[subnet].zone);
+		if (++counts[zone] == m->quotas.nat_gateways_per_zone + (uint64_t)1)
+			build_quota(b, s, s->loc, "NatGatewayLimitExceeded", counts[zone],
+				    m->quotas.nat_gateways_per_zone, "nat-gateways-per-zone");
+	}
+	free(counts);
+	keymap_done(&zones);
+}
+
+static void build_hosts(struct build *b)
+{
+	const struct section_list *l = &b->by_kind[KIND_HOST];
+	struct keymap by_addr = { 0 };
+	struct model *m = b->m;
+	char where[PLACE_STRLEN], text[ADDR_STRLEN], key[64];
+
+	m->hosts = build_array(b, l->n, m->hosts);
+	m->n_hosts = (uint32_t)l->n;
+	for (uint32_t i = 0; i < m->n_hosts; i++) {
+		const struct section *s = l->v[i];
+		struct host *h = &m->hosts[i], *other;
+
+		build_obj(b, KIND_HOST, "host", s, &h->obj);
+		snprintf(key, sizeof(key), "host/%.40s", s->name);
+		h->port = build_number(b, KIND_PORT, key, s->loc);
+		workload(b, s, &h->work);
+		host_addr(b, s, h);
+		if (addr_is_zero(&h->addr) || keymap_put(&by_addr, &h->addr, sizeof(h->addr), i))
+			continue;
+		other = &m->hosts[keymap_get(&by_addr, &h->addr, sizeof(h->addr))];
+		section_error(b, s, entry_first(s, "address")->loc, "InvalidIPAddress.InUse",
+			      "give each host its own address", "address %s belongs to host %s (%s)",
+			      addr_format(&h->addr, text), other->obj.name, place_text(other->obj.loc, where));
+	}
+	keymap_done(&by_addr);
+}
+
+static void host_addr(struct build *b, const struct section *s, struct host *h)
+{
+	const struct entry *en = entry_first(s, "address");
+	char text[ADDR_STRLEN], cidr[PREFIX_STRLEN];
+	struct prefix p;
+	uint32_t v4;
+
+	if (!en || value_address(en->value, &h->addr, NULL) < 0)
+		return;
+	p = prefix_of(&h->addr, 32);
+	v4 = addr_to_v4(&h->addr);
+	addr_format(&h->addr, text);
+	if (v4 >> 24 == 0 || v4 >> 24 == 127 || v4 >> 16 == 0xa9fe || v4 >> 28 >= 0xe)
+		section_error(b, s, en->loc, "InvalidParameterValue", "use one like 198.51.100.7",
+			      "address %s is no address of the internet", text);
+	else if (prefix_is_rfc1918(&p) || prefix_is_rfc6598(&p))
+		section_warning(
+			b, s, en->loc, "InvalidParameterValue", "use one like 198.51.100.7",
+			"address %s is a private one: internet gateways take nothing from it and send nothing to it",
+			text);
+	for (uint32_t v = 0; v < b->m->n_vpcs; v++)
+		for (uint32_t i = 0; i < b->m->vpcs[v].n_cidrs; i++)
+			if (prefix_contains(&b->m->vpcs[v].cidrs[i], &h->addr))
+				section_warning(
+					b, s, en->loc, "InvalidParameterValue", "use one like 198.51.100.7",
+					"address %s lies in %s of vpc %s: nothing in that VPC can reach the host", text,
+					prefix_format(&b->m->vpcs[v].cidrs[i], cidr), b->m->vpcs[v].obj.name);
+}
+
+static void workload(struct build *b, const struct section *s, struct workload *w)
+{
+	size_t n = 0;
+
+	for_each_entry(en, s, "listen") n += strlen(en->value) / 2 + 1;
+	w->listen = arena_alloc(b->a, n * sizeof(*w->listen));
+	for_each_entry(en, s, "listen")
+	{
+		_cleanup_free_ char *copy = xstrdup(en->value);
+		char *p = copy;
+
+		for (char *word; (word = schema_next_word(&p));) {
+			struct listen_spec spec;
+			bool twice = false;
+
+			if (value_listen(word, &spec, NULL) < 0)
+				continue;
+			for (uint32_t i = 0; i < w->n_listen; i++)
+				twice |= w->listen[i].proto == spec.proto && w->listen[i].port == spec.port;
+			if (twice)
+				section_error(b, s, en->loc, "InvalidParameterValue", "name it once",
+					      "listen: %s is given twice", word);
+			else
+				w->listen[w->n_listen++] = spec;
+		}
+	}
+	w->run = arena_alloc(b->a, entry_count(s, "run") * sizeof(*w->run));
+	for_each_entry(en, s, "run") w->run[w->n_run++] = arena_strdup(b->a, en->value);
+}

@@ -1,0 +1,273 @@
+/* build_rules.c: the lines of security groups and network ACLs, with those AWS puts there itself. Pure.
+ * A direction without a line is as AWS makes it: see implicit_text(). semantics 5.1, 6. */
+#include <stdio.h>
+#include <string.h>
+#include "conf/build_ctx.h"
+
+enum { RULE_TEXT_MAX = 512 };
+
+/* Where rules go, and what they are. */
+struct owner {
+	enum rule_owner kind;
+	enum obj_kind obj_kind;
+	const struct section *s; /* NULL: the whole owner is implicit */
+	const struct obj *obj;
+	uint32_t vpc;
+	bool is_default;
+	struct rule_list *dir; /* [2] */
+	const char *path;      /* "sg", "nacl": begins the rules' keys in the registry */
+};
+
+static void build_direction(struct build *b, const struct owner *o, enum rule_dir dir);
+static void add_line(struct build *b, const struct owner *o, enum rule_dir dir, const struct entry *en,
+		     struct keymap *seen);
+static bool peer_resolve(struct build *b, const struct owner *o, const struct entry *en, struct model_rule *r);
+static uint32_t peer_group(struct build *b, const struct owner *o, const struct entry *en, const char *name);
+static bool is_twice(struct build *b, const struct owner *o, const struct entry *en, const struct model_rule *r,
+		     struct keymap *seen);
+static void add_implicit(struct build *b, const struct owner *o, enum rule_dir dir);
+static const char *implicit_text(const struct owner *o, enum rule_dir dir);
+static void number_rule(struct build *b, const struct owner *o, enum rule_dir dir, struct model_rule *r);
+static void nacl_order(struct rule_list *l);
+static void quota_rules(struct build *b, const struct owner *o, enum rule_dir dir);
+
+static const char *const dir_keys[2] = { [RULE_IN] = "inbound", [RULE_OUT] = "outbound" };
+static const char *const dir_paths[2] = { [RULE_IN] = "in", [RULE_OUT] = "out" };
+
+void build_rules(struct build *b)
+{
+	struct model *m = b->m;
+	char key[128];
+
+	/* Lines of the file come before implicit ones: where several match, the lowest line decides. */
+	for (int implicit = 0; implicit <= 1; implicit++) {
+		for (uint32_t i = 0; i < m->n_security_groups; i++) {
+			struct security_group *g = &m->security_groups[i];
+			struct owner o = { RULE_OF_GROUP,
+					   KIND_SECURITY_GROUP,
+					   build_section_of(b, KIND_SECURITY_GROUP, i),
+					   &g->obj,
+					   g->vpc,
+					   g->is_default,
+					   g->dir,
+					   "sg" };
+
+			for (int d = RULE_IN; d <= RULE_OUT; d++)
+				if (implicit)
+					add_implicit(b, &o, d);
+				else
+					build_direction(b, &o, d);
+		}
+	}
+	for (uint32_t i = 0; i < m->n_nacls; i++) {
+		struct nacl *n = &m->nacls[i];
+		struct owner o = { RULE_OF_NACL, KIND_NACL, build_section_of(b, KIND_NACL, i),
+				   &n->obj,      n->vpc,    n->is_default,
+				   n->dir,       "nacl" };
+
+		for (int d = RULE_IN; d <= RULE_OUT; d++) {
+			build_direction(b, &o, d);
+			add_implicit(b, &o, d);
+			nacl_order(&n->dir[d]);
+			snprintf(key, sizeof(key), "nacl/%.64s/%s/*", n->obj.name, dir_paths[d]);
+			n->star[d] = build_number(b, KIND_RULE, key, n->obj.loc);
+		}
+	}
+}
+
+static void build_direction(struct build *b, const struct owner *o, enum rule_dir dir)
+{
+	unsigned n = o->s ? entry_count(o->s, dir_keys[dir]) : 0;
+	struct keymap seen = { 0 };
+
+	/* One more than lines: an implicit rule may take their place. */
+	o->dir[dir].v = build_array(b, n, o->dir[dir].v);
+	if (!n)
+		return;
+	for_each_entry(en, o->s, dir_keys[dir])
+	{
+		if (strcmp(en->value, "none") != 0)
+			add_line(b, o, dir, en, &seen);
+		else if (n > 1)
+			section_error(b, o->s, en->loc, "InvalidParameterCombination",
+				      "take this line or the others out", "%s = none beside other %s lines", en->key,
+				      en->key);
+	}
+	keymap_done(&seen);
+	quota_rules(b, o, dir);
+}
+
+static void add_line(struct build *b, const struct owner *o, enum rule_dir dir, const struct entry *en,
+		     struct keymap *seen)
+{
+	static const enum value_type types[2][2] = {
+		[RULE_OF_GROUP] = { VALUE_GROUP_IN, VALUE_GROUP_OUT },
+		[RULE_OF_NACL] = { VALUE_NACL_IN, VALUE_NACL_OUT },
+	};
+	struct rule_list *l = &o->dir[dir];
+	struct model_rule *r = &l->v[l->n];
+	size_t n;
+
+	*r = (struct model_rule){ .peer_index = NONE, .origin = en->origin, .loc = build_loc(b, en->loc) };
+	if (value_rule(types[o->kind][dir], en->value, &r->rule, NULL) < 0)
+		return;
+	if (en->note && !r->rule.note[0]) {
+		snprintf(r->rule.note, sizeof(r->rule.note), "%s", en->note);
+		/* Not through the middle of a character. */
+		for (n = strlen(r->rule.note);
+		     n && n < strlen(en->note) && ((unsigned char)en->note[n] & 0xc0) == 0x80;)
+			r->rule.note[--n] = '\0';
+	}
+	if (!peer_resolve(b, o, en, r) || is_twice(b, o, en, r, seen))
+		return;
+	r->order = ++b->rule_order;
+	number_rule(b, o, dir, r);
+	l->n++;
+}
+
+static bool peer_resolve(struct build *b, const struct owner *o, const struct entry *en, struct model_rule *r)
+{
+	switch (r->rule.peer_kind) {
+	case PEER_GROUP: r->peer_index = peer_group(b, o, en, r->rule.peer_name); break;
+	case PEER_PREFIX_LIST: r->peer_index = build_ref(b, o->s, en, r->rule.peer_name, KIND_PREFIX_LIST); break;
+	case PEER_PREFIX: return true;
+	}
+	return r->peer_index != NONE;
+}
+
+static uint32_t peer_group(struct build *b, const struct owner *o, const struct entry *en, const char *name)
+{
+	const struct model *m = b->m;
+	uint32_t g, vpc;
+
+	if (strcmp(name, "default") == 0)
+		return o->vpc == NONE ? NONE : m->vpcs[o->vpc].default_group;
+	g = build_ref(b, o->s, en, name, KIND_SECURITY_GROUP);
+	if (g == NONE || o->vpc == NONE)
+		return NONE;
+	vpc = m->security_groups[g].vpc;
+	if (vpc == NONE || vpc == o->vpc)
+		return g;
+	section_error(b, o->s, en->loc, "InvalidGroup.NotFound", "name a group of the same VPC, or a prefix",
+		      "%s: security group %s belongs to vpc %s, not to vpc %s", en->key, name, m->vpcs[vpc].obj.name,
+		      m->vpcs[o->vpc].obj.name);
+	return NONE;
+}
+
+/* NACL rules by number; group rules by what they mean, one AWS rule after the other: a list of ports
+ * is one rule a range. */
+static bool is_twice(struct build *b, const struct owner *o, const struct entry *en, const struct model_rule *r,
+		     struct keymap *seen)
+{
+	struct rule one = r->rule;
+	char text[RULE_TEXT_MAX], where[PLACE_STRLEN];
+	bool of_group = o->kind == RULE_OF_GROUP;
+
+	if (r->rule.peer_kind == PEER_GROUP)
+		snprintf(one.peer_name, sizeof(one.peer_name), "#%u", r->peer_index);
+	for (unsigned i = 0; i == 0 || i < r->rule.n_ports; i++) {
+		const struct entry *other;
+
+		if (r->rule.n_ports) {
+			one.n_ports = 1;
+			one.ports[0] = r->rule.ports[i];
+		}
+		if (of_group)
+			rule_format(&one, text, sizeof(text));
+		else
+			snprintf(text, sizeof(text), "%u", r->rule.nacl_number);
+		if (keymap_put_str(seen, arena_strdup(b->a, text), (uint64_t)(en - o->s->entries)))
+			continue;
+		other = &o->s->entries[keymap_get_str(seen, text)];
+		if (other == en)
+			continue;
+		if (of_group)
+			section_error(b, o->s, en->loc, "InvalidPermission.Duplicate", "take one of them out",
+				      "%s: \"%.100s\" repeats a rule of %s", en->key, en->value,
+				      place_text(other->loc, where));
+		else
+			section_error(b, o->s, en->loc, "NetworkAclEntryAlreadyExists", "give it a number of its own",
+				      "%s: rule %u exists already (%s)", en->key, r->rule.nacl_number,
+				      place_text(other->loc, where));
+		return true;
+	}
+	return false;
+}
+
+static void add_implicit(struct build *b, const struct owner *o, enum rule_dir dir)
+{
+	const char *text = implicit_text(o, dir);
+	struct rule_list *l = &o->dir[dir];
+	struct model_rule *r = &l->v[l->n];
+
+	if (!text || o->vpc == NONE || (o->s && entry_first(o->s, dir_keys[dir])))
+		return;
+	*r = (struct model_rule){ .peer_index = NONE, .origin = ORIGIN_IMPLICIT, .order = ++b->rule_order };
+	if (rule_parse(text, o->kind, dir, &r->rule, NULL) < 0)
+		return;
+	if (r->rule.peer_kind == PEER_GROUP)
+		r->peer_index = b->m->vpcs[o->vpc].default_group;
+	number_rule(b, o, dir, r);
+	l->n++;
+}
+
+/* What AWS puts into a direction that has no line; NULL: nothing. */
+static const char *implicit_text(const struct owner *o, enum rule_dir dir)
+{
+	if (o->kind == RULE_OF_GROUP && dir == RULE_OUT)
+		return "all to 0.0.0.0/0";
+	if (!o->is_default)
+		return NULL;
+	if (o->kind == RULE_OF_GROUP)
+		return "all from sg:default";
+	return dir == RULE_IN ? "100 allow all from 0.0.0.0/0" : "100 allow all to 0.0.0.0/0";
+}
+
+static void number_rule(struct build *b, const struct owner *o, enum rule_dir dir, struct model_rule *r)
+{
+	char text[RULE_TEXT_MAX], key[RULE_TEXT_MAX + 96];
+
+	rule_format(&r->rule, text, sizeof(text));
+	snprintf(key, sizeof(key), "%s/%.64s/%s/%s", o->path, o->obj->name, dir_paths[dir], text);
+	r->number = build_number(b, KIND_RULE, key, r->loc.line ? r->loc : o->obj->loc);
+}
+
+static int nacl_cmp(const void *x, const void *y)
+{
+	const struct model_rule *a = x, *b = y;
+
+	return (a->rule.nacl_number > b->rule.nacl_number) - (a->rule.nacl_number < b->rule.nacl_number);
+}
+
+static void nacl_order(struct rule_list *l)
+{
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), nacl_cmp);
+	for (uint32_t i = 0; i < l->n; i++)
+		l->v[i].order = i + 1;
+}
+
+/* AWS counts a list of ports as several rules, and a prefix list with all its entries. */
+static void quota_rules(struct build *b, const struct owner *o, enum rule_dir dir)
+{
+	const struct quotas *q = &b->m->quotas;
+	uint32_t quota = o->kind == RULE_OF_GROUP ? q->rules_per_group : q->rules_per_nacl;
+	struct src_loc loc = { 0 };
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < o->dir[dir].n; i++) {
+		const struct model_rule *r = &o->dir[dir].v[i];
+		unsigned entries = 1;
+
+		if (r->rule.peer_kind == PEER_PREFIX_LIST)
+			entries = b->m->prefix_lists[r->peer_index].n_entries;
+		if (n <= quota)
+			loc = r->loc; /* in the end, of the first one too many */
+		n += rule_aws_count(&r->rule, entries);
+	}
+	if (n > quota)
+		build_quota(b, o->s, loc.line ? loc : o->s->loc,
+			    o->kind == RULE_OF_GROUP ? "RulesPerSecurityGroupLimitExceeded"
+						     : "NetworkAclEntryLimitExceeded",
+			    (uint32_t)n, quota, o->kind == RULE_OF_GROUP ? "rules-per-group" : "rules-per-nacl");
+}

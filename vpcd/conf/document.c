@@ -1,0 +1,400 @@
+/* document.c: sections and entries: copying, merging, editing and writing them. Pure.
+ * What they mean is not known here; schema.h says which keys repeat. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "conf/document.h"
+#include "conf/entry.h"
+#include "conf/schema.h"
+#include "model/keymap.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+static void section_done(struct section *s);
+static void section_copy(const struct section *from, struct document *to);
+static void merge_entries(const struct section *base, struct section *to);
+static struct section *find(const struct document *d, const char *kind, const char *name);
+static int edit_create(struct document *d, const struct edit *edit, struct err *e);
+static int edit_set(struct section *s, const struct schema_key *key, const char *text, struct err *e);
+static int edit_unset(struct section *s, const struct schema_key *key, const char *text, struct err *e);
+static int check_text(const struct section *s, const struct schema_key *key, const char *value, const char *note,
+		      struct err *e);
+static bool same_value(const struct schema_key *key, const char *a, const char *b);
+static void remove_entry(struct section *s, size_t i);
+static bool is_plain(const char *text);
+
+void document_init(struct document *d)
+{
+	*d = (struct document){ 0 };
+}
+
+void document_done(struct document *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		section_done(&d->sections[i]);
+	free(d->sections);
+	free(d->file);
+	document_init(d);
+}
+
+void document_copy(const struct document *from, struct document *to)
+{
+	document_init(to);
+	to->file = from->file ? xstrdup(from->file) : NULL;
+	for (size_t i = 0; i < from->n; i++)
+		section_copy(&from->sections[i], to);
+}
+
+void document_merge_file(const struct document *base, const struct document *file, struct document *ret)
+{
+	struct keymap by_name = { 0 };
+	char **keys = xcalloc(file->n, sizeof(*keys));
+
+	document_copy(file, ret);
+	for (size_t i = 0; i < file->n; i++) {
+		keys[i] = xasprintf("%s %s", file->sections[i].kind, file->sections[i].name);
+		keymap_put_str(&by_name, keys[i], i);
+	}
+	for (size_t i = 0; i < base->n; i++) {
+		const struct section *s = &base->sections[i];
+		_cleanup_free_ char *key = xasprintf("%s %s", s->kind, s->name);
+		uint64_t there = keymap_get_str(&by_name, key);
+
+		if (there != KEYMAP_NONE)
+			merge_entries(s, &ret->sections[there]);
+		else if (s->origin != ORIGIN_FILE)
+			section_copy(s, ret);
+	}
+	for (size_t i = 0; i < file->n; i++)
+		free(keys[i]);
+	free(keys);
+	keymap_done(&by_name);
+}
+
+int document_edit(struct document *d, const struct edit *edit, struct err *e)
+{
+	const struct schema_kind *kind;
+	const struct schema_key *key = NULL;
+	const char *name = edit->name ? edit->name : "";
+	struct section *s;
+	bool keyed = edit->op == EDIT_SET || edit->op == EDIT_UNSET;
+	int rc;
+
+	if (keyed && (!edit->key || (edit->op == EDIT_SET && !edit->value)))
+		return err_set_aws(e, -EINVAL, "MissingParameter", "%s %s: key or value is missing", edit->kind, name);
+	rc = schema_find(edit->kind, keyed ? edit->key : NULL, &kind, &key, e);
+	if (rc < 0)
+		return err_wrap(e, "%s %s", edit->kind, name);
+	if (edit->op == EDIT_CREATE)
+		return edit_create(d, edit, e);
+	s = find(d, edit->kind, name);
+	if (!s)
+		return err_set_aws(e, -ENOENT, kind->not_found, "there is no %s %s", edit->kind, name);
+	switch (edit->op) {
+	case EDIT_DELETE:
+		section_done(s);
+		d->n--;
+		memmove(s, s + 1, (size_t)(d->sections + d->n - s) * sizeof(*s));
+		return 0;
+	case EDIT_SET: return edit_set(s, key, edit->value, e);
+	default: return edit_unset(s, key, edit->value, e);
+	}
+}
+
+char *document_format(const struct document *d)
+{
+	struct strbuf b = { 0 };
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct section *s = &d->sections[i];
+
+		strbuf_addf(&b, "%s[%s%s%s]\n", i ? "\n" : "", s->kind, *s->name ? " " : "", s->name);
+		for (size_t j = 0; j < s->n; j++) {
+			const struct entry *en = &s->entries[j];
+
+			strbuf_addf(&b, "%s = %s%s%s\n", en->key, en->value, en->note ? " ; " : "",
+				    en->note ? en->note : "");
+		}
+	}
+	return strbuf_take(&b);
+}
+
+struct section *document_add_section(struct document *d, const char *kind, const char *name, enum origin origin)
+{
+	struct section *s = VEC_PUSH(d->sections, d->n, d->cap);
+
+	s->kind = xstrdup(kind);
+	s->name = xstrdup(name);
+	s->origin = origin;
+	return s;
+}
+
+struct entry *section_add_entry(struct section *s, const char *key, const char *value, enum origin origin)
+{
+	struct entry *en = VEC_PUSH(s->entries, s->n, s->cap);
+
+	en->key = xstrdup(key);
+	en->value = xstrdup(value);
+	en->origin = origin;
+	return en;
+}
+
+bool entry_key_is_legal(const char *key)
+{
+	size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+
+	return n > 0 && !key[n];
+}
+
+bool entry_value_is_raw(const char *kind, const char *key)
+{
+	const struct schema_kind *k = schema_kind_find(kind);
+	const struct schema_key *row = k ? schema_key_find(k, key) : NULL;
+
+	return row ? row->type == VALUE_COMMAND : strcmp(key, "run") == 0;
+}
+
+char *entry_cut_comment(char *value)
+{
+	for (char *p = value; (p = strchr(p, ';')); p++) {
+		if (p > value && p[-1] != ' ' && p[-1] != '\t')
+			continue;
+		*p = '\0';
+		return str_trim(p + 1);
+	}
+	return NULL;
+}
+
+size_t entry_utf8_len(const char *s, size_t left)
+{
+	const unsigned char *b = (const unsigned char *)s;
+	size_t n = 0;
+
+	if (b[0] < 0x80)
+		n = 1;
+	else if (b[0] >= 0xc2 && b[0] < 0xe0)
+		n = 2;
+	else if (b[0] >= 0xe0 && b[0] < 0xf0)
+		n = 3;
+	else if (b[0] >= 0xf0 && b[0] < 0xf5)
+		n = 4;
+
+	if (n == 0 || n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((b[i] & 0xc0) != 0x80)
+			return 0;
+	if ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf0 && b[1] < 0x90) ||
+	    (b[0] == 0xf4 && b[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+static void entry_done(struct entry *en)
+{
+	free(en->key);
+	free(en->value);
+	free(en->note);
+}
+
+static void section_done(struct section *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		entry_done(&s->entries[i]);
+	free(s->entries);
+	free(s->kind);
+	free(s->name);
+}
+
+/* Places move to the new owner of the file's name; without a line there is no place. */
+static struct src_loc loc_in(const struct document *d, struct src_loc loc)
+{
+	return (struct src_loc){ .file = loc.line ? d->file : NULL, .line = loc.line };
+}
+
+static void entry_copy(const struct entry *from, struct section *to, const struct document *d)
+{
+	struct entry *en = section_add_entry(to, from->key, from->value, from->origin);
+
+	en->note = from->note ? xstrdup(from->note) : NULL;
+	en->loc = loc_in(d, from->loc);
+}
+
+static void section_copy(const struct section *from, struct document *to)
+{
+	struct section *s = document_add_section(to, from->kind, from->name, from->origin);
+
+	s->loc = loc_in(to, from->loc);
+	for (size_t i = 0; i < from->n; i++)
+		entry_copy(&from->entries[i], s, to);
+}
+
+/* What did not come from a file joins the file's entries, unless the file says the same, or says
+ * something else where there can be only one. */
+static void merge_entries(const struct section *base, struct section *to)
+{
+	const struct schema_kind *kind = schema_kind_find(base->kind);
+	size_t n_file = to->n;
+
+	for (size_t i = 0; i < base->n; i++) {
+		const struct entry *en = &base->entries[i];
+		const struct schema_key *key = kind ? schema_key_find(kind, en->key) : NULL;
+		bool there = false;
+
+		if (en->origin == ORIGIN_FILE || !key)
+			continue;
+		for (size_t j = 0; j < n_file && !there; j++)
+			there = strcmp(to->entries[j].key, en->key) == 0 &&
+				(key->shape != KEY_LINES || same_value(key, to->entries[j].value, en->value));
+		if (!there) {
+			struct entry *copy = section_add_entry(to, en->key, en->value, en->origin);
+
+			copy->note = en->note ? xstrdup(en->note) : NULL;
+		}
+	}
+}
+
+static struct section *find(const struct document *d, const char *kind, const char *name)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (strcmp(d->sections[i].kind, kind) == 0 && strcmp(d->sections[i].name, name) == 0)
+			return &d->sections[i];
+	return NULL;
+}
+
+static int edit_create(struct document *d, const struct edit *edit, struct err *e)
+{
+	const char *name = edit->name ? edit->name : "";
+	const struct schema_kind *kind = schema_kind_find(edit->kind);
+
+	if (find(d, edit->kind, name))
+		return err_set_aws(e, -EEXIST,
+				   kind->kind == KIND_SECURITY_GROUP ? "InvalidGroup.Duplicate"
+								     : "InvalidTopology.DuplicateSection",
+				   "the %s %s exists already", edit->kind, name);
+	if (*name ? !str_is_name(name) || schema_name_is_reserved(name) : !kind->name_optional)
+		return err_set_aws(e, -EINVAL,
+				   kind->kind == KIND_SECURITY_GROUP && schema_name_is_reserved(name)
+					   ? "InvalidGroup.Reserved"
+					   : "InvalidTopology.Name",
+				   "\"%.80s\" is no legal name for a %s", name, edit->kind);
+	document_add_section(d, edit->kind, name, ORIGIN_API);
+	return 0;
+}
+
+static int edit_set(struct section *s, const struct schema_key *key, const char *text, struct err *e)
+{
+	_cleanup_free_ char *copy = xstrdup(text);
+	char *value, *note = NULL;
+	struct entry *en;
+	int rc;
+
+	if (key->type != VALUE_COMMAND)
+		note = entry_cut_comment(copy);
+	value = str_trim(copy);
+	rc = check_text(s, key, value, note, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = s->n; i-- > 0;) {
+		if (strcmp(s->entries[i].key, key->name) != 0)
+			continue;
+		if (key->shape != KEY_LINES)
+			remove_entry(s, i);
+		else if (same_value(key, s->entries[i].value, value))
+			return err_set_aws(e, -EEXIST,
+					   strcmp(s->kind, "security-group") == 0 ? "InvalidPermission.Duplicate"
+										  : "InvalidParameterValue",
+					   "%s %s: there is a line %s = %s already", s->kind, s->name, key->name,
+					   value);
+	}
+	en = section_add_entry(s, key->name, value, ORIGIN_API);
+	en->note = note && *note ? xstrdup(note) : NULL;
+	return 0;
+}
+
+static int edit_unset(struct section *s, const struct schema_key *key, const char *text, struct err *e)
+{
+	_cleanup_free_ char *copy = text ? xstrdup(text) : NULL;
+	char *value = NULL;
+	size_t removed = 0;
+
+	if (copy) {
+		if (key->type != VALUE_COMMAND)
+			entry_cut_comment(copy);
+		value = str_trim(copy);
+	}
+	for (size_t i = s->n; i-- > 0;) {
+		if (strcmp(s->entries[i].key, key->name) != 0 ||
+		    (value && !same_value(key, s->entries[i].value, value)))
+			continue;
+		remove_entry(s, i);
+		removed++;
+	}
+	if (removed)
+		return 0;
+	if (value)
+		return err_set_aws(e, -ENOENT,
+				   strcmp(s->kind, "security-group") == 0 ? "InvalidPermission.NotFound"
+				   : strcmp(s->kind, "nacl") == 0         ? "InvalidNetworkAclEntry.NotFound"
+									  : "InvalidParameterValue",
+				   "%s %s: there is no line %s = %.200s", s->kind, s->name, key->name, value);
+	return err_set_aws(e, -ENOENT, "InvalidParameterValue", "%s %s: %s is not set", s->kind, s->name, key->name);
+}
+
+static int check_text(const struct section *s, const struct schema_key *key, const char *value, const char *note,
+		      struct err *e)
+{
+	_cleanup_free_ char *copy = xstrdup(value);
+	char *p = copy, *word;
+	int rc = 0;
+
+	if (!*value || !is_plain(value) || (note && !is_plain(note)))
+		return err_set_aws(e, -EINVAL, "InvalidParameterValue", "%s %s: %s: the value must be one line of text",
+				   s->kind, s->name, key->name);
+	if (key->shape != KEY_WORDS)
+		rc = value_check(key->type, key->arg, value, e);
+	else
+		while (rc == 0 && (word = schema_next_word(&p)))
+			rc = value_check(key->type, key->arg, word, e);
+	return rc < 0 ? err_wrap(e, "%s %s: %s", s->kind, s->name, key->name) : 0;
+}
+
+/* Rules and prefixes are compared by what they mean. */
+static bool same_value(const struct schema_key *key, const char *a, const char *b)
+{
+	struct prefix pa, pb;
+	struct rule ra, rb;
+
+	if (strcmp(a, b) == 0)
+		return true;
+	switch (key->type) {
+	case VALUE_GROUP_IN:
+	case VALUE_GROUP_OUT:
+	case VALUE_NACL_IN:
+	case VALUE_NACL_OUT:
+		return value_rule(key->type, a, &ra, NULL) == 0 && value_rule(key->type, b, &rb, NULL) == 0 &&
+		       rule_eq(&ra, &rb);
+	case VALUE_PREFIX:
+		return value_prefix(a, &pa, NULL) == 0 && value_prefix(b, &pb, NULL) == 0 && prefix_cmp(&pa, &pb) == 0;
+	default: return false;
+	}
+}
+
+static void remove_entry(struct section *s, size_t i)
+{
+	entry_done(&s->entries[i]);
+	s->n--;
+	memmove(&s->entries[i], &s->entries[i + 1], (s->n - i) * sizeof(s->entries[0]));
+}
+
+static bool is_plain(const char *text)
+{
+	size_t left = strlen(text);
+
+	for (size_t n; left; text += n, left -= n) {
+		n = entry_utf8_len(text, left);
+		if (n == 0 || ((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
+			return false;
+	}
+	return true;
+}

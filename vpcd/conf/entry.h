@@ -1,0 +1,15 @@
+/* entry.h: the parts of a document, for the reader and the document itself. Pure. */
+#pragma once
+#include "conf/document.h"
+
+/* Append one; the result is good until the next one is appended. Strings are copied. */
+struct section *document_add_section(struct document *d, const char *kind, const char *name, enum origin origin);
+struct entry *section_add_entry(struct section *s, const char *key, const char *value, enum origin origin);
+
+bool entry_key_is_legal(const char *key);
+/* Commands keep their " ;": it is no comment there. */
+bool entry_value_is_raw(const char *kind, const char *key);
+/* Cuts " ; comment" off a value in place and returns the comment, trimmed; NULL: there is none. */
+char *entry_cut_comment(char *value);
+/* Bytes of the UTF-8 character at s, 0 when it is none (RFC 3629: shortest form, no surrogates). */
+size_t entry_utf8_len(const char *s, size_t left);

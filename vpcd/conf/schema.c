@@ -1,0 +1,380 @@
+/* schema.c: the rows of every kind and key, and the checks that need nothing else. Pure. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "conf/schema.h"
+#include "model/keymap.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+enum { KEYS_MAX = 16 };
+
+#define REQUIRED .required = true
+#define VPC_KEY \
+	{ \
+		"vpc", KEY_SCALAR, VALUE_REF, "vpc", REQUIRED, .help = "the VPC it belongs to" \
+	}
+
+static const struct schema_key lab_keys[] = {
+	{ "datapath", KEY_SCALAR, VALUE_CHOICE, "auto|fast|kernel",
+	  .help = "auto (default): the shortcut where the kernel has it; kernel: every hop visits the router" },
+	{ "quotas", KEY_WORDS, VALUE_QUOTA, .help = "aws (default), off, or single ones like groups-per-eni=16" },
+	{ "conntrack-entries", KEY_SCALAR, VALUE_COUNT, .help = "connections an interface can track (default 65536)" },
+	{ "clock", KEY_SCALAR, VALUE_CLOCK, .help = "60x: timers run 60 times faster" },
+	{ 0 }
+};
+static const struct schema_key vpc_keys[] = { { "cidr", KEY_LINES, VALUE_PREFIX, REQUIRED,
+						.help = "IPv4 range, /16 to /28; the first one is the primary one" },
+					      { "ipv6-cidr", KEY_LINES, VALUE_LATER, .help = "IPv6 range" },
+					      { "region", KEY_SCALAR, VALUE_LATER, .help = "AWS region" },
+					      { 0 } };
+static const struct schema_key subnet_keys[] = {
+	VPC_KEY,
+	{ "zone", KEY_SCALAR, VALUE_ZONE, .help = "availability zone (default a)" },
+	{ "cidr", KEY_SCALAR, VALUE_PREFIX, REQUIRED, .help = "IPv4 range inside the VPC's, /16 to /28" },
+	{ "ipv6-cidr", KEY_SCALAR, VALUE_LATER, .help = "IPv6 range" },
+	{ "route-table", KEY_SCALAR, VALUE_REF, "route-table",
+	  .help = "its route table (default: the VPC's main one)" },
+	{ "nacl", KEY_SCALAR, VALUE_REF, "nacl", .help = "its network ACL (default: the VPC's default one)" },
+	{ "map-public-ip", KEY_SCALAR, VALUE_BOOL,
+	  .help = "yes: its instances get a public address unless they say otherwise" },
+	{ 0 }
+};
+static const struct schema_key route_table_keys[] = {
+	VPC_KEY,
+	{ "main", KEY_SCALAR, VALUE_BOOL, .help = "yes: for subnets that name no table" },
+	{ "route", KEY_LINES, VALUE_ROUTE,
+	  .help = "PREFIX or pl:NAME via local, igw:NAME, nat:NAME, eni:NAME, instance:NAME" },
+	{ "edge", KEY_SCALAR, VALUE_LATER, .help = "igw:NAME: the table judges what enters by that gateway" },
+	{ 0 }
+};
+static const struct schema_key igw_keys[] = { VPC_KEY, { 0 } };
+static const struct schema_key nat_gateway_keys[] = {
+	{ "subnet", KEY_SCALAR, VALUE_REF, "subnet", REQUIRED, .help = "the subnet its interface stands in" },
+	{ "public-ip", KEY_SCALAR, VALUE_NAT_IP, .help = "auto (default) or its public address" },
+	{ "address", KEY_SCALAR, VALUE_ADDRESS, .help = "its private address (default: the lowest free one)" },
+	{ "connectivity", KEY_SCALAR, VALUE_CHOICE, "public|private",
+	  .help = "public (default), or private: no public address" },
+	{ 0 }
+};
+static const struct schema_key security_group_keys[] = {
+	VPC_KEY,
+	{ "default", KEY_SCALAR, VALUE_BOOL,
+	  .help = "yes: for interfaces that name no group; without inbound lines it lets itself in" },
+	{ "inbound", KEY_LINES, VALUE_GROUP_IN, .help = "PROTO [PORTS] from PEER" },
+	{ "outbound", KEY_LINES, VALUE_GROUP_OUT,
+	  .help = "PROTO [PORTS] to PEER, or none; without a line: all to 0.0.0.0/0" },
+	{ 0 }
+};
+static const struct schema_key nacl_keys[] = {
+	VPC_KEY,
+	{ "default", KEY_SCALAR, VALUE_BOOL,
+	  .help = "yes: for subnets that name no network ACL; a direction without lines allows all" },
+	{ "inbound", KEY_LINES, VALUE_NACL_IN, .help = "NUMBER allow|deny PROTO [PORTS] from PREFIX" },
+	{ "outbound", KEY_LINES, VALUE_NACL_OUT, .help = "NUMBER allow|deny PROTO [PORTS] to PREFIX" },
+	{ 0 }
+};
+static const struct schema_key prefix_list_keys[] = {
+	{ "entry", KEY_LINES, VALUE_PREFIX, .help = "a prefix of the list" }, { 0 }
+};
+static const struct schema_key instance_keys[] = {
+	{ "subnet", KEY_SCALAR, VALUE_REF, "subnet", REQUIRED, .help = "the subnet of its first interface" },
+	{ "address", KEY_LINES, VALUE_ADDRESS,
+	  .help = "private address; the first one is the primary one (default: the lowest free one)" },
+	{ "public-ip", KEY_SCALAR, VALUE_PUBLIC_IP,
+	  .help = "auto, an address, or none (default: as the subnet's map-public-ip says)" },
+	{ "security-groups", KEY_WORDS, VALUE_REF, "security-group",
+	  .help = "its groups (default: the VPC's default one)" },
+	{ "source-dest-check", KEY_SCALAR, VALUE_BOOL, .help = "no: it may forward what is not its own (default yes)" },
+	{ "listen", KEY_WORDS, VALUE_LISTEN, .help = "ports that answer, like tcp/80 udp/53" },
+	{ "run", KEY_LINES, VALUE_COMMAND, .help = "a program that runs inside, without a shell" },
+	{ 0 }
+};
+static const struct schema_key host_keys[] = {
+	{ "address", KEY_SCALAR, VALUE_ADDRESS, REQUIRED, .help = "its address on the simulated internet" },
+	{ "listen", KEY_WORDS, VALUE_LISTEN, .help = "ports that answer, like tcp/443" },
+	{ "run", KEY_LINES, VALUE_COMMAND, .help = "a program that runs inside, without a shell" },
+	{ 0 }
+};
+static const struct schema_key expect_keys[] = {
+	{ "allow", KEY_LINES, VALUE_ALLOW, .help = "SRC[:PORT] -> DST PROTO[/PORT]" },
+	{ "deny", KEY_LINES, VALUE_DENY, .help = "SRC[:PORT] -> DST PROTO[/PORT] [at [return:]GATE[@OBJECT]]" },
+	{ 0 }
+};
+
+const struct schema_kind schema_kinds[] = {
+	{ KIND_LAB, true, "InvalidLab.NotFound", "settings of the whole lab", lab_keys },
+	{ KIND_VPC, false, "InvalidVpcID.NotFound", "a virtual private cloud", vpc_keys },
+	{ KIND_SUBNET, false, "InvalidSubnetID.NotFound", "a part of a VPC's addresses, in one zone", subnet_keys },
+	{ KIND_ROUTE_TABLE, false, "InvalidRouteTableID.NotFound", "where packets that leave a subnet go",
+	  route_table_keys },
+	{ KIND_IGW, false, "InvalidInternetGatewayID.NotFound", "a VPC's door to the internet", igw_keys },
+	{ KIND_NAT_GATEWAY, false, "InvalidNatGatewayID.NotFound", "lets private instances open connections to outside",
+	  nat_gateway_keys },
+	{ KIND_SECURITY_GROUP, false, "InvalidGroup.NotFound", "stateful rules of interfaces", security_group_keys },
+	{ KIND_NACL, false, "InvalidNetworkAclID.NotFound", "stateless, ordered rules at the edge of subnets",
+	  nacl_keys },
+	{ KIND_PREFIX_LIST, false, "InvalidPrefixListID.NotFound", "prefixes under one name, for rules and routes",
+	  prefix_list_keys },
+	{ KIND_INSTANCE, false, "InvalidInstanceID.NotFound", "a machine in a subnet", instance_keys },
+	{ KIND_HOST, false, "InvalidHostID.NotFound", "a machine out on the simulated internet", host_keys },
+	{ KIND_EXPECT, true, "InvalidExpectID.NotFound", "flows that must be allowed or denied", expect_keys },
+};
+const size_t n_schema_kinds = ARRAY_SIZE(schema_kinds);
+
+/* Kinds that the language has and this version does not. */
+static const char *const later_kinds[] = { "interface", "egress-only-internet-gateway" };
+static const char *const reserved_names[] = { "internet", "default", "router", "self", "none", "all" };
+
+static void check_section(const struct section *s, const struct schema_kind *kind, struct diag_list *diags);
+static void check_kind(const struct section *s, struct diag_list *diags);
+static void check_name(const struct section *s, const struct schema_kind *kind, struct diag_list *diags);
+static void check_twice(const struct document *d, const struct schema_kind *const *kinds, struct diag_list *diags);
+static void check_value(const struct section *s, const struct entry *en, const struct schema_key *key,
+			struct diag_list *diags);
+static const char *nearest_kind(const char *name);
+static const char *nearest_key(const struct schema_kind *kind, const char *name);
+
+const struct schema_kind *schema_kind_find(const char *name)
+{
+	for (size_t i = 0; i < n_schema_kinds; i++)
+		if (strcmp(obj_kind_name(schema_kinds[i].kind), name) == 0)
+			return &schema_kinds[i];
+	return NULL;
+}
+
+const struct schema_kind *schema_kind_get(enum obj_kind kind)
+{
+	const struct schema_kind *k = schema_kind_find(obj_kind_name(kind));
+
+	return k ? k : &schema_kinds[0];
+}
+
+const struct schema_key *schema_key_find(const struct schema_kind *kind, const char *name)
+{
+	for (const struct schema_key *k = kind->keys; k->name; k++)
+		if (strcmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+bool schema_name_is_reserved(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(reserved_names); i++)
+		if (strcmp(reserved_names[i], name) == 0)
+			return true;
+	return false;
+}
+
+void schema_check(const struct document *d, struct diag_list *diags)
+{
+	const struct schema_kind **kinds = xcalloc(d->n, sizeof(*kinds));
+
+	for (size_t i = 0; i < d->n; i++) {
+		kinds[i] = schema_kind_find(d->sections[i].kind);
+		if (kinds[i])
+			check_section(&d->sections[i], kinds[i], diags);
+		else
+			check_kind(&d->sections[i], diags);
+	}
+	check_twice(d, kinds, diags);
+	free(kinds);
+}
+
+int schema_find(const char *kind, const char *key, const struct schema_kind **ret_kind,
+		const struct schema_key **ret_key, struct err *e)
+{
+	const struct schema_kind *k = schema_kind_find(kind);
+	const struct schema_key *row = NULL;
+	const char *near;
+
+	if (!k) {
+		near = nearest_kind(kind);
+		return err_set_aws(e, -EINVAL, "InvalidTopology.UnknownKind", "there is no kind \"%s\"%s%s%s", kind,
+				   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	}
+	if (key) {
+		row = schema_key_find(k, key);
+		near = row ? NULL : nearest_key(k, key);
+		if (!row)
+			return err_set_aws(e, -EINVAL, "UnknownParameter", "%s has no key \"%s\"%s%s%s", kind, key,
+					   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	}
+	*ret_kind = k;
+	if (ret_key)
+		*ret_key = row;
+	return 0;
+}
+
+char *schema_next_word(char **p)
+{
+	char *s = *p + strspn(*p, " \t,"), *end;
+
+	*p = s;
+	if (!*s)
+		return NULL;
+	end = s + strcspn(s, " \t,");
+	if (*end)
+		*end++ = '\0';
+	*p = end;
+	return s;
+}
+
+static void check_kind(const struct section *s, struct diag_list *diags)
+{
+	_cleanup_free_ char *fix = NULL;
+	const char *near;
+
+	for (size_t i = 0; i < ARRAY_SIZE(later_kinds); i++) {
+		if (strcmp(later_kinds[i], s->kind) != 0)
+			continue;
+		diag_add(diags, SEV_ERROR, s->loc, "UnsupportedOperation", "take the section out",
+			 "[%s %s]: sections of this kind are not available yet", s->kind, s->name);
+		return;
+	}
+	near = nearest_kind(s->kind);
+	if (near)
+		fix = xasprintf("did you mean [%s%s%s]?", near, *s->name ? " " : "", s->name);
+	diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.UnknownKind",
+		 fix ? fix
+		     : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, security-group, "
+		       "nacl, prefix-list, instance, host and expect",
+		 "[%s%s%s]: there is no kind \"%s\"", s->kind, *s->name ? " " : "", s->name, s->kind);
+}
+
+static void check_section(const struct section *s, const struct schema_kind *kind, struct diag_list *diags)
+{
+	const struct entry *first[KEYS_MAX] = { 0 };
+	_cleanup_free_ char *fix = NULL;
+
+	check_name(s, kind, diags);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct entry *en = &s->entries[i];
+		const struct schema_key *key = schema_key_find(kind, en->key);
+		size_t row;
+
+		if (!key) {
+			const char *near = nearest_key(kind, en->key);
+
+			free(fix);
+			fix = near ? xasprintf("did you mean %s?", near) : NULL;
+			diag_add(diags, SEV_ERROR, en->loc, "UnknownParameter", fix,
+				 "%s %s: there is no key \"%s\" in a %s", s->kind, s->name, en->key, s->kind);
+			continue;
+		}
+		row = (size_t)(key - kind->keys);
+		if (first[row] && key->shape == KEY_SCALAR) {
+			diag_add(diags, SEV_ERROR, en->loc, "InvalidTopology.DuplicateKey", "keep one of the two",
+				 "%s %s: %s is given twice, here and on line %u", s->kind, s->name, en->key,
+				 first[row]->loc.line);
+			continue;
+		}
+		first[row] = en;
+		check_value(s, en, key, diags);
+	}
+	for (const struct schema_key *key = kind->keys; key->name; key++) {
+		if (!key->required || first[key - kind->keys])
+			continue;
+		free(fix);
+		fix = xasprintf("add a line %s = … (%s)", key->name, key->help);
+		diag_add(diags, SEV_ERROR, s->loc, "MissingParameter", fix, "%s %s: %s is missing", s->kind, s->name,
+			 key->name);
+	}
+}
+
+static void check_name(const struct section *s, const struct schema_kind *kind, struct diag_list *diags)
+{
+	if (!*s->name) {
+		if (!kind->name_optional)
+			diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.Name", "write [KIND NAME]",
+				 "[%s]: a %s needs a name", s->kind, s->kind);
+		return;
+	}
+	if (!str_is_name(s->name))
+		diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.Name",
+			 "names are 1 to 32 of a-z, 0-9 and -, and do not begin with -",
+			 "[%s %s]: \"%s\" is no legal name", s->kind, s->name, s->name);
+	else if (schema_name_is_reserved(s->name))
+		diag_add(diags, SEV_ERROR, s->loc,
+			 kind->kind == KIND_SECURITY_GROUP ? "InvalidGroup.Reserved" : "InvalidTopology.Name",
+			 kind->kind == KIND_SECURITY_GROUP || kind->kind == KIND_NACL
+				 ? "choose another name; default = yes makes it the VPC's default one"
+				 : "choose another name",
+			 "[%s %s]: the name \"%s\" is reserved", s->kind, s->name, s->name);
+}
+
+/* Sections by kind and name; instances, hosts and NAT gateways share one name space. */
+static void check_twice(const struct document *d, const struct schema_kind *const *kinds, struct diag_list *diags)
+{
+	struct keymap by_name = { 0 };
+	char **keys = xcalloc(d->n, sizeof(*keys));
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct section *s = &d->sections[i], *other;
+		bool shared = kinds[i] && (kinds[i]->kind == KIND_INSTANCE || kinds[i]->kind == KIND_HOST ||
+					   kinds[i]->kind == KIND_NAT_GATEWAY);
+		char where[40] = "in an edit";
+
+		if (kinds[i] && kinds[i]->kind == KIND_LAB)
+			keys[i] = xstrdup("lab"); /* there is one, whatever its name */
+		else
+			keys[i] = xasprintf("%s %s", shared ? "machine" : s->kind, s->name);
+		if (keymap_put_str(&by_name, keys[i], i))
+			continue;
+		other = &d->sections[keymap_get_str(&by_name, keys[i])];
+		if (other->loc.line)
+			snprintf(where, sizeof(where), "on line %u", other->loc.line);
+		if (strcmp(other->kind, s->kind) == 0)
+			diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.DuplicateSection",
+				 "put all keys into one section, or give them different names",
+				 "[%s%s%s] is given twice, here and %s", s->kind, *s->name ? " " : "", s->name, where);
+		else
+			diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.DuplicateName",
+				 "instances, hosts and NAT gateways share their names; choose another one",
+				 "%s %s: the name is taken by the %s %s", s->kind, s->name, other->kind, where);
+	}
+	for (size_t i = 0; i < d->n; i++)
+		free(keys[i]);
+	free(keys);
+	keymap_done(&by_name);
+}
+
+static void check_value(const struct section *s, const struct entry *en, const struct schema_key *key,
+			struct diag_list *diags)
+{
+	_cleanup_free_ char *copy = NULL;
+	struct err e = { 0 };
+	char *p;
+
+	if (key->shape != KEY_WORDS) {
+		if (value_check(key->type, key->arg, en->value, &e) < 0)
+			diag_add(diags, SEV_ERROR, en->loc, e.aws, value_hint(key->type), "%s %s: %s: %s", s->kind,
+				 s->name, key->name, e.msg);
+		return;
+	}
+	copy = xstrdup(en->value);
+	p = copy;
+	for (char *word; (word = schema_next_word(&p));)
+		if (value_check(key->type, key->arg, word, &e) < 0)
+			diag_add(diags, SEV_ERROR, en->loc, e.aws, value_hint(key->type), "%s %s: %s: %s", s->kind,
+				 s->name, key->name, e.msg);
+}
+
+static const char *nearest_kind(const char *name)
+{
+	const char *names[ARRAY_SIZE(schema_kinds)];
+
+	for (size_t i = 0; i < n_schema_kinds; i++)
+		names[i] = obj_kind_name(schema_kinds[i].kind);
+	return str_nearest(name, names, n_schema_kinds);
+}
+
+static const char *nearest_key(const struct schema_kind *kind, const char *name)
+{
+	const char *names[KEYS_MAX];
+	size_t n = 0;
+
+	for (const struct schema_key *k = kind->keys; k->name; k++)
+		names[n++] = k->name;
+	return str_nearest(name, names, n);
+}
