@@ -31,6 +31,11 @@ static const struct proto_name {
 static const struct hint {
 	const char *word, *write;
 } proto_hints[] = {
+	{ "tcp", "tcp" },
+	{ "udp", "udp" },
+	{ "icmp", "icmp" },
+	{ "icmpv6", "icmpv6" },
+	{ "all", "all" },
 	{ "-1", "all" },
 	{ "any", "all" },
 	{ "ip", "all" },
@@ -554,9 +559,12 @@ static int order_ports(struct reader *rd)
 	for (unsigned i = 1; i < r->n_ports; i++) {
 		const struct port_range *a = &r->ports[i - 1], *b = &r->ports[i];
 
-		if (b->lo <= a->hi)
-			return err_set(rd->err, -EINVAL, "port %u stands twice in the list; write `%u-%u` once", b->lo,
-				       a->lo, a->hi > b->hi ? a->hi : b->hi);
+		if (b->lo > a->hi)
+			continue;
+		if (a->lo == b->hi)
+			return err_set(rd->err, -EINVAL, "port %u stands twice in the list; write it once", b->lo);
+		return err_set(rd->err, -EINVAL, "`%u-%u` and `%u-%u` overlap; write `%u-%u`", a->lo, a->hi, b->lo,
+			       b->hi, a->lo, a->hi > b->hi ? a->hi : b->hi);
 	}
 	return 0;
 }
@@ -677,7 +685,7 @@ static int bad_prefix(struct reader *rd, const char *word)
 	if (slash && (size_t)(slash - word) < sizeof(head)) {
 		snprintf(head, sizeof(head), "%.*s", (int)(slash - word), word);
 		if (addr_parse(head, &a) == 0)
-			return err_set(rd->err, -EINVAL, "`%s` has no valid prefix length; write `%s/%s`", word, head,
+			return err_set(rd->err, -EINVAL, "`%s` has no valid prefix length; write `%s/%s", word, head,
 				       addr_family(&a) == FAMILY_V4 ? "N` with N from 0 to 32"
 								    : "N` with N from 0 to 128");
 	}
