@@ -16,6 +16,9 @@
  * A flow picked up in the middle is judged by the rules and becomes established (semantics 5.3). */
 #pragma once
 #include "filters/packet.h"
+#ifndef __bpf__
+#include "filters/world.h" /* BPF: bpf/maps.h, included before */
+#endif
 
 enum flow_state { FLOW_OPENING, FLOW_ESTABLISHED, FLOW_FIN_WAIT, FLOW_TIME_WAIT, FLOW_CLOSED, FLOW_SINGLE, FLOW_STREAM, FLOW_ICMP, FLOW_OTHER };
 

@@ -2,8 +2,9 @@
  * number of rules. Compiles for BPF and host; the map functions come from world.h or maps.h. */
 #pragma once
 #include "filters/packet.h"
-
-struct world; /* BPF: never looked into */
+#ifndef __bpf__
+#include "filters/world.h" /* BPF: bpf/maps.h, included before */
+#endif
 
 struct match_query {
 	struct abi_addr peer;        /* the other end: destination outbound, source inbound */
