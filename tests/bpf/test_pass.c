@@ -6,15 +6,15 @@
 #include <sys/mount.h>
 #include <time.h>
 #include <bpf/bpf.h>
-#include "unit/test.h"
+#include "tests/unit/test.h"
 #include "conf/build.h"
 #include "filters/explain.h"
 #include "filters/world.h"
 #include "filters/verdict.h"
-#include "frames.h"
+#include "tests/bpf/frames.h"
 #include "kern/datapath.h"
 #include "plan/desired.h"
-#include "support/random_topology.h"
+#include "tests/support/random_topology.h"
 #include "util/mem.h"
 #include "util/str.h"
 

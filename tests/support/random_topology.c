@@ -1,6 +1,6 @@
 /* random_topology.c: one or two VPCs with a few subnets, groups, ACLs, gateways, instances and hosts.
  * Every choice comes from the seed; the universe is small so that rules and packets meet often. */
-#include "support/random_topology.h"
+#include "tests/support/random_topology.h"
 #include <stdbool.h>
 #include "util/mem.h"
 #include "util/str.h"
