@@ -1,0 +1,223 @@
+/* desired_maps.c: what the data path knows of ports, addresses, routes and the internet, as rows of
+ * its maps (abi.h). Pure. The rows mean the same as the Linux tables of desired_routes.c. */
+#include <string.h>
+#include "plan/desired_ctx.h"
+
+#define LEN128_MAX 128
+
+static void eni_ports(const struct model *m, struct map_rows *rows);
+static void igw_ports(const struct model *m, struct map_rows *rows);
+static void host_ports(const struct model *m, struct map_rows *rows);
+static void private_addrs(const struct model *m, struct map_rows *rows);
+static void reserved_addrs(const struct model *m, struct map_rows *rows);
+static void table_routes(const struct model *m, const struct route_table *t, struct map_rows *rows);
+static void internet(const struct model *m, struct map_rows *rows);
+static uint32_t igw_of_cidr(const struct model *m, const struct prefix *cidr);
+static uint32_t subnet_of_addr(const struct model *m, uint32_t vpc, const struct addr *a);
+static struct abi_lpm_key lpm_key(uint32_t table, const struct addr *a, unsigned len128);
+
+void desired_maps(const struct model *m, struct map_rows *rows)
+{
+	eni_ports(m, rows);
+	igw_ports(m, rows);
+	host_ports(m, rows);
+	private_addrs(m, rows);
+	reserved_addrs(m, rows);
+	for (uint32_t i = 0; i < m->n_route_tables; i++)
+		table_routes(m, &m->route_tables[i], rows);
+	internet(m, rows);
+}
+
+static void eni_ports(const struct model *m, struct map_rows *rows)
+{
+	for (uint32_t i = 0; i < m->n_enis; i++) {
+		const struct eni *eni = &m->enis[i];
+		const struct subnet *subnet = &m->subnets[eni->subnet];
+		struct abi_port p = { .kind = ABI_PORT_ENI };
+
+		if (!eni_attached(eni))
+			continue;
+		p.mtu = eni_mtu(eni);
+		p.vpc = m->vpcs[subnet->vpc].obj.number;
+		p.subnet = subnet->obj.number;
+		p.route_table = m->route_tables[subnet->route_table].obj.number;
+		p.nacl_policy = policy_slot_nacl(m->nacls[subnet->nacl].obj.number);
+		p.ct_limit = m->conntrack_entries;
+		port_mac(eni->obj.number, p.mac);
+		if (eni->owner == ENI_OF_NAT_GATEWAY) {
+			p.kind = ABI_PORT_NAT;
+			p.object = m->nat_gateways[eni->owner_index].obj.number;
+		} else {
+			if (eni->source_dest_check)
+				p.flags |= ABI_PORT_SOURCE_DEST_CHECK;
+			p.sg_policy = policy_slot_groups(eni->policy);
+			p.members = eni->policy;
+		}
+		map_rows_add(rows, ABI_MAP_PORTS, &eni->obj.number, &p);
+	}
+}
+
+static void igw_ports(const struct model *m, struct map_rows *rows)
+{
+	for (uint32_t i = 0; i < m->n_igws; i++) {
+		const struct igw *igw = &m->igws[i];
+		struct abi_port p = { .kind = ABI_PORT_IGW, .mtu = LINK_MTU_INTERNET, .object = igw->obj.number };
+
+		if (igw->vpc == NONE)
+			continue;
+		p.vpc = m->vpcs[igw->vpc].obj.number;
+		p.link = igw->inet_port;
+		port_mac(igw->inet_port, p.mac);
+		map_rows_add(rows, ABI_MAP_PORTS, &igw->port, &p);
+		p.kind = ABI_PORT_INET;
+		p.vpc = 0;
+		p.link = igw->port;
+		port_mac(0, p.mac);
+		map_rows_add(rows, ABI_MAP_PORTS, &igw->inet_port, &p);
+	}
+}
+
+static void host_ports(const struct model *m, struct map_rows *rows)
+{
+	for (uint32_t i = 0; i < m->n_hosts; i++) {
+		const struct host *h = &m->hosts[i];
+		struct abi_port p = { .kind = ABI_PORT_HOST, .mtu = LINK_MTU_INTERNET, .object = h->obj.number };
+
+		port_mac(h->port, p.mac);
+		map_rows_add(rows, ABI_MAP_PORTS, &h->port, &p);
+	}
+}
+
+/* An interface without an instance keeps its addresses: packets to them die at a port that is down. */
+static void private_addrs(const struct model *m, struct map_rows *rows)
+{
+	for (uint32_t i = 0; i < m->n_enis; i++) {
+		const struct eni *eni = &m->enis[i];
+
+		for (uint32_t k = 0; k < eni->n_addrs; k++) {
+			struct abi_addr_key key = { .vpc = m->vpcs[model_eni_vpc(m, i)].obj.number,
+						    .addr = eni->addrs[k].addr.a };
+			struct abi_addr_val val = { .port = eni->obj.number,
+						    .subnet = m->subnets[eni->subnet].obj.number,
+						    .public_ip = eni->addrs[k].public_ip.a };
+
+			map_rows_add(rows, ABI_MAP_ADDRS, &key, &val);
+		}
+	}
+}
+
+/* semantics 1.2: a subnet's router, DNS and the one kept for later; the VPC's DNS at its base plus two. */
+static void reserved_addrs(const struct model *m, struct map_rows *rows)
+{
+	for (uint32_t i = 0; i < m->n_subnets; i++) {
+		struct abi_addr_key key = { .vpc = m->vpcs[m->subnets[i].vpc].obj.number };
+		struct abi_addr_val val = { .subnet = m->subnets[i].obj.number };
+
+		for (unsigned n = 1; n <= 3; n++) {
+			key.addr = addr_add(&m->subnets[i].cidr.addr, n).a;
+			map_rows_add(rows, ABI_MAP_ADDRS, &key, &val);
+		}
+	}
+	for (uint32_t i = 0; i < m->n_vpcs; i++) {
+		struct addr dns = addr_add(&m->vpcs[i].cidrs[0].addr, 2);
+		struct abi_addr_key key = { .vpc = m->vpcs[i].obj.number, .addr = dns.a };
+		struct abi_addr_val val = { 0 };
+
+		/* A subnet that holds it begins where the VPC does and has it already. */
+		if (subnet_of_addr(m, i, &dns) == NONE)
+			map_rows_add(rows, ABI_MAP_ADDRS, &key, &val);
+	}
+}
+
+static void table_routes(const struct model *m, const struct route_table *t, struct map_rows *rows)
+{
+	for (uint32_t i = 0; i < t->n_routes; i++) {
+		const struct route *r = &t->routes[i];
+		struct abi_lpm_key key = lpm_key(t->obj.number, &r->dst.addr, prefix_len128(&r->dst));
+		struct abi_route val = { .route = r->number };
+
+		if (route_shadowed(t, i))
+			continue;
+		if (r->target == TARGET_LOCAL) {
+			val.kind = ABI_ROUTE_LOCAL;
+		} else if (route_is_dead(m, r)) {
+			val.kind = ABI_ROUTE_BLACKHOLE;
+		} else if (r->target == TARGET_IGW) {
+			val.kind = ABI_ROUTE_IGW;
+			val.port = m->igws[r->target_index].port;
+		} else {
+			val.kind = ABI_ROUTE_PORT;
+			val.port = route_eni(m, r)->obj.number;
+		}
+		map_rows_add(rows, ABI_MAP_ROUTES, &key, &val);
+	}
+}
+
+static void internet(const struct model *m, struct map_rows *rows)
+{
+	for (uint32_t i = 0; i < m->n_hosts; i++) {
+		struct abi_lpm_key key = lpm_key(0, &m->hosts[i].addr, LEN128_MAX);
+		struct abi_inet val = { .kind = ABI_INET_HOST, .port = m->hosts[i].port };
+
+		map_rows_add(rows, ABI_MAP_INET, &key, &val);
+	}
+	for (uint32_t i = 0; i < m->n_enis; i++) {
+		const struct eni *eni = &m->enis[i];
+		uint32_t igw = m->vpcs[model_eni_vpc(m, i)].igw;
+
+		/* Without a gateway nobody answers for a public address. */
+		if (igw == NONE)
+			continue;
+		for (uint32_t k = 0; k < eni->n_addrs; k++) {
+			struct abi_lpm_key key = lpm_key(0, &eni->addrs[k].public_ip, LEN128_MAX);
+			struct abi_inet val = { .kind = ABI_INET_PUBLIC, .port = m->igws[igw].inet_port,
+						.eni = eni->obj.number, .private_ip = eni->addrs[k].addr.a };
+
+			if (!addr_is_zero(&eni->addrs[k].public_ip))
+				map_rows_add(rows, ABI_MAP_INET, &key, &val);
+		}
+	}
+	for (uint32_t i = 0; i < m->n_vpcs; i++)
+		for (uint32_t k = 0; k < m->vpcs[i].n_cidrs; k++) {
+			const struct prefix *cidr = &m->vpcs[i].cidrs[k];
+			struct abi_lpm_key key = lpm_key(0, &cidr->addr, prefix_len128(cidr));
+			struct abi_inet val = { .kind = ABI_INET_VPC, .port = igw_of_cidr(m, cidr) };
+
+			/* The same CIDR in two VPCs is one row of one value. */
+			map_rows_add(rows, ABI_MAP_INET, &key, &val);
+		}
+}
+
+/* Port of the one gateway whose VPC holds all of cidr; 0 when there is none or more than one. */
+static uint32_t igw_of_cidr(const struct model *m, const struct prefix *cidr)
+{
+	uint32_t port = 0;
+
+	for (uint32_t i = 0; i < m->n_vpcs; i++) {
+		const struct vpc *v = &m->vpcs[i];
+
+		if (v->igw == NONE)
+			continue;
+		for (uint32_t k = 0; k < v->n_cidrs; k++)
+			if (prefix_covers(&v->cidrs[k], cidr)) {
+				if (port)
+					return 0;
+				port = m->igws[v->igw].port;
+				break;
+			}
+	}
+	return port;
+}
+
+static uint32_t subnet_of_addr(const struct model *m, uint32_t vpc, const struct addr *a)
+{
+	for (uint32_t i = 0; i < m->n_subnets; i++)
+		if (m->subnets[i].vpc == vpc && prefix_contains(&m->subnets[i].cidr, a))
+			return i;
+	return NONE;
+}
+
+static struct abi_lpm_key lpm_key(uint32_t table, const struct addr *a, unsigned len128)
+{
+	return (struct abi_lpm_key){ .prefixlen = ABI_LPM_TABLE_BITS + len128, .table_lo = table, .addr = a->a };
+}

@@ -1,0 +1,208 @@
+/* desired_policies.c: security groups and network ACLs as the compiled rows of the data path. Pure.
+ *
+ * A policy is a set of groups that some interface carries, or a network ACL that some subnet uses.
+ * Those of groups stand in even slots, ACLs in odd ones, by number (desired.c). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "filters/compile.h"
+#include "plan/desired_ctx.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+/* Everything here lives until all is compiled. */
+struct work {
+	const struct model *m;
+	struct arena *arena;
+	struct map_rows *rows;
+	struct compile_members *members; /* of one VPC */
+	uint32_t n_members;
+};
+struct found_rule {
+	const struct model_rule *r;
+	const char *owner;
+};
+
+static int vpc_policies(struct work *w, uint32_t vpc, struct err *e);
+static int compile_groups(struct work *w, const struct eni *eni, struct err *e);
+static int compile_nacl(struct work *w, const struct nacl *nacl, struct err *e);
+static int compile_both(struct work *w, struct compile_ruleset set[2], uint32_t slot, struct err *e);
+static void fill_rules(struct work *w, const struct found_rule *found, uint32_t n, struct compile_ruleset *ret);
+static struct compile_members members_of(struct work *w, const struct eni *eni);
+static bool *nacls_in_use(struct work *w);
+static int found_cmp(const void *a, const void *b);
+static int u32_cmp(const void *a, const void *b);
+
+int desired_policies(const struct model *m, struct map_rows *rows, struct err *e)
+{
+	struct work w = { .m = m, .arena = arena_new(), .rows = rows };
+	bool *used = nacls_in_use(&w);
+	int r = 0;
+
+	for (uint32_t i = 0; i < m->n_vpcs && !r; i++)
+		r = vpc_policies(&w, i, e);
+	w.n_members = 0; /* an ACL knows addresses only */
+	for (uint32_t i = 0; i < m->n_nacls && !r; i++)
+		if (used[i])
+			r = compile_nacl(&w, &m->nacls[i], e);
+	arena_free(&w.arena);
+	return r;
+}
+
+static int vpc_policies(struct work *w, uint32_t vpc, struct err *e)
+{
+	const struct model *m = w->m;
+	/* Interfaces of the VPC, one a policy. */
+	uint32_t *of_policy, policy_max = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < m->n_enis; i++)
+		if (m->enis[i].policy > policy_max)
+			policy_max = m->enis[i].policy;
+	of_policy = arena_alloc(w->arena, ((size_t)policy_max + 1) * sizeof(*of_policy));
+	memset(of_policy, 0xff, ((size_t)policy_max + 1) * sizeof(*of_policy)); /* NONE */
+	for (uint32_t i = 0; i < m->n_enis; i++)
+		if (m->enis[i].policy && model_eni_vpc(m, i) == vpc && of_policy[m->enis[i].policy] == NONE)
+			of_policy[m->enis[i].policy] = i;
+	w->members = arena_alloc(w->arena, (size_t)policy_max * sizeof(*w->members));
+	w->n_members = 0;
+	for (uint32_t p = 1; p <= policy_max; p++)
+		if (of_policy[p] != NONE)
+			w->members[w->n_members++] = members_of(w, &m->enis[of_policy[p]]);
+	for (uint32_t p = 1; p <= policy_max && !r; p++)
+		if (of_policy[p] != NONE)
+			r = compile_groups(w, &m->enis[of_policy[p]], e);
+	return r;
+}
+
+/* An interface's groups are one set of rules: any of them may allow (semantics 5.2). */
+static int compile_groups(struct work *w, const struct eni *eni, struct err *e)
+{
+	const struct model *m = w->m;
+	struct compile_ruleset set[2] = { { .nacl = false }, { .nacl = false } };
+	struct strbuf names;
+
+	strbuf_init(&names);
+	for (uint32_t i = 0; i < eni->n_groups; i++)
+		strbuf_addf(&names, "%s%s", i ? "+" : "", m->security_groups[eni->groups[i]].obj.name);
+	for (int dir = RULE_IN; dir <= RULE_OUT; dir++) {
+		struct found_rule *found;
+		uint32_t n = 0;
+
+		for (uint32_t i = 0; i < eni->n_groups; i++)
+			n += m->security_groups[eni->groups[i]].dir[dir].n;
+		found = arena_alloc(w->arena, n * sizeof(*found));
+		n = 0;
+		for (uint32_t i = 0; i < eni->n_groups; i++) {
+			const struct security_group *g = &m->security_groups[eni->groups[i]];
+
+			for (uint32_t k = 0; k < g->dir[dir].n; k++)
+				found[n++] = (struct found_rule){ &g->dir[dir].v[k], g->obj.name };
+		}
+		qsort(found, n, sizeof(*found), found_cmp);
+		set[dir].name = arena_printf(w->arena, "security group%s %s, %s", eni->n_groups == 1 ? "" : "s",
+					     names.s ? names.s : "", dir == RULE_IN ? "inbound" : "outbound");
+		fill_rules(w, found, n, &set[dir]);
+	}
+	strbuf_done(&names);
+	return compile_both(w, set, policy_slot_groups(eni->policy), e);
+}
+
+static int compile_nacl(struct work *w, const struct nacl *nacl, struct err *e)
+{
+	struct compile_ruleset set[2] = { { .nacl = true }, { .nacl = true } };
+
+	for (int dir = RULE_IN; dir <= RULE_OUT; dir++) {
+		const struct rule_list *list = &nacl->dir[dir];
+		struct found_rule *found = arena_alloc(w->arena, list->n * sizeof(*found));
+
+		for (uint32_t k = 0; k < list->n; k++)
+			found[k] = (struct found_rule){ &list->v[k], nacl->obj.name };
+		set[dir].name = arena_printf(w->arena, "network ACL %s, %s", nacl->obj.name,
+					     dir == RULE_IN ? "inbound" : "outbound");
+		set[dir].star = nacl->star[dir];
+		fill_rules(w, found, list->n, &set[dir]);
+	}
+	return compile_both(w, set, policy_slot_nacl(nacl->obj.number), e);
+}
+
+static int compile_both(struct work *w, struct compile_ruleset set[2], uint32_t slot, struct err *e)
+{
+	struct abi_policy policy;
+	int r;
+
+	memset(&policy, 0, sizeof(policy));
+	set[RULE_IN].other = &set[RULE_OUT];
+	set[RULE_OUT].other = &set[RULE_IN];
+	r = ruleset_compile(&set[RULE_IN], w->members, w->n_members, w->rows, &policy.in, e);
+	if (!r)
+		r = ruleset_compile(&set[RULE_OUT], w->members, w->n_members, w->rows, &policy.out, e);
+	if (!r)
+		map_rows_add(w->rows, ABI_MAP_POLICIES, &slot, &policy);
+	return r;
+}
+
+/* found in the order that decides. */
+static void fill_rules(struct work *w, const struct found_rule *found, uint32_t n, struct compile_ruleset *ret)
+{
+	const struct model *m = w->m;
+	struct compile_rule *rules = arena_alloc(w->arena, n * sizeof(*rules));
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct model_rule *r = found[i].r;
+		struct compile_rule *c = &rules[i];
+
+		c->rule = &r->rule;
+		c->number = r->number;
+		c->order = i + 1;
+		if (r->rule.peer_kind == PEER_GROUP && r->peer_index != NONE)
+			c->group = m->security_groups[r->peer_index].obj.number;
+		if (r->rule.peer_kind == PEER_PREFIX_LIST && r->peer_index != NONE) {
+			c->prefixes = m->prefix_lists[r->peer_index].entries;
+			c->n_prefixes = m->prefix_lists[r->peer_index].n_entries;
+		}
+		c->place = r->loc.line && r->loc.file ? arena_printf(w->arena, "%s:%u", r->loc.file, r->loc.line) :
+							found[i].owner;
+	}
+	ret->rules = rules;
+	ret->n_rules = n;
+}
+
+static struct compile_members members_of(struct work *w, const struct eni *eni)
+{
+	uint32_t *groups = arena_alloc(w->arena, eni->n_groups * sizeof(*groups));
+
+	for (uint32_t i = 0; i < eni->n_groups; i++)
+		groups[i] = w->m->security_groups[eni->groups[i]].obj.number;
+	qsort(groups, eni->n_groups, sizeof(*groups), u32_cmp);
+	return (struct compile_members){ .number = eni->policy, .groups = groups, .n_groups = eni->n_groups };
+}
+
+static bool *nacls_in_use(struct work *w)
+{
+	bool *used = arena_alloc(w->arena, w->m->n_nacls * sizeof(*used));
+
+	for (uint32_t i = 0; i < w->m->n_subnets; i++)
+		used[w->m->subnets[i].nacl] = true;
+	return used;
+}
+
+/* The rule of the lowest file line decides (design 4); what has no line comes last. */
+static int found_cmp(const void *a, const void *b)
+{
+	const struct model_rule *x = ((const struct found_rule *)a)->r, *y = ((const struct found_rule *)b)->r;
+
+	if (!x->loc.line != !y->loc.line)
+		return !x->loc.line - !y->loc.line;
+	if (x->loc.line != y->loc.line)
+		return x->loc.line < y->loc.line ? -1 : 1;
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+static int u32_cmp(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
