@@ -1,0 +1,572 @@
+/* nft.c: a NAT gateway with nf_tables and the kernel's connection tracking. Kernel room, never prints.
+ *
+ * The only user of libmnl and libnftnl. Each call opens its socket in the namespace the thread is
+ * in. Adding, deleting and adding the table in one batch replaces it atomically: there is no
+ * moment without rules.
+ *
+ *   forwarding  policy drop   tcp invalid from inside: reset | invalid: drop | established, related: accept
+ *                             | new tcp, udp, icmp from inside: accept
+ *   entering    policy drop   a NAT gateway answers nobody itself (semantics of AWS's gateway)
+ *   leaving     nat           tcp, udp: snat to ADDRESS:1024-65535 fully random | icmp: snat to ADDRESS
+ *
+ * The table's user data holds "vpcd LAB" and a hash of the row, which is how it is known again. */
+#include "kern/nft.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/table.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include "kern/sysctl.h"
+#include "util/mem.h"
+
+#define TABLE "vpcd"
+#define CHAIN_FORWARD "forwarding"
+#define CHAIN_INPUT "entering"
+#define CHAIN_NAT "leaving"
+
+enum {
+	BATCH_BYTES = 128 << 10,
+	PORT_FIRST = 1024, /* semantics 6: a NAT gateway's source ports */
+	PORT_LAST = 65535,
+	REG_A = NFT_REG_1, /* three 16-byte registers */
+	REG_B = NFT_REG_2,
+	REG_C = NFT_REG_3,
+	/* ct state bits as the kernel numbers them */
+	STATE_INVALID = 1,
+	STATE_ESTABLISHED = 2,
+	STATE_RELATED = 4,
+	STATE_NEW = 8,
+};
+
+struct batch {
+	struct mnl_nlmsg_batch *b;
+	uint32_t seq;
+	uint32_t rules;
+};
+
+/* ---- messages ---- */
+
+static struct nlmsghdr *batch_msg(struct batch *b, uint16_t type, uint16_t flags)
+{
+	return nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(b->b), type, NFPROTO_IPV4, flags, b->seq++);
+}
+
+static void batch_table(struct batch *b, uint16_t type, const char *userdata)
+{
+	struct nftnl_table *t = nftnl_table_alloc();
+
+	nftnl_table_set_str(t, NFTNL_TABLE_NAME, TABLE);
+	if (userdata)
+		nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, userdata, (uint32_t)strlen(userdata));
+	nftnl_table_nlmsg_build_payload(batch_msg(b, type, (type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0) | NLM_F_ACK), t);
+	nftnl_table_free(t);
+	mnl_nlmsg_batch_next(b->b);
+}
+
+static void batch_chain(struct batch *b, const char *name, const char *type, uint32_t hook, int32_t prio, uint32_t policy)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+
+	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, TABLE);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
+	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, prio);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, policy);
+	nftnl_chain_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK), c);
+	nftnl_chain_free(c);
+	mnl_nlmsg_batch_next(b->b);
+}
+
+static struct nftnl_rule *rule_new(const char *chain)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+
+	nftnl_rule_set_str(r, NFTNL_RULE_TABLE, TABLE);
+	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, chain);
+	nftnl_rule_set_u32(r, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
+	return r;
+}
+
+static void batch_rule(struct batch *b, struct nftnl_rule *r)
+{
+	nftnl_rule_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWRULE, NLM_F_APPEND | NLM_F_CREATE | NLM_F_ACK), r);
+	nftnl_rule_free(r);
+	mnl_nlmsg_batch_next(b->b);
+	b->rules++;
+}
+
+/* ---- expressions ---- */
+
+static struct nftnl_expr *expr_add(struct nftnl_rule *r, const char *name)
+{
+	struct nftnl_expr *x = nftnl_expr_alloc(name);
+
+	nftnl_rule_add_expr(r, x);
+	return x;
+}
+
+static void expr_compare(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t size)
+{
+	struct nftnl_expr *x = expr_add(r, "cmp");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_SREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_OP, op);
+	nftnl_expr_set(x, NFTNL_EXPR_CMP_DATA, data, size);
+}
+
+static void expr_mask(struct nftnl_rule *r, const void *mask)
+{
+	static const uint32_t zero;
+	struct nftnl_expr *x = expr_add(r, "bitwise");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_SREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_DREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_LEN, sizeof(zero));
+	nftnl_expr_set(x, NFTNL_EXPR_BITWISE_MASK, mask, sizeof(zero));
+	nftnl_expr_set(x, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
+}
+
+static void expr_proto(struct nftnl_rule *r, uint8_t proto)
+{
+	struct nftnl_expr *x = expr_add(r, "meta");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_KEY, NFT_META_L4PROTO);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_DREG, REG_A);
+	expr_compare(r, NFT_CMP_EQ, &proto, sizeof(proto));
+}
+
+static void expr_ct_state(struct nftnl_rule *r, uint32_t bits)
+{
+	static const uint32_t zero;
+	struct nftnl_expr *x = expr_add(r, "ct");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_DREG, REG_A);
+	expr_mask(r, &bits);
+	expr_compare(r, NFT_CMP_NEQ, &zero, sizeof(zero));
+}
+
+/* ip saddr PREFIX */
+static void expr_source(struct nftnl_rule *r, const struct prefix *p)
+{
+	struct nftnl_expr *x = expr_add(r, "payload");
+	uint32_t mask = p->len ? htonl(UINT32_MAX << (32 - p->len)) : 0;
+	uint32_t net = htonl(addr_to_v4(&p->addr));
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_DREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_OFFSET, 12); /* struct iphdr's saddr */
+	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_LEN, sizeof(net));
+	expr_mask(r, &mask);
+	expr_compare(r, NFT_CMP_EQ, &net, sizeof(net));
+}
+
+static void expr_verdict(struct nftnl_rule *r, uint32_t verdict)
+{
+	struct nftnl_expr *x = expr_add(r, "immediate");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_VERDICT, verdict);
+}
+
+static void expr_load(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t size)
+{
+	struct nftnl_expr *x = expr_add(r, "immediate");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, reg);
+	nftnl_expr_set(x, NFTNL_EXPR_IMM_DATA, data, size);
+}
+
+static void expr_snat(struct nftnl_rule *r, const struct addr *a, bool ports)
+{
+	uint32_t to = htonl(addr_to_v4(a));
+	uint16_t first = htons(PORT_FIRST), last = htons(PORT_LAST);
+	struct nftnl_expr *x;
+
+	expr_load(r, REG_A, &to, sizeof(to));
+	if (ports) {
+		expr_load(r, REG_B, &first, sizeof(first));
+		expr_load(r, REG_C, &last, sizeof(last));
+	}
+	x = expr_add(r, "nat");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_ADDR_MIN, REG_A);
+	if (ports) {
+		nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_PROTO_MIN, REG_B);
+		nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_PROTO_MAX, REG_C);
+		nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
+	}
+}
+
+/* ---- the ruleset ---- */
+
+static void rules_forward(struct batch *b, const struct nft_row *row)
+{
+	static const uint8_t carried[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	struct nftnl_rule *r;
+	struct nftnl_expr *x;
+
+	for (uint32_t i = 0; i < row->n_inside; i++) {
+		/* A connection the gateway has forgotten is answered by a reset, to its own side only. */
+		r = rule_new(CHAIN_FORWARD);
+		expr_proto(r, IPPROTO_TCP);
+		expr_ct_state(r, STATE_INVALID);
+		expr_source(r, &row->inside[i]);
+		x = expr_add(r, "reject");
+		nftnl_expr_set_u32(x, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_TCP_RST);
+		nftnl_expr_set_u8(x, NFTNL_EXPR_REJECT_CODE, 0);
+		batch_rule(b, r);
+	}
+	r = rule_new(CHAIN_FORWARD);
+	expr_ct_state(r, STATE_INVALID);
+	expr_verdict(r, NF_DROP);
+	batch_rule(b, r);
+	r = rule_new(CHAIN_FORWARD);
+	expr_ct_state(r, STATE_ESTABLISHED | STATE_RELATED);
+	expr_verdict(r, NF_ACCEPT);
+	batch_rule(b, r);
+	for (uint32_t i = 0; i < row->n_inside; i++)
+		for (size_t p = 0; p < sizeof(carried); p++) {
+			r = rule_new(CHAIN_FORWARD);
+			expr_proto(r, carried[p]);
+			expr_ct_state(r, STATE_NEW);
+			expr_source(r, &row->inside[i]);
+			expr_verdict(r, NF_ACCEPT);
+			batch_rule(b, r);
+		}
+}
+
+/* Several addresses: the later ones are spare room for ports, which no rule here spreads over yet. */
+static void rules_nat(struct batch *b, const struct nft_row *row)
+{
+	static const uint8_t carried[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+
+	for (size_t p = 0; row->n_addrs && p < sizeof(carried); p++) {
+		struct nftnl_rule *r = rule_new(CHAIN_NAT);
+
+		expr_proto(r, carried[p]);
+		expr_snat(r, &row->addrs[0], carried[p] != IPPROTO_ICMP);
+		batch_rule(b, r);
+	}
+}
+
+static uint32_t rules_expected(const struct nft_row *row)
+{
+	return 4 * row->n_inside + 2 + (row->n_addrs ? 3 : 0);
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ ((const uint8_t *)p)[i]) * 1099511628211u;
+	return hash;
+}
+
+/* Changes with everything the ruleset is made of; the first number is the ruleset's own version. */
+static void row_mark(const char *lab, const struct nft_row *row, char buf[NFT_USERDATA_MAXLEN])
+{
+	uint32_t numbers[] = { 1, row->n_inside, row->n_addrs };
+	uint64_t hash = hash_bytes(14695981039346656037u, numbers, sizeof(numbers));
+
+	for (uint32_t i = 0; i < row->n_inside; i++) {
+		hash = hash_bytes(hash, &row->inside[i].addr, sizeof(row->inside[i].addr));
+		hash = hash_bytes(hash, &row->inside[i].len, 1);
+	}
+	for (uint32_t i = 0; i < row->n_addrs; i++)
+		hash = hash_bytes(hash, &row->addrs[i], sizeof(row->addrs[i]));
+	snprintf(buf, NFT_USERDATA_MAXLEN, "vpcd %s %016llx", lab, (unsigned long long)hash);
+}
+
+/* ---- talking ---- */
+
+static int nft_open(struct mnl_socket **ret, struct err *e)
+{
+	struct timeval timeout = { .tv_sec = 10 };
+
+	*ret = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!*ret)
+		return err_set(e, -errno, "nf_tables: socket: %s", strerror(errno));
+	if (mnl_socket_bind(*ret, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int r = err_set(e, -errno, "nf_tables: bind: %s", strerror(errno));
+
+		mnl_socket_close(*ret);
+		*ret = NULL;
+		return r;
+	}
+	setsockopt(mnl_socket_get_fd(*ret), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	return 0;
+}
+
+static void nft_closep(struct mnl_socket **s)
+{
+	if (*s)
+		mnl_socket_close(*s);
+}
+#define _cleanup_nft_ __attribute__((cleanup(nft_closep)))
+
+static int send_batch(struct batch *b, struct err *e)
+{
+	_cleanup_nft_ struct mnl_socket *s = NULL;
+	char buf[16 << 10];
+	uint32_t acks = b->seq - 2; /* all but begin and end ask for one */
+	int r = nft_open(&s, e);
+
+	if (r < 0)
+		return r;
+	if (mnl_socket_sendto(s, mnl_nlmsg_batch_head(b->b), mnl_nlmsg_batch_size(b->b)) < 0)
+		return err_set(e, -errno, "nf_tables: send: %s", strerror(errno));
+	while (acks) {
+		ssize_t n = mnl_socket_recvfrom(s, buf, sizeof(buf));
+		int left = (int)n;
+
+		if (n < 0)
+			return err_set(e, -errno, "nf_tables: receive: %s", strerror(errno));
+		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+			struct nlmsgerr *ack = mnl_nlmsg_get_payload(h);
+
+			if (h->nlmsg_type != NLMSG_ERROR)
+				continue;
+			if (ack->error)
+				return err_set(e, ack->error, "nf_tables: message %u of the ruleset: %s", h->nlmsg_seq,
+					       strerror(-ack->error));
+			acks--;
+		}
+	}
+	return 0;
+}
+
+static void batch_begin(struct batch *b, void *memory)
+{
+	b->b = mnl_nlmsg_batch_start(memory, BATCH_BYTES);
+	if (!b->b)
+		abort(); /* out of memory, as everywhere */
+	nftnl_batch_begin(mnl_nlmsg_batch_current(b->b), b->seq++);
+	mnl_nlmsg_batch_next(b->b);
+}
+
+static int batch_commit(struct batch *b, struct err *e)
+{
+	int r;
+
+	nftnl_batch_end(mnl_nlmsg_batch_current(b->b), b->seq++);
+	mnl_nlmsg_batch_next(b->b);
+	r = send_batch(b, e);
+	mnl_nlmsg_batch_stop(b->b);
+	return r;
+}
+
+/* ---- timers ---- */
+
+struct timer {
+	const char *path;
+	uint32_t value;
+};
+enum { TIMERS = 5 };
+
+static void timers_of(const struct nft_row *row, struct timer t[TIMERS])
+{
+	t[0] = (struct timer){ "net/netfilter/nf_conntrack_tcp_timeout_established", row->idle_s };
+	t[1] = (struct timer){ "net/netfilter/nf_conntrack_udp_timeout", row->udp_s };
+	t[2] = (struct timer){ "net/netfilter/nf_conntrack_udp_timeout_stream", row->udp_s };
+	t[3] = (struct timer){ "net/netfilter/nf_conntrack_icmp_timeout", row->icmp_s };
+	/* Never adopt a connection in its middle: forgotten means reset. */
+	t[4] = (struct timer){ "net/netfilter/nf_conntrack_tcp_loose", 0 };
+}
+
+static int write_timers(const struct nft_row *row, struct err *e)
+{
+	struct timer t[TIMERS];
+
+	timers_of(row, t);
+	for (size_t i = 0; i < TIMERS; i++) {
+		char text[16];
+		int r;
+
+		snprintf(text, sizeof(text), "%u", t[i].value);
+		r = sysctl_write(t[i].path, text);
+		if (r < 0)
+			return err_set(e, r, "%s: %s", t[i].path, strerror(-r));
+	}
+	return 0;
+}
+
+static bool timers_match(const struct nft_row *row)
+{
+	struct timer t[TIMERS];
+
+	timers_of(row, t);
+	for (size_t i = 0; i < TIMERS; i++) {
+		char want[16], is[32];
+
+		snprintf(want, sizeof(want), "%u", t[i].value);
+		if (sysctl_read(t[i].path, is, sizeof(is)) < 0 || strcmp(is, want) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- the doors ---- */
+
+int nft_write(const char *lab, const struct nft_row *row, struct err *e)
+{
+	_cleanup_free_ void *memory = xmalloc(2 * BATCH_BYTES); /* the library may run over by one message */
+	char mark[NFT_USERDATA_MAXLEN];
+	struct batch b = { 0 };
+	int r;
+
+	/* A NAT gateway has at most a VPC's five blocks inside (semantics 1.5); rules are some 300 bytes. */
+	if (row->n_inside > 64)
+		return err_set(e, -E2BIG, "nf_tables: %u ranges inside, 64 are the limit", row->n_inside);
+	row_mark(lab, row, mark);
+	batch_begin(&b, memory);
+	batch_table(&b, NFT_MSG_NEWTABLE, NULL);
+	batch_table(&b, NFT_MSG_DELTABLE, NULL);
+	batch_table(&b, NFT_MSG_NEWTABLE, mark);
+	batch_chain(&b, CHAIN_FORWARD, "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, NF_DROP);
+	batch_chain(&b, CHAIN_INPUT, "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_DROP);
+	batch_chain(&b, CHAIN_NAT, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT);
+	rules_forward(&b, row);
+	rules_nat(&b, row);
+	r = batch_commit(&b, e);
+	/* After the rules: they are what makes the kernel track connections at all. */
+	return r < 0 ? r : write_timers(row, e);
+}
+
+int nft_delete(struct err *e)
+{
+	_cleanup_free_ void *memory = xmalloc(2 * BATCH_BYTES);
+	struct batch b = { 0 };
+
+	batch_begin(&b, memory);
+	batch_table(&b, NFT_MSG_NEWTABLE, NULL); /* so that deleting cannot fail */
+	batch_table(&b, NFT_MSG_DELTABLE, NULL);
+	return batch_commit(&b, e);
+}
+
+/* ---- reading back ---- */
+
+struct found {
+	const char *lab;
+	bool ours;
+	char mark[NFT_USERDATA_MAXLEN + 1];
+	uint32_t chains, rules;
+};
+
+static int table_found(const struct nlmsghdr *h, void *ctx)
+{
+	struct found *f = ctx;
+	struct nftnl_table *t = nftnl_table_alloc();
+	char want[80];
+	uint32_t size = 0;
+	const void *p;
+
+	if (nftnl_table_nlmsg_parse(h, t) == 0 && nftnl_table_is_set(t, NFTNL_TABLE_USERDATA)) {
+		p = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &size);
+		memcpy(f->mark, p, size < NFT_USERDATA_MAXLEN ? size : NFT_USERDATA_MAXLEN);
+		snprintf(want, sizeof(want), "vpcd %s ", f->lab);
+		f->ours = !strncmp(f->mark, want, strlen(want));
+	}
+	nftnl_table_free(t);
+	return MNL_CB_OK;
+}
+
+/* One of our three base chains, at its hook, with its policy. */
+static int chain_found(const struct nlmsghdr *h, void *ctx)
+{
+	static const struct {
+		const char *name;
+		uint32_t hook, policy;
+	} chains[] = {
+		{ CHAIN_FORWARD, NF_INET_FORWARD, NF_DROP },
+		{ CHAIN_INPUT, NF_INET_LOCAL_IN, NF_DROP },
+		{ CHAIN_NAT, NF_INET_POST_ROUTING, NF_ACCEPT },
+	};
+	struct found *f = ctx;
+	struct nftnl_chain *c = nftnl_chain_alloc();
+
+	if (nftnl_chain_nlmsg_parse(h, c) == 0 && !strcmp(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE), TABLE))
+		for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
+			f->chains += !strcmp(nftnl_chain_get_str(c, NFTNL_CHAIN_NAME), chains[i].name) &&
+				     nftnl_chain_is_set(c, NFTNL_CHAIN_HOOKNUM) &&
+				     nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM) == chains[i].hook &&
+				     nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY) == chains[i].policy;
+	nftnl_chain_free(c);
+	return MNL_CB_OK;
+}
+
+static int rule_found(const struct nlmsghdr *h, void *ctx)
+{
+	struct found *f = ctx;
+	struct nftnl_rule *r = nftnl_rule_alloc();
+
+	if (nftnl_rule_nlmsg_parse(h, r) == 0 && !strcmp(nftnl_rule_get_str(r, NFTNL_RULE_TABLE), TABLE))
+		f->rules++;
+	nftnl_rule_free(r);
+	return MNL_CB_OK;
+}
+
+static int ask(struct mnl_socket *s, uint16_t type, uint16_t flags, mnl_cb_t fn, struct found *f)
+{
+	char buf[32 << 10];
+	struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buf, type, NFPROTO_IPV4, flags, 0);
+	unsigned port = mnl_socket_get_portid(s);
+	ssize_t n;
+	int r = MNL_CB_OK;
+
+	if (type == NFT_MSG_GETTABLE)
+		mnl_attr_put_strz(h, NFTA_TABLE_NAME, TABLE);
+	if (mnl_socket_sendto(s, h, h->nlmsg_len) < 0)
+		return -errno;
+	while (r > MNL_CB_STOP) {
+		n = mnl_socket_recvfrom(s, buf, sizeof(buf));
+		if (n < 0)
+			return -errno;
+		r = mnl_cb_run(buf, (size_t)n, 0, port, fn, f);
+		if (r < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int nft_compare(const char *lab, const struct nft_row *row, struct err *e)
+{
+	_cleanup_nft_ struct mnl_socket *s = NULL;
+	struct found f = { .lab = lab };
+	char want[NFT_USERDATA_MAXLEN];
+	int r = nft_open(&s, e);
+
+	if (r < 0)
+		return r == -EPROTONOSUPPORT ? 0 : r; /* a kernel without netfilter holds no table */
+	r = ask(s, NFT_MSG_GETTABLE, NLM_F_ACK, table_found, &f);
+	if (r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP)
+		return 0; /* EINVAL: nf_tables itself is not there */
+	if (r < 0)
+		return err_set(e, r, "nf_tables: table %s: %s", TABLE, strerror(-r));
+	if (!f.ours)
+		return 0;
+	if (!row)
+		return 2;
+	row_mark(lab, row, want);
+	if (strcmp(f.mark, want) != 0 || !timers_match(row))
+		return 2;
+	r = ask(s, NFT_MSG_GETCHAIN, NLM_F_DUMP, chain_found, &f);
+	if (r == 0)
+		r = ask(s, NFT_MSG_GETRULE, NLM_F_DUMP, rule_found, &f);
+	if (r < 0 && r != -EINTR) /* interrupted: somebody is changing it, so it is not what it should be */
+		return err_set(e, r, "nf_tables: table %s: %s", TABLE, strerror(-r));
+	return r == 0 && f.chains == 3 && f.rules == rules_expected(row) ? 1 : 2;
+}

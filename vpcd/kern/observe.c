@@ -1,0 +1,479 @@
+/* observe.c: what the kernel holds of one lab, as rows. Reads only. Kernel room, never prints.
+ *
+ * What counts as the lab's: namespaces LAB.* that are ours (kern/ns.h); in them, links with our
+ * alias or group (the row's own end; its peer is found by the two ifindexes, which point at each
+ * other), routes, rules, addresses and neighbours with our protocol number, a table "vpcd" of this lab.
+ * Things of other makers in our namespaces are not seen, and so never touched.
+ *
+ * A link whose peer is lost is shown without a peer_ns, and nothing that stood on it is shown: it
+ * must be made anew, and they with it. A namespace that is ours but not as it should be (file
+ * without mount, lo down or unmarked) is shown with the other owner, so that it differs. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "kern/kern.h"
+#include "kern/lab.h"
+#include "kern/nft.h"
+#include "kern/ns.h"
+#include "kern/sysctl.h"
+#include "util/mem.h"
+
+struct seen_link {
+	struct nl_link link;
+	uint32_t ns;    /* index into namespaces */
+	uint32_t next;  /* of the links that name the same peer ifindex; 0 = none, else index + 1 */
+	bool lost;      /* ours, but without its peer */
+};
+struct seen_ns {
+	char *name;
+	bool owned, half, lo_bad;
+	uint32_t links, n_links; /* its part of links, by ascending ifindex */
+};
+struct observation {
+	struct kern *k;
+	const struct state *desired; /* may be NULL */
+	struct state *state;
+	struct seen_ns *ns;
+	size_t n_ns, cap_ns;
+	struct seen_link *links;
+	size_t n_links, cap_links;
+	uint32_t *by_peer; /* ifindex of the peer modulo its size -> index + 1 into links */
+	size_t n_by_peer;
+	uint32_t at;  /* namespace being read */
+};
+
+/* ---- the rows wanted for a namespace ---- */
+
+static int wanted_cmp(const struct row *r, enum row_kind kind, const char *ns)
+{
+	return r->kind != kind ? (r->kind > kind ? 1 : -1) : strcmp(r->ns, ns);
+}
+
+/* The part of desired that is of one kind and namespace. */
+static const struct row *wanted(const struct state *s, enum row_kind kind, const char *ns, size_t *ret_n)
+{
+	size_t lo = 0, hi = s ? s->n : 0, end;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (wanted_cmp(&s->rows[mid], kind, ns) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (end = lo; s && end < s->n && wanted_cmp(&s->rows[end], kind, ns) == 0; end++)
+		;
+	*ret_n = end - lo;
+	return end > lo ? &s->rows[lo] : NULL;
+}
+
+static struct row *add(struct observation *o, enum row_kind kind, const struct seen_ns *ns)
+{
+	/* Whose it is, as well as the name tells; rows that are wanted get the wanted owner at the end. */
+	const char *name = strchr(ns->name, '.') + 1;
+
+	return state_add(o->state, kind, ns->name, ns->owned ? KIND_INSTANCE : KIND_LAB, name);
+}
+
+/* ---- one namespace ---- */
+
+/* Things that need the thread inside: settings and nf_tables. */
+static int read_inside(struct observation *o, struct seen_ns *ns, struct err *e)
+{
+	size_t n, n_nft;
+	const struct row *rows = wanted(o->desired, ROW_SYSCTL, ns->name, &n);
+	const struct row *nft = wanted(o->desired, ROW_NFT, ns->name, &n_nft);
+	char value[256];
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		if (sysctl_read(rows[i].sysctl.path, value, sizeof(value)) == 0) {
+			struct row *row = add(o, ROW_SYSCTL, ns);
+
+			row->sysctl.path = arena_strdup(o->state->arena, rows[i].sysctl.path);
+			row->sysctl.value = arena_strdup(o->state->arena, value);
+		}
+	if (!ns->owned) /* gateways are owned by the lab */
+		return 0;
+	r = nft_compare(o->k->lab, nft ? &nft->nft : NULL, e);
+	if (r > 0) {
+		struct row *row = add(o, ROW_NFT, ns);
+
+		if (r == 1) {
+			row->nft = nft->nft;
+			row->nft.inside = arena_memdup(o->state->arena, nft->nft.inside, nft->nft.n_inside * sizeof(*nft->nft.inside));
+			row->nft.addrs = arena_memdup(o->state->arena, nft->nft.addrs, nft->nft.n_addrs * sizeof(*nft->nft.addrs));
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+static int link_seen(void *ctx, const struct nl_link *l)
+{
+	struct observation *o = ctx;
+	struct seen_link *s = VEC_PUSH(o->links, o->n_links, o->cap_links);
+
+	s->link = *l;
+	s->ns = o->at;
+	return 0;
+}
+
+static int link_cmp(const void *a, const void *b)
+{
+	const struct seen_link *x = a, *y = b;
+
+	return (x->link.ifindex > y->link.ifindex) - (x->link.ifindex < y->link.ifindex);
+}
+
+static struct seen_link *find_link(struct observation *o, const struct seen_ns *ns, int ifindex)
+{
+	struct seen_link key = { .link.ifindex = ifindex };
+
+	return ns->n_links ? bsearch(&key, &o->links[ns->links], ns->n_links, sizeof(key), link_cmp) : NULL;
+}
+
+/* Opens a namespace, reads its links and says whether it is ours: 1, 0 or an error. */
+static int read_ns(struct observation *o, struct seen_ns *ns, int fd, struct err *e)
+{
+	struct kern *k = o->k;
+	struct nl_ns *nl = NULL;
+	struct seen_link *lo;
+	int r = netns_enter(fd);
+
+	if (r < 0) {
+		close(fd);
+		return err_set(e, r, "cannot be entered: %s", strerror(-r));
+	}
+	r = nl_ns_open(&nl, e);
+	netns_leave(k->self_ns);
+	lab_ns_put(k, ns->name, fd, nl);
+	if (r < 0)
+		return r;
+	ns->links = (uint32_t)o->n_links;
+	o->at = (uint32_t)(ns - o->ns);
+	r = nl_link_dump(nl, link_seen, o, e);
+	if (r < 0)
+		return err_wrap(e, "links");
+	ns->n_links = (uint32_t)o->n_links - ns->links;
+	if (ns->n_links)
+		qsort(&o->links[ns->links], ns->n_links, sizeof(*o->links), link_cmp);
+	lo = find_link(o, ns, NL_LO);
+	if (!ns->owned && (!lo || strcmp(lo->link.alias, k->mark) != 0))
+		return 0;
+	ns->lo_bad = !lo || !lo->link.up || strcmp(lo->link.alias, k->mark) != 0;
+	r = netns_enter(fd);
+	if (r < 0)
+		return err_set(e, r, "cannot be entered: %s", strerror(-r));
+	r = read_inside(o, ns, e);
+	netns_leave(k->self_ns);
+	return r < 0 ? r : 1;
+}
+
+static int read_name(struct observation *o, const char *name, uint64_t userns, struct err *e)
+{
+	struct seen_ns *ns;
+	struct row *row;
+	int fd, r = 1;
+	enum netns_found found = netns_examine(name, o->k->file_text, userns, &fd);
+
+	if (found == NETNS_ABSENT || (found == NETNS_FOREIGN && fd < 0))
+		return 0;
+	ns = VEC_PUSH(o->ns, o->n_ns, o->cap_ns);
+	ns->name = xstrdup(name);
+	ns->owned = found == NETNS_OWNED;
+	ns->half = found == NETNS_HALF;
+	if (!ns->half)
+		r = read_ns(o, ns, fd, e);
+	if (r <= 0) {
+		if (r < 0)
+			err_wrap(e, "namespace %s", name);
+		else
+			o->n_links = ns->links; /* not ours: nothing of it was seen */
+		free(ns->name);
+		o->n_ns--;
+		lab_ns_drop(o->k, name);
+		return r;
+	}
+	row = add(o, ROW_NS, ns);
+	row->ns_row.user_owned = ns->owned;
+	if (ns->half || ns->lo_bad) {
+		size_t n;
+		const struct row *want = wanted(o->desired, ROW_NS, name, &n);
+
+		row->ns_row.user_owned = want ? !want->ns_row.user_owned : ns->owned;
+	}
+	return 0;
+}
+
+static int read_namespaces(struct observation *o, struct err *e)
+{
+	uint64_t userns = ns_inode(o->k->userns);
+	size_t n = strlen(o->k->lab);
+	DIR *d = opendir(NETNS_DIR);
+	struct dirent *de;
+	int r = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : err_set(e, -errno, "%s: %s", NETNS_DIR, strerror(errno));
+	while (r == 0 && (de = readdir(d)))
+		if (!strncmp(de->d_name, o->k->lab, n) && de->d_name[n] == '.')
+			r = read_name(o, de->d_name, userns, e);
+	closedir(d);
+	return r;
+}
+
+/* ---- links: finding the pairs ---- */
+
+static void index_by_peer(struct observation *o)
+{
+	for (o->n_by_peer = 64; o->n_by_peer < o->n_links; o->n_by_peer *= 2)
+		;
+	o->by_peer = xcalloc(o->n_by_peer, sizeof(*o->by_peer));
+	for (size_t i = 0; i < o->n_links; i++)
+		if (o->links[i].link.peer_elsewhere) {
+			uint32_t *first = &o->by_peer[o->links[i].link.peer & (o->n_by_peer - 1)];
+
+			o->links[i].next = *first;
+			*first = (uint32_t)i + 1;
+		}
+}
+
+static struct seen_link *peer_of(struct observation *o, const struct seen_link *l)
+{
+	uint32_t i = l->link.peer_elsewhere ? o->by_peer[(uint32_t)l->link.ifindex & (o->n_by_peer - 1)] : 0;
+
+	for (; i; i = o->links[i - 1].next) {
+		struct seen_link *p = &o->links[i - 1];
+
+		if (p->ns != l->ns && p->link.peer == (uint32_t)l->link.ifindex && (uint32_t)p->link.ifindex == l->link.peer)
+			return p;
+	}
+	return NULL;
+}
+
+static void link_row(struct observation *o, struct seen_link *l, const struct seen_link *peer)
+{
+	struct link_row *row = &add(o, ROW_LINK, &o->ns[l->ns])->link;
+
+	memcpy(row->ifname, l->link.ifname, sizeof(row->ifname));
+	memcpy(row->alias, l->link.alias, sizeof(row->alias));
+	memcpy(row->mac, l->link.mac, sizeof(row->mac));
+	row->ifindex = (uint32_t)l->link.ifindex;
+	row->mtu = (uint16_t)l->link.mtu;
+	row->down = !l->link.up;
+	l->lost = !peer;
+	if (!peer)
+		return;
+	row->peer_ns = state_name(o->state, o->ns[peer->ns].name);
+	memcpy(row->peer_ifname, peer->link.ifname, sizeof(row->peer_ifname));
+	memcpy(row->peer_mac, peer->link.mac, sizeof(row->peer_mac));
+	row->peer_ifindex = (uint32_t)peer->link.ifindex;
+	row->down |= !peer->link.up;
+	if (peer->link.mtu != l->link.mtu)
+		row->mtu = 0; /* two that differ are not what anybody wants */
+}
+
+/* Inside an instance its own root may write any alias and group, so those mark nothing there. */
+static bool is_our_end(const struct observation *o, const struct seen_link *l)
+{
+	return !o->ns[l->ns].owned && l->link.veth && (l->link.group == NL_GROUP || lab_is_marked(o->k, l->link.alias));
+}
+
+static void read_links(struct observation *o)
+{
+	index_by_peer(o);
+	for (size_t i = 0; i < o->n_links; i++)
+		if (is_our_end(o, &o->links[i]))
+			link_row(o, &o->links[i], peer_of(o, &o->links[i]));
+}
+
+/* ---- what stands on links ---- */
+
+/* Name of the interface of a row: NULL when it is not there or lost. */
+static const char *ifname_of(struct observation *o, int ifindex)
+{
+	const struct seen_link *l = find_link(o, &o->ns[o->at], ifindex);
+
+	return l && !l->lost ? l->link.ifname : NULL;
+}
+
+static int addr_seen(void *ctx, const struct nl_addr_info *a)
+{
+	struct observation *o = ctx;
+	const char *ifname = a->proto == ABI_ROUTE_PROTO ? ifname_of(o, a->ifindex) : NULL;
+
+	if (ifname) {
+		struct row *row = add(o, ROW_ADDR, &o->ns[o->at]);
+
+		memcpy(row->addr.ifname, ifname, IFNAME_MAX);
+		row->addr.addr = a->addr;
+		row->addr.prefix_len = a->prefix_len;
+	}
+	return 0;
+}
+
+static int neigh_seen(void *ctx, const struct nl_neigh_info *n)
+{
+	struct observation *o = ctx;
+	const char *ifname = ifname_of(o, n->ifindex);
+
+	if (ifname) {
+		struct row *row = add(o, ROW_NEIGH, &o->ns[o->at]);
+
+		memcpy(row->neigh.ifname, ifname, IFNAME_MAX);
+		row->neigh.addr = n->addr;
+		memcpy(row->neigh.mac, n->mac, sizeof(n->mac));
+	}
+	return 0;
+}
+
+static int route_seen(void *ctx, const struct nl_route_info *r)
+{
+	struct observation *o = ctx;
+	const char *ifname = r->ifindex ? ifname_of(o, r->ifindex) : "";
+
+	if (ifname) {
+		struct row *row = add(o, ROW_ROUTE, &o->ns[o->at]);
+
+		row->route = r->row;
+		strcpy(row->route.ifname, ifname);
+	}
+	return 0;
+}
+
+static int rule_seen(void *ctx, const struct rule_row *r)
+{
+	struct observation *o = ctx;
+
+	add(o, ROW_RULE, &o->ns[o->at])->rule = *r;
+	return 0;
+}
+
+static int read_content(struct observation *o, struct err *e)
+{
+	for (o->at = 0; o->at < o->n_ns; o->at++) {
+		struct seen_ns *ns = &o->ns[o->at];
+		struct lab_ns *in;
+		int r;
+
+		if (ns->half)
+			continue;
+		r = lab_ns_get(o->k, ns->name, true, &in, e);
+		if (r == 0)
+			r = nl_addr_dump(in->nl, addr_seen, o, e);
+		if (r == 0)
+			r = nl_route_dump(in->nl, route_seen, o, e);
+		if (r == 0)
+			r = nl_neigh_dump(in->nl, neigh_seen, o, e);
+		if (r == 0 && !ns->owned) /* rules are the routers' */
+			r = nl_rule_dump(in->nl, rule_seen, o, e);
+		if (r < 0)
+			return err_wrap(e, "namespace %s", ns->name);
+	}
+	return 0;
+}
+
+/* ---- the data path ---- */
+
+/* Only those wanted can be looked for: another program at the hook is not ours. */
+static int read_filters(struct observation *o, struct err *e)
+{
+	for (size_t i = 0; i < o->n_ns; i++) {
+		struct seen_ns *ns = &o->ns[i];
+		struct lab_ns *in;
+		size_t n;
+		const struct row *rows = wanted(o->desired, ROW_FILTER, ns->name, &n);
+		int r;
+
+		if (!n || ns->half)
+			continue;
+		r = lab_ns_get(o->k, ns->name, false, &in, e);
+		if (r == 0)
+			r = netns_enter(in->fd);
+		if (r < 0)
+			return err_set(e, r, "namespace %s: %s", ns->name, strerror(-r));
+		for (size_t j = 0; j < n; j++) {
+			const struct filter_row *f = &rows[j].filter;
+			const struct seen_link *l = find_link(o, ns, (int)f->ifindex);
+
+			if (!l || l->lost || strcmp(l->link.ifname, f->ifname) != 0)
+				continue;
+			if (datapath_attached(o->k->datapath, f->hook, f->ifindex) == 1)
+				add(o, ROW_FILTER, ns)->filter = *f;
+		}
+		netns_leave(o->k->self_ns);
+	}
+	return 0;
+}
+
+/* One that is too small is as good as none: it must be loaded anew, and everything into it. */
+static int read_datapath(struct observation *o, struct err *e)
+{
+	struct datapath_sizes sizes;
+	int r;
+
+	if (!o->k->datapath)
+		return 0;
+	if (o->desired) {
+		lab_datapath_sizes(o->desired, &sizes);
+		if (!datapath_has_room(o->k->datapath, &sizes))
+			return 0;
+	}
+	r = read_filters(o, e);
+	return r < 0 ? r : datapath_dump(o->k->datapath, &o->state->maps, e);
+}
+
+/* ---- the door ---- */
+
+/* Rows that are wanted belong to whom the model says. Both are sorted. */
+static void name_owners(struct observation *o)
+{
+	const struct state *d = o->desired;
+	struct state *s = o->state;
+	size_t i = 0, j = 0;
+
+	while (d && i < s->n && j < d->n) {
+		int c = row_key_cmp(&s->rows[i], &d->rows[j]);
+
+		if (c == 0) {
+			s->rows[i].owner_kind = d->rows[j].owner_kind;
+			s->rows[i].owner = d->rows[j].owner ? state_name(s, d->rows[j].owner) : NULL;
+		}
+		i += c <= 0;
+		j += c >= 0;
+	}
+}
+
+int kern_observe(struct kern *k, const struct state *desired, struct state **ret, struct err *e)
+{
+	struct observation o = { .k = k, .desired = desired, .state = state_new() };
+	int r;
+
+	lab_ns_drop_all(k);
+	if (k->userns < 0)
+		k->userns = userns_open(k->lab, &k->dirs);
+	r = read_namespaces(&o, e);
+	if (r == 0) {
+		read_links(&o);
+		r = read_content(&o, e);
+	}
+	if (r == 0)
+		r = read_datapath(&o, e);
+	if (r == 0) {
+		state_sort(o.state);
+		name_owners(&o);
+		*ret = TAKE_PTR(o.state);
+	} else {
+		err_wrap(e, "lab %s", k->lab);
+	}
+	lab_ns_drop_all(k);
+	for (size_t i = 0; i < o.n_ns; i++)
+		free(o.ns[i].name);
+	free(o.ns);
+	free(o.links);
+	free(o.by_peer);
+	state_free(&o.state);
+	return r;
+}
