@@ -41,7 +41,7 @@ enum { DEPTH_MAX = 130 }; /* one prefix of each length, and the root */
 #define ENTRIES_PER_PEER_OR_RANGE 16 /* design 5, the bound of table entries */
 #define ENTRIES_BASE 4096
 #define FOLD_ESTIMATE_SLACK 4 /* folding is not even tried when a rough estimate is so far beyond */
-#define COUNT_ON 16           /* how far beyond the limit entries are counted, for the message */
+#define COUNT_ON 4            /* how far beyond the limit entries are counted, for the message */
 #define CLASSES_MIN 64
 #define V4_MAPPED_BITS 96
 
@@ -646,7 +646,7 @@ static void flat_of_ranks(struct compiler *c, int family, struct flat *ret)
 /* Where a rule matches in the port space of its own protocol: ports, or type << 8 | code. */
 static size_t rule_segs(const struct rule *r, uint32_t rank, struct seg *ret)
 {
-	uint16_t type = (uint16_t)(r->icmp_type << 8);
+	unsigned first, last;
 
 	if ((r->proto == PROTO_TCP || r->proto == PROTO_UDP) && r->n_ports) {
 		for (unsigned i = 0; i < r->n_ports; i++)
@@ -654,8 +654,9 @@ static size_t rule_segs(const struct rule *r, uint32_t rank, struct seg *ret)
 		return r->n_ports;
 	}
 	if ((r->proto == PROTO_ICMP || r->proto == PROTO_ICMP6) && r->icmp_type >= 0) {
-		ret[0] = (struct seg){ rank, type | (r->icmp_code < 0 ? 0 : (uint8_t)r->icmp_code),
-				       type | (r->icmp_code < 0 ? UINT8_MAX : (uint8_t)r->icmp_code) };
+		first = (unsigned)r->icmp_type << 8 | (r->icmp_code < 0 ? 0 : (unsigned)r->icmp_code);
+		last = (unsigned)r->icmp_type << 8 | (r->icmp_code < 0 ? UINT8_MAX : (unsigned)r->icmp_code);
+		ret[0] = (struct seg){ rank, (uint16_t)first, (uint16_t)last };
 		return 1;
 	}
 	ret[0] = (struct seg){ rank, 0, UINT16_MAX };

@@ -25,7 +25,8 @@ void map_rows_init(struct map_rows *r);
 void map_rows_done(struct map_rows *r);
 /* Appends one row; sizes come from abi_map_shapes. */
 void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const void *value);
-/* By map, then key (memcmp); asserts that no key stands twice. */
+/* By map, then key (memcmp). A row that stands twice is kept once: rulesets of equal content share
+ * their rows. Asserts that no key stands with two values. */
 void map_rows_sort(struct map_rows *r);
 static inline const void *map_row_key(const struct map_rows *r, const struct map_row *row) { return r->bytes + row->at; }
 static inline const void *map_row_value(const struct map_rows *r, const struct map_row *row) { return r->bytes + row->at + row->key_size; }

@@ -23,7 +23,7 @@ struct setup {
 	struct compile_rule *compiled;
 	struct oracle_rule *naive;
 	unsigned n;
-	struct rule other_rule;          /* the other direction has one rule, or none */
+	struct rule other_rule; /* the other direction has one rule, or none */
 	struct compile_rule other_compiled;
 	struct oracle_rule other_naive;
 	struct compile_ruleset in, other;
@@ -84,7 +84,8 @@ static void resolve(struct setup *s, unsigned i, uint32_t order)
 	struct rule *r = &s->rules[i];
 	unsigned number = r->peer_kind == PEER_PREFIX ? 0 : (unsigned)atoi(r->peer_name);
 
-	s->compiled[i] = (struct compile_rule){ .rule = r, .number = NUMBER_BASE + i, .order = order, .place = "f.ini:7" };
+	s->compiled[i] =
+		(struct compile_rule){ .rule = r, .number = NUMBER_BASE + i, .order = order, .place = "f.ini:7" };
 	s->naive[i] = (struct oracle_rule){ .rule = r, .order = order };
 	if (r->peer_kind == PEER_GROUP) {
 		s->compiled[i].group = s->naive[i].group = number;
@@ -97,8 +98,11 @@ static void resolve(struct setup *s, unsigned i, uint32_t order)
 static void finish(struct setup *s, unsigned n, bool nacl, const struct rule *answers)
 {
 	s->n = n;
-	s->in = (struct compile_ruleset){
-		.name = "security groups web, inbound", .nacl = nacl, .star = nacl ? STAR : 0, .rules = s->compiled, .n_rules = n };
+	s->in = (struct compile_ruleset){ .name = "security groups web, inbound",
+					  .nacl = nacl,
+					  .star = nacl ? STAR : 0,
+					  .rules = s->compiled,
+					  .n_rules = n };
 	s->other = (struct compile_ruleset){ .name = "other", .rules = &s->other_compiled };
 	if (answers) {
 		s->other_rule = *answers;
@@ -132,12 +136,13 @@ static int compile(const struct setup *s, struct abi_ruleset *rs, size_t *n_entr
 	if (r < 0)
 		assert_int_equal(rows.n, 0);
 	for (size_t i = 0; i < rows.n; i++) {
-		struct host_map *m = rows.v[i].map == ABI_MAP_PEERS   ? world.peers :
-				     rows.v[i].map == ABI_MAP_MEMBERS ? world.members :
-									world.rules;
+		struct host_map *m = rows.v[i].map == ABI_MAP_PEERS     ? world.peers
+				     : rows.v[i].map == ABI_MAP_MEMBERS ? world.members
+									: world.rules;
 		size_t before = host_map_count(m);
 
-		assert_int_equal(host_map_update(m, map_row_key(&rows, &rows.v[i]), map_row_value(&rows, &rows.v[i])), 0);
+		assert_int_equal(host_map_update(m, map_row_key(&rows, &rows.v[i]), map_row_value(&rows, &rows.v[i])),
+				 0);
 		assert_int_equal(host_map_count(m), before + 1);
 	}
 	*n_entries = host_map_count(world.rules);
@@ -154,17 +159,21 @@ static void print_case(const struct setup *s, const struct oracle_query *q, unsi
 			      s->rules[i].allow ? "" : " (deny)");
 	if (s->other.n_rules)
 		print_message("#   other: %s\n", rule_format(&s->other_rule, text, sizeof(text)));
-	print_message("#   packet: v%d peer %s groups %u proto %u port %u icmp %u/%u\n", q->family, addr_format(&q->peer, addr), set,
-		      q->proto, q->port, q->icmp_type, q->icmp_code);
+	print_message("#   packet: v%d peer %s groups %u proto %u port %u icmp %u/%u\n", q->family,
+		      addr_format(&q->peer, addr), set, q->proto, q->port, q->icmp_type, q->icmp_code);
 }
 
 /* One packet both ways. */
 static void check(const struct setup *s, const struct abi_ruleset *rs, struct oracle_query *q, unsigned set)
 {
-	struct match_query mq = { .peer = q->peer.a, .members = MEMBERS_BASE + set, .family = (uint8_t)q->family, .proto = q->proto };
+	struct match_query mq = {
+		.peer = q->peer.a, .members = MEMBERS_BASE + set, .family = (uint8_t)q->family, .proto = q->proto
+	};
 	struct oracle_rules rules = { s->naive, s->n }, answers = { &s->other_naive, s->other.n_rules };
 	bool icmp = q->proto == (q->family == 4 ? 1 : 58);
-	uint16_t port = icmp ? (uint16_t)(q->icmp_type << 8 | q->icmp_code) : q->proto == 6 || q->proto == 17 ? q->port : 0;
+	uint16_t port = icmp                              ? (uint16_t)(q->icmp_type << 8 | q->icmp_code)
+			: q->proto == 6 || q->proto == 17 ? q->port
+							  : 0;
 	const struct abi_match *got;
 	int want;
 	bool untracked;
@@ -188,9 +197,13 @@ static void check(const struct setup *s, const struct abi_ruleset *rs, struct or
 /* ---- small worlds ---- */
 
 static const char *const small_addrs[] = { "10.0.0.1", "10.0.0.2", "10.0.1.1", "192.0.2.1", "2001:db8::1", "9000::1" };
-static const struct { uint8_t proto; uint16_t port; uint8_t type, code; } small_traffic[] = {
-	{ 6, 79, 0, 0 }, { 6, 80, 0, 0 },  { 6, 81, 0, 0 },  { 17, 80, 0, 0 },	 { 17, 0, 0, 0 },
-	{ 1, 0, 8, 0 },	 { 1, 0, 3, 4 },   { 1, 0, 3, 3 },   { 58, 0, 128, 0 }, { 47, 0, 0, 0 }, { 50, 0, 0, 0 },
+static const struct {
+	uint8_t proto;
+	uint16_t port;
+	uint8_t type, code;
+} small_traffic[] = {
+	{ 6, 79, 0, 0 }, { 6, 80, 0, 0 }, { 6, 81, 0, 0 },   { 17, 80, 0, 0 }, { 17, 0, 0, 0 }, { 1, 0, 8, 0 },
+	{ 1, 0, 3, 4 },  { 1, 0, 3, 3 },  { 58, 0, 128, 0 }, { 47, 0, 0, 0 },  { 50, 0, 0, 0 },
 };
 
 static void check_small(const struct setup *s, bool with_groups)
@@ -204,8 +217,10 @@ static void check_small(const struct setup *s, bool with_groups)
 	for (size_t a = 0; a < ARRAY_SIZE(small_addrs); a++)
 		for (size_t t = 0; t < ARRAY_SIZE(small_traffic); t++)
 			for (unsigned set = 0; set < (with_groups ? 4 : 1); set++) {
-				struct oracle_query q = { .proto = small_traffic[t].proto, .port = small_traffic[t].port,
-							  .icmp_type = small_traffic[t].type, .icmp_code = small_traffic[t].code };
+				struct oracle_query q = { .proto = small_traffic[t].proto,
+							  .port = small_traffic[t].port,
+							  .icmp_type = small_traffic[t].type,
+							  .icmp_code = small_traffic[t].code };
 
 				assert_int_equal(addr_parse(small_addrs[a], &q.peer), 0);
 				q.family = addr_family(&q.peer);
@@ -248,10 +263,21 @@ static void exhaust(const char *const *texts, unsigned n, enum rule_owner owner,
 static void small_groups(void **state)
 {
 	static const char *const texts[] = {
-		"all from 0.0.0.0/0",	   "tcp 80 from 0.0.0.0/0",    "tcp 80-81 from 10.0.0.0/16", "udp from 10.0.0.0/24",
-		"icmp 3/4 from 10.0.0.1/32", "icmp 3 from 0.0.0.0/0",    "all from 10.0.0.1/32",	   "tcp 79,81 from sg:1",
-		"all from sg:2",	   "47 from 10.0.0.0/16",      "tcp from ::/0",		   "icmpv6 128 from sg:1",
-		"tcp 80 from ::/1",	   "all from pl:1",	       "icmp from pl:2",
+		"all from 0.0.0.0/0",
+		"tcp 80 from 0.0.0.0/0",
+		"tcp 80-81 from 10.0.0.0/16",
+		"udp from 10.0.0.0/24",
+		"icmp 3/4 from 10.0.0.1/32",
+		"icmp 3 from 0.0.0.0/0",
+		"all from 10.0.0.1/32",
+		"tcp 79,81 from sg:1",
+		"all from sg:2",
+		"47 from 10.0.0.0/16",
+		"tcp from ::/0",
+		"icmpv6 128 from sg:1",
+		"tcp 80 from ::/1",
+		"all from pl:1",
+		"icmp from pl:2",
 	};
 
 	(void)state;
@@ -262,11 +288,11 @@ static void small_groups(void **state)
 static void small_nacls(void **state)
 {
 	static const char *const texts[] = {
-		"1 allow all from 0.0.0.0/0",	   "1 deny tcp 80 from 10.0.0.0/16", "1 allow tcp 80-81 from 10.0.0.0/24",
-		"1 deny all from 10.0.0.1/32",	   "1 deny tcp 80 from 0.0.0.0/0",   "1 allow icmp 8 from 0.0.0.0/0",
-		"1 deny icmp from 10.0.0.0/24",	   "1 allow 47 from 10.0.0.0/8",     "1 deny 50 from 0.0.0.0/0",
-		"1 allow all from ::/0",	   "1 deny icmpv6 128 from ::/0",    "1 deny icmpv6 from 10.0.0.0/24",
-		"1 allow tcp 0-80 from ::/1",	   "1 deny icmp from ::/0",	     "1 allow udp 80 from 10.0.0.2/31",
+		"1 allow all from 0.0.0.0/0",   "1 deny tcp 80 from 10.0.0.0/16", "1 allow tcp 80-81 from 10.0.0.0/24",
+		"1 deny all from 10.0.0.1/32",  "1 deny tcp 80 from 0.0.0.0/0",   "1 allow icmp 8 from 0.0.0.0/0",
+		"1 deny icmp from 10.0.0.0/24", "1 allow 47 from 10.0.0.0/8",     "1 deny 50 from 0.0.0.0/0",
+		"1 allow all from ::/0",        "1 deny icmpv6 128 from ::/0",    "1 deny icmpv6 from 10.0.0.0/24",
+		"1 allow tcp 0-80 from ::/1",   "1 deny icmp from ::/0",          "1 allow udp 80 from 10.0.0.2/31",
 	};
 
 	(void)state;
@@ -276,16 +302,21 @@ static void small_nacls(void **state)
 /* ---- large worlds ---- */
 
 struct shape {
-	unsigned n;              /* rules */
+	unsigned n; /* rules */
 	bool nacl;
 	unsigned any, list, group; /* percent of rules for everything, a list, a group */
-	unsigned base_len;       /* IPv4 peers lie in 10.0.0.0/base_len */
-	bool ranges;             /* random port ranges; else mostly single ports */
+	unsigned base_len;         /* IPv4 peers lie in 10.0.0.0/base_len */
+	unsigned shortest;         /* no IPv4 peer is wider */
+	unsigned chains;           /* IPv4 peers hold one of so many addresses; 0 = any */
+	bool no_all;               /* no rule is for every protocol */
+	enum { PORTS_FEW, PORTS_RANGES, PORTS_SINGLE, PORTS_NARROW } ports;
 	bool v6;
 };
 
 static struct prefix random_prefix(const struct shape *sh)
 {
+	unsigned shortest = sh->shortest > sh->base_len ? sh->shortest : sh->base_len;
+	uint32_t host = rnd(1u << 31);
 	struct addr a;
 
 	if (sh->v6 && rnd(4) == 0) {
@@ -296,31 +327,41 @@ static struct prefix random_prefix(const struct shape *sh)
 			a.a.b[i] = (uint8_t)rnd(256);
 		return prefix_of(&a, rnd(8) ? 32 + rnd(97) : 1 + rnd(32));
 	}
-	a = addr_from_v4(0x0a000000u | (rnd(1u << 31) & ((1u << (32 - sh->base_len)) - 1)));
-	return prefix_of(&a, sh->base_len + rnd(33 - sh->base_len));
+	if (sh->chains)
+		host = rnd(sh->chains) * 2654435761u;
+	a = addr_from_v4(0x0a000000u | (host & ((1u << (32 - sh->base_len)) - 1)));
+	return prefix_of(&a, shortest + rnd(33 - shortest));
 }
 
 static struct port_range random_range(const struct shape *sh)
 {
 	uint16_t a = (uint16_t)rnd(65536), b = (uint16_t)rnd(65536);
 
-	if (!sh->ranges && rnd(4))
+	if (sh->ports == PORTS_FEW && rnd(4))
 		b = a = (uint16_t)rnd(200);
+	if (sh->ports == PORTS_SINGLE)
+		b = a;
+	if (sh->ports == PORTS_NARROW)
+		b = (uint16_t)(a < 64000 ? a + rnd(1000) : a);
 	return a < b ? (struct port_range){ a, b } : (struct port_range){ b, a };
 }
 
 static struct rule random_rule(const struct shape *sh)
 {
 	static const uint16_t protos[] = { 6, 6, 6, 6, 17, 17, 17, 1, 58, RULE_PROTO_ALL, 47, 50 };
-	struct rule r = { .owner = sh->nacl ? RULE_OF_NACL : RULE_OF_GROUP, .allow = !sh->nacl || rnd(2), .icmp_type = -1,
-			  .icmp_code = -1, .nacl_number = sh->nacl ? 1 : 0 };
+	struct rule r = { .owner = sh->nacl ? RULE_OF_NACL : RULE_OF_GROUP,
+			  .allow = !sh->nacl || rnd(2),
+			  .icmp_type = -1,
+			  .icmp_code = -1,
+			  .nacl_number = sh->nacl ? 1 : 0 };
 	unsigned kind = rnd(100);
 
-	r.proto = protos[rnd(ARRAY_SIZE(protos))];
-	if ((r.proto == 6 || r.proto == 17) && rnd(8))
+	r.proto = protos[rnd(sh->no_all ? 7 : ARRAY_SIZE(protos))];
+	if ((r.proto == 6 || r.proto == 17) && (sh->ports >= PORTS_SINGLE || rnd(8)))
 		r.ports[r.n_ports++] = random_range(sh);
-	if (r.n_ports && !sh->nacl && r.ports[0].hi < 60000 && rnd(4) == 0)
-		r.ports[r.n_ports++] = (struct port_range){ (uint16_t)(r.ports[0].hi + 1 + rnd(3)), (uint16_t)(60004 + rnd(100)) };
+	if (r.n_ports && sh->ports < PORTS_SINGLE && !sh->nacl && r.ports[0].hi < 60000 && rnd(4) == 0)
+		r.ports[r.n_ports++] =
+			(struct port_range){ (uint16_t)(r.ports[0].hi + 1 + rnd(3)), (uint16_t)(60004 + rnd(100)) };
 	if ((r.proto == 1 || r.proto == 58) && rnd(3)) {
 		r.icmp_type = (int16_t)(rnd(2) ? rnd(256) : (r.proto == 1 ? 8 : 128));
 		r.icmp_code = (int16_t)(rnd(2) ? -1 : (int)rnd(4));
@@ -341,7 +382,10 @@ static struct rule random_rule(const struct shape *sh)
 
 static void random_setup(struct setup *s, const struct shape *sh)
 {
-	struct rule answers = { .icmp_type = -1, .icmp_code = -1, .allow = true, .proto = rnd(2) ? 6 : RULE_PROTO_ALL,
+	struct rule answers = { .icmp_type = -1,
+				.icmp_code = -1,
+				.allow = true,
+				.proto = rnd(2) ? 6 : RULE_PROTO_ALL,
 				.peer = pfx(rnd(3) ? "0.0.0.0/0" : "::/0") };
 
 	for (unsigned i = 0; i < LISTS_MAX; i++) {
@@ -405,8 +449,14 @@ static void large_worlds(void **state)
 	rnd_state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
 	print_message("# SEED=%llu\n", (unsigned long long)rnd_state);
 	for (unsigned round = 0; round < 150; round++) {
-		struct shape sh = { .n = 1 + rnd(round % 8 ? 40 : 400), .nacl = rnd(3) == 0, .any = rnd(40), .base_len = 8 + rnd(20),
-				    .ranges = rnd(2), .v6 = rnd(2) };
+		struct shape sh = { .n = 1 + rnd(round % 8 ? 40 : 400),
+				    .nacl = rnd(3) == 0,
+				    .any = rnd(40),
+				    .base_len = 8 + rnd(20),
+				    .ports = rnd(4),
+				    .v6 = rnd(2),
+				    .no_all = rnd(2),
+				    .chains = rnd(2) * 5 };
 		struct setup s = { 0 };
 		struct abi_ruleset rs;
 		struct err e = { 0 };
@@ -484,7 +534,8 @@ static void names_and_flags(void **state)
 
 static void too_big(void **state)
 {
-	static const char *const a[] = { "tcp 80 from 0.0.0.0/0", "tcp 1-65534 from 10.0.0.0/8", "udp 53 from 10.1.0.0/16" };
+	static const char *const a[] = { "tcp 80 from 0.0.0.0/0", "tcp 1-65534 from 10.0.0.0/8",
+					 "udp 53 from 10.1.0.0/16" };
 	struct abi_ruleset rs = { .star = 77 };
 	struct err e = { 0 };
 
@@ -537,11 +588,40 @@ static double elapsed_ms(const struct timespec *from)
 
 static void performance(void **state)
 {
-	static const struct { const char *name; struct shape shape; } shapes[] = {
-		{ "random prefixes", { .n = RULES_MAX, .any = 1, .base_len = 8 } },
-		{ "random, port ranges", { .n = RULES_MAX, .any = 1, .base_len = 12, .ranges = true } },
-		{ "port heavy", { .n = RULES_MAX, .any = 90, .base_len = 8, .ranges = true } },
-		{ "NACL", { .n = RULES_MAX, .any = 10, .base_len = 8, .nacl = true } },
+	static const struct {
+		const char *name;
+		struct shape shape;
+		bool refused;
+	} shapes[] = {
+		{ "random prefixes, mixed rules", { .n = RULES_MAX, .any = 1, .base_len = 8, .shortest = 16 } },
+		{ "random prefixes",
+		  { .n = RULES_MAX, .any = 1, .base_len = 8, .shortest = 20, .no_all = true, .ports = PORTS_SINGLE } },
+		{ "random prefixes, port ranges",
+		  { .n = RULES_MAX, .any = 1, .base_len = 8, .shortest = 20, .no_all = true, .ports = PORTS_NARROW } },
+		{ "nested prefixes, 500 chains",
+		  { .n = RULES_MAX,
+		    .any = 1,
+		    .base_len = 8,
+		    .shortest = 15,
+		    .chains = 600,
+		    .no_all = true,
+		    .ports = PORTS_SINGLE } },
+		{ "port heavy", { .n = RULES_MAX, .any = 100, .base_len = 8, .no_all = true, .ports = PORTS_SINGLE } },
+		{ "port ranges from everywhere",
+		  { .n = RULES_MAX, .any = 100, .base_len = 8, .no_all = true, .ports = PORTS_NARROW } },
+		{ "half of it from everywhere",
+		  { .n = RULES_MAX, .any = 50, .base_len = 8, .shortest = 20, .no_all = true, .ports = PORTS_SINGLE } },
+		{ "NACL",
+		  { .n = RULES_MAX,
+		    .any = 10,
+		    .base_len = 8,
+		    .shortest = 18,
+		    .no_all = true,
+		    .nacl = true,
+		    .ports = PORTS_NARROW } },
+		{ "wide and nested, port ranges",
+		  { .n = RULES_MAX, .any = 1, .base_len = 8, .no_all = true, .ports = PORTS_NARROW },
+		  true },
 	};
 
 	(void)state;
@@ -561,8 +641,9 @@ static void performance(void **state)
 		r = ruleset_compile(&s.in, NULL, 0, &rows, &rs, &e);
 		ms = elapsed_ms(&start);
 		print_message("# %s: %d rules, %.1f ms, %zu rows, %.1f MB%s%s\n", shapes[i].name, RULES_MAX, ms, rows.n,
-			      (double)(rows.cap * sizeof(*rows.v) + rows.cap_bytes) / 1e6, rs.flags & ABI_RULESET_ANY_SPLIT ? ", split" : "",
-			      r < 0 ? e.msg : "");
+			      (double)(rows.cap * sizeof(*rows.v) + rows.cap_bytes) / 1e6,
+			      rs.flags & ABI_RULESET_ANY_SPLIT ? ", split" : "", r < 0 ? e.msg : "");
+		assert_int_equal(r, shapes[i].refused ? -E2BIG : 0);
 		clock_gettime(CLOCK_MONOTONIC, &start);
 		map_rows_sort(&rows);
 		print_message("#   sorting: %.1f ms\n", elapsed_ms(&start));
@@ -575,8 +656,8 @@ static void performance(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(small_groups), cmocka_unit_test(small_nacls), cmocka_unit_test(large_worlds),
-		cmocka_unit_test(names_and_flags), cmocka_unit_test(too_big), cmocka_unit_test(lists_share_a_class),
+		cmocka_unit_test(small_groups),    cmocka_unit_test(small_nacls), cmocka_unit_test(large_worlds),
+		cmocka_unit_test(names_and_flags), cmocka_unit_test(too_big),     cmocka_unit_test(lists_share_a_class),
 		cmocka_unit_test(performance),
 	};
 
