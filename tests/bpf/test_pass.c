@@ -2,10 +2,16 @@
  * build of the same headers: the whole outcome must be equal, and so must the state they leave.
  *
  *   FUZZ_N, FUZZ_SEED   how many random packets, and from which seed (make fuzz-diff) */
+#include <errno.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <time.h>
+#include <unistd.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include "tests/unit/test.h"
 #include "conf/build.h"
 #include "filters/explain.h"
