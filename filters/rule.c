@@ -376,8 +376,8 @@ static int parse_nacl_head(struct reader *rd)
 			       "`%s` stands where a network ACL rule has its number; write for example `100 %s%s ...`",
 			       number, is_action(number) ? "" : "allow ", number);
 	if (!action || !is_action(action))
-		return err_set(rd->err, -EINVAL, "rule %s says neither allow nor deny; write `%s allow %s...`", number,
-			       number, action ? action : "");
+		return err_set(rd->err, -EINVAL, "rule %s says neither allow nor deny; write `%s allow %s%s...`",
+			       number, number, action ? action : "", action ? " " : "");
 	rd->rule->allow = strcmp(action, "allow") == 0;
 	rd->at = 2;
 	return 0;
