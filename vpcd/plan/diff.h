@@ -13,7 +13,8 @@ enum plan_rank {
 	RANK_LINK,
 	RANK_SYSCTL_DEVICE,     /* net/ipv4/conf/eth0/... */
 	RANK_TABLES,            /* rows of peers, members and rules beside those in use */
-	RANK_SWITCH,            /* policies, ports, addrs, routes, inet; then the epoch is bumped */
+	RANK_POLICIES,          /* slots to their tables */
+	RANK_SWITCH,            /* ports, addrs, routes, inet; the epoch is bumped after the last map operation up to here */
 	RANK_FILTER,
 	RANK_UP,
 	RANK_ADDR,
@@ -30,7 +31,8 @@ enum plan_rank {
 	RANK_DEL_NEIGH,
 	RANK_DEL_ADDR,
 	RANK_DEL_FILTER,
-	RANK_DEL_SWITCH,        /* then the epoch is bumped */
+	RANK_DEL_SWITCH,        /* inet, routes, addrs, ports */
+	RANK_DEL_POLICIES,      /* the epoch is bumped after the last map operation up to here */
 	RANK_DEL_TABLES,
 	RANK_MAX
 };
@@ -48,7 +50,8 @@ struct plan {
 	struct op *ops;
 	size_t n, cap;
 };
-/* Both states sorted. desired NULL or empty: everything of the lab goes. */
+/* Both states sorted. desired NULL or without rows: everything of the lab goes, and the maps with their
+ * pins, so they have no operations then. actual may be NULL: nothing is there. */
 int plan_diff(const struct state *desired, const struct state *actual, struct plan **ret);
 void plan_free(struct plan **p);
 #define _cleanup_plan_ __attribute__((cleanup(plan_free)))

@@ -170,7 +170,7 @@ char *map_row_format(const struct map_rows *rows, const struct map_row *row, cha
 			 k.member.table_lo);
 		break;
 	case ABI_MAP_RULES:
-		snprintf(buf, size, "class %u protocol %u port %u/%u in rules %08x%08x", k.rule.class, k.rule.proto,
+		snprintf(buf, size, "class %u IPv%u protocol %u port %u/%u in rules %08x%08x", k.rule.class, k.rule.family, k.rule.proto,
 			 k.rule.port[0] << 8 | k.rule.port[1],
 			 k.rule.prefixlen >= ABI_RULE_KEY_BITS ? k.rule.prefixlen - ABI_RULE_KEY_BITS : 0,
 			 k.rule.table_hi, k.rule.table_lo);
