@@ -293,6 +293,7 @@ static int skeleton_load(const struct datapath_sizes *sizes, struct vpcd_bpf **r
 	skel->data_config->config.version = ABI_VERSION;
 	skel->data_config->config.epoch = 1;
 	skel->data_config->config.build = build_hash();
+	config_timers_set(&skel->data_config->config, 1);
 	r = vpcd_bpf__load(skel);
 	if (r) {
 		vpcd_bpf__destroy(skel);
