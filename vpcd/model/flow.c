@@ -89,12 +89,13 @@ int flow_parse_words(const struct model *m, const char *src, const char *dst, co
 
 char *flow_format(const struct flow *f, char *buf, size_t size)
 {
-	char sport[8] = "", proto[24], name[8];
+	char sport[8] = "", proto[24], buf_name[8];
+	const char *name;
 	bool has_ports = f->proto == PROTO_TCP || f->proto == PROTO_UDP;
 
 	if (has_ports && f->sport != SPORT_DEFAULT)
 		snprintf(sport, sizeof(sport), ":%u", f->sport);
-	rule_proto_name(f->proto, name);
+	name = rule_proto_name(f->proto, buf_name);
 	if (has_ports)
 		snprintf(proto, sizeof(proto), "%s/%u", name, f->dport);
 	else if (f->proto == PROTO_ICMP && (f->icmp_type != ICMP_ECHO || f->icmp_code != 0))

@@ -11,13 +11,13 @@
 enum { PACKET_LEN = 60, PACKET_HEADERS = 40 };
 
 struct packet {
-	uint32_t port;           /* who sends it now */
+	uint32_t port; /* who sends it now */
 	struct addr src, dst;
-	uint16_t sport, dport;   /* ICMP: identifier; type << 8 | code */
+	uint16_t sport, dport; /* ICMP: identifier; type << 8 | code */
 	uint8_t proto, tcp_flags;
-	uint8_t natted;          /* NATTED_… */
+	uint8_t natted; /* NATTED_… */
 };
-struct nat_entry {               /* what a NAT gateway remembers of the forward leg */
+struct nat_entry { /* what a NAT gateway remembers of the forward leg */
 	uint32_t eni;
 	struct addr src;
 	uint16_t sport;
@@ -122,7 +122,11 @@ static void packet_first(const struct trip *t, struct packet *p)
 	const struct model *m = t->w->m;
 	uint32_t igw = NONE;
 
-	*p = (struct packet){ .port = f->src.port, .src = f->src.addr, .dst = f->dst_addr, .sport = f->sport, .dport = f->dport,
+	*p = (struct packet){ .port = f->src.port,
+			      .src = f->src.addr,
+			      .dst = f->dst_addr,
+			      .sport = f->sport,
+			      .dport = f->dport,
 			      .proto = f->proto };
 	if (f->proto == PKT_PROTO_ICMP)
 		p->dport = (uint16_t)(f->icmp_type << 8 | f->icmp_code);
@@ -148,7 +152,8 @@ static void packet_reply(const struct trip *t, struct packet *p)
 	p->src = q.dst;
 	p->dst = q.src;
 	if (q.proto == PKT_PROTO_ICMP) {
-		p->dport = (uint16_t)(icmp_type_reversed(PKT_PROTO_ICMP, (uint8_t)(q.dport >> 8)) << 8 | (q.dport & 0xff));
+		p->dport =
+			(uint16_t)(icmp_type_reversed(PKT_PROTO_ICMP, (uint8_t)(q.dport >> 8)) << 8 | (q.dport & 0xff));
 	} else {
 		p->sport = q.dport;
 		p->dport = q.sport;
@@ -170,7 +175,8 @@ static enum arrival travel(struct trip *t, struct packet *p)
 
 		if (t->hops++ == WALK_HOPS_MAX) {
 			deny_add(t, p, ABI_GATE_ROUTE, p->port, ABI_REASON_NO_POSSIBLE_DESTINATION);
-			snprintf(t->t->walk.steps[t->t->walk.denied].reason_more, sizeof(t->t->walk.steps[0].reason_more),
+			snprintf(t->t->walk.steps[t->t->walk.denied].reason_more,
+				 sizeof(t->t->walk.steps[0].reason_more),
 				 "the packet goes round in circles: after %d hops it has not arrived", WALK_HOPS_MAX);
 			return ARRIVAL_DENIED;
 		}
@@ -262,7 +268,8 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 		deny_add(t, p, ABI_GATE_NAT, eni->obj.number, ABI_REASON_NO_POSSIBLE_DESTINATION);
 		return false;
 	}
-	t->nats[t->n_nats++] = (struct nat_entry){ .eni = index, .src = p->src, .sport = p->sport, .natted = p->natted };
+	t->nats[t->n_nats++] =
+		(struct nat_entry){ .eni = index, .src = p->src, .sport = p->sport, .natted = p->natted };
 	p->src = eni->addrs[0].addr;
 	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP) {
 		p->sport = t->nat_port;
@@ -293,9 +300,9 @@ static uint32_t neighbour_port(const struct trip *t, const struct packet *p)
 static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o)
 {
 	static const enum abi_gate order[] = {
-		ABI_GATE_PARSE, ABI_GATE_SOURCE_CHECK, ABI_GATE_SERVICE, ABI_GATE_SG_OUT, ABI_GATE_NACL_OUT, ABI_GATE_ROUTE,
-		ABI_GATE_INTERNET, ABI_GATE_IGW, ABI_GATE_NACL_IN, ABI_GATE_DEST_CHECK, ABI_GATE_NAT, ABI_GATE_SG_IN,
-		ABI_GATE_CONNTRACK,
+		ABI_GATE_PARSE, ABI_GATE_SOURCE_CHECK, ABI_GATE_SERVICE,   ABI_GATE_SG_OUT,  ABI_GATE_NACL_OUT,
+		ABI_GATE_ROUTE, ABI_GATE_INTERNET,     ABI_GATE_IGW,       ABI_GATE_NACL_IN, ABI_GATE_DEST_CHECK,
+		ABI_GATE_NAT,   ABI_GATE_SG_IN,        ABI_GATE_CONNTRACK,
 	};
 	struct packet q = *p;
 
@@ -366,8 +373,8 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 	if (gate == ABI_GATE_IGW && !denied) {
 		struct addr to_addr = { .a = o->xaddr };
 
-		translation_note(s, o->flags & ABI_FLOW_DNAT ? "destination" : "source", o->flags & ABI_FLOW_DNAT ? &p->dst : &p->src,
-				 &to_addr);
+		translation_note(s, o->flags & ABI_FLOW_DNAT ? "destination" : "source",
+				 o->flags & ABI_FLOW_DNAT ? &p->dst : &p->src, &to_addr);
 	}
 	if (!denied)
 		return true;
@@ -416,7 +423,8 @@ static void translation_note(struct walk_step *s, const char *what, const struct
 {
 	char a[ADDR_STRLEN], b[ADDR_STRLEN];
 
-	snprintf(s->reason_more, sizeof(s->reason_more), "%s %s becomes %s", what, addr_format(from, a), addr_format(to, b));
+	snprintf(s->reason_more, sizeof(s->reason_more), "%s %s becomes %s", what, addr_format(from, a),
+		 addr_format(to, b));
 }
 
 static bool eni_has(const struct eni *eni, const struct addr *a)
@@ -451,9 +459,8 @@ static bool is_own_loop(const struct model *m, const struct flow *f)
 		return false;
 	a = &m->enis[f->src.index];
 	b = &m->enis[f->dst.index];
-	return eni_has(b, &f->dst_addr) &&
-	       (a == b || (a->owner == ENI_OF_INSTANCE && b->owner == a->owner && a->owner_index != NONE &&
-			   a->owner_index == b->owner_index));
+	return eni_has(b, &f->dst_addr) && (a == b || (a->owner == ENI_OF_INSTANCE && b->owner == a->owner &&
+						       a->owner_index != NONE && a->owner_index == b->owner_index));
 }
 
 /* The reply to an address that nobody owns is on the internet: that is where it was to go. */

@@ -9,14 +9,14 @@ enum { WALK_HOPS_MAX = 32, WALK_NATS_MAX = 8 };
 enum port_owner { OWNER_NONE, OWNER_ENI, OWNER_IGW, OWNER_INET, OWNER_HOST };
 struct port_place {
 	enum port_owner owner;
-	uint32_t index;          /* into enis, igws (IGW and INET) or hosts */
+	uint32_t index; /* into enis, igws (IGW and INET) or hosts */
 };
 struct walker {
 	const struct model *m;
 	struct world *world;
 	struct port_place *ports; /* by port number */
 	uint32_t n_ports;
-	uint32_t *cuts;           /* first ports of the pieces of 1024..65535 within which no rule of the lab
+	uint32_t *cuts; /* first ports of the pieces of 1024..65535 within which no rule of the lab
 				   * makes a difference; ascending, cuts[0] = 1024 */
 	size_t n_cuts, cap_cuts;
 };
@@ -25,7 +25,7 @@ struct walker {
 enum { NATTED_SPORT = 1, NATTED_DPORT = 2 };
 struct trial {
 	struct walk walk;
-	uint8_t *natted;         /* by step */
+	uint8_t *natted; /* by step */
 	size_t n_natted, cap_natted;
 	bool used_nat;
 };

@@ -214,7 +214,8 @@ static void share_write(const struct walker *w, const bool *works, struct walk_s
 			j++;
 		ports += piece_last(w, j) - w->cuts[i] + 1;
 		if (ranges++ < RANGES_SHOWN_MAX)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u-%u", n ? ", " : "", w->cuts[i], piece_last(w, j));
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u-%u", n ? ", " : "", w->cuts[i],
+					      piece_last(w, j));
 		i = j;
 	}
 	if (ranges > RANGES_SHOWN_MAX)

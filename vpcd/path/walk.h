@@ -13,24 +13,24 @@ struct walk_step {
 	enum walk_leg leg;
 	enum abi_gate gate;
 	bool allow;
-	const char *object;      /* NACL, route table, gateway or ENI name; NULL = none */
-	const char *eni;         /* whose packet it is at this point */
-	char rule_text[160];     /* "tcp 80,443 from 0.0.0.0/0", "100 allow …", "*", a route; "" = null (a group denial) */
-	struct src_loc loc;      /* of the rule or route; line 0 = none */
-	uint32_t rule;           /* rule or route number; 0 = none */
+	const char *object;  /* NACL, route table, gateway or ENI name; NULL = none */
+	const char *eni;     /* whose packet it is at this point */
+	char rule_text[160]; /* "tcp 80,443 from 0.0.0.0/0", "100 allow …", "*", a route; "" = null (a group denial) */
+	struct src_loc loc;  /* of the rule or route; line 0 = none */
+	uint32_t rule;       /* rule or route number; 0 = none */
 	enum abi_reason reason;
-	char reason_more[200];   /* e.g. the share of ports that would work; the groups of the ENI; may be "" */
+	char reason_more[200]; /* e.g. the share of ports that would work; the groups of the ENI; may be "" */
 	struct addr src, dst;
-	uint16_t sport, dport;   /* host order; a range after a NAT gateway: sport..sport_hi */
+	uint16_t sport, dport; /* host order; a range after a NAT gateway: sport..sport_hi */
 	uint16_t sport_hi, dport_hi;
 };
 struct walk {
 	bool allow;
-	uint32_t denied;         /* index of the denying step; meaningless when allow */
+	uint32_t denied; /* index of the denying step; meaningless when allow */
 	struct walk_step *steps;
 	size_t n, cap;
 };
-struct walker;               /* the compiled tables of one model, reusable for many flows */
+struct walker; /* the compiled tables of one model, reusable for many flows */
 int walker_new(const struct model *m, struct walker **ret, struct err *e);
 void walker_free(struct walker **w);
 int walk_flow(struct walker *w, const struct flow *f, struct walk *ret, struct err *e);

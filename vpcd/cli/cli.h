@@ -1,0 +1,101 @@
+/* cli.h: what every verb of vpc shares: exit codes, parsed words, the verb table. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "util/diag.h"
+#include "util/err.h"
+
+/* design 4. EXIT_SUCCESS and EXIT_FAILURE of stdlib.h are not used. */
+enum exit_code {
+	EXIT_OK = 0,      /* allowed, done, nothing to do */
+	EXIT_FINDING = 1, /* denied, an expectation failed, errors found by validate, differs */
+	EXIT_USAGE = 2,   /* usage, or an object nobody knows */
+	EXIT_CANNOT = 3,  /* no root, no daemon, the kernel lacks a feature */
+	EXIT_BROKEN = 4,  /* the input is broken, or the work failed */
+	EXIT_EXEC = 125,  /* exec and shell: ours, not the command's */
+};
+
+enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_TAP, OUTPUT_MAX };
+
+enum option_id {
+	OPTION_HELP,
+	OPTION_OUTPUT,
+	OPTION_LAB,
+	OPTION_LIVE,
+	OPTION_FROM_PORT,
+	OPTION_COUNT,
+	OPTION_TIMEOUT,
+	OPTION_SUMMARY,
+	OPTION_MINIMAL,
+	OPTION_FLOWS,
+	OPTION_ALL,
+	OPTION_EXIT_CODE,
+	OPTION_WRITE,
+	OPTION_MAX
+};
+struct option_row {        /* one option, for every verb that takes it */
+	const char *name;  /* "--lab" */
+	const char *value; /* "LAB", or NULL for a switch */
+	const char *help;
+};
+extern const struct option_row option_rows[OPTION_MAX];
+
+struct args {
+	const struct verb *verb;
+	char **words; /* what stands beside the options; NULL-terminated */
+	size_t n;
+	enum output output;
+	const char *lab, *flows;
+	uint32_t from_port, count, timeout_ms; /* 0: not given */
+	bool live, summary, minimal, all, exit_code, write;
+};
+
+enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };
+enum word_kind { WORD_NONE, WORD_FILE, WORD_KIND, WORD_NAME, WORD_VERB }; /* what completion offers */
+struct verb {
+	const char *name;
+	int (*run)(const struct args *a); /* an exit code */
+	const char *usage;                /* what follows the name */
+	const char *line;                 /* one line: what it does */
+	const char *text;                 /* the rest of its help, lines of at most 100 columns; may be NULL */
+	enum verb_need need;
+	unsigned options; /* 1 << OPTION_… */
+	unsigned outputs; /* 1 << OUTPUT_… */
+	uint8_t words_min, words_max;
+	enum word_kind word;
+	bool rest; /* options end at the first word after "--", or where the command begins */
+};
+extern const struct verb verbs[];
+extern const size_t n_verbs;
+const struct verb *verb_find(const char *name);
+const char *verb_nearest(const char *name);
+
+/* Fills ret, or prints what is wrong and returns an exit code. words point into argv. */
+int args_parse(const struct verb *v, int argc, char **argv, struct args *ret);
+void args_done(struct args *a);
+const char *output_name(enum output o);
+
+int help_run(const struct args *a);
+int completion_run(const struct args *a);
+void help_print(FILE *out);
+void help_verb(FILE *out, const struct verb *v);
+
+/* Prints "vpc: " and one sentence to stderr; returns code. */
+int fail(enum exit_code code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int fail_err(enum exit_code code, const struct err *e);
+void warn_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void diag_list_print(FILE *out, const struct diag_list *l);
+
+/* Directories, moved aside by the environment (design 2). */
+const char *run_dir(void);
+const char *state_dir(void);
+const char *bpf_dir(void);
+
+/* Colour: only on a terminal and without NO_COLOR. style_on/style_off give "" otherwise. */
+enum style { STYLE_NONE, STYLE_GOOD, STYLE_BAD, STYLE_WARN, STYLE_HEAD, STYLE_DIM };
+bool style_wanted(FILE *out);
+const char *style_on(FILE *out, enum style s);
+const char *style_off(FILE *out, enum style s);
+enum style style_of_word(const char *word); /* "allow", "running" are good; "deny", "broken" are bad */

@@ -1,0 +1,248 @@
+/* client.c: one HTTP request to vpcd, and its errors in words. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "cli/client.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+enum { POLL_MS = 100 };
+
+static int socket_choose(const struct request *q, char *path, size_t size);
+static int socket_try(const char *path);
+static int perform(CURL *h, const struct request *q, const char *socket_path);
+static int answer_take(CURL *h, const struct request *q, struct strbuf *body, struct reply *ret);
+static int error_print(const struct request *q, const struct reply *r);
+static void diags_print(const json_t *errors);
+static size_t body_add(char *p, size_t size, size_t n, void *ctx);
+
+int client_call(const struct request *q, struct reply *ret)
+{
+	struct curl_slist *headers = NULL;
+	struct strbuf body = { 0 }, url = { 0 };
+	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	CURL *h;
+	int r = socket_choose(q, socket_path, sizeof(socket_path));
+
+	*ret = (struct reply){ 0 };
+	if (r)
+		return r;
+	h = curl_easy_init();
+	if (!h)
+		return fail(EXIT_BROKEN, "libcurl could not be set up");
+	strbuf_addf(&url, "http://vpcd%s", q->path);
+	curl_easy_setopt(h, CURLOPT_URL, url.s);
+	curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+	curl_easy_setopt(h, CURLOPT_PROXY, "");
+	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, body_add);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, &body);
+	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, q->method ? q->method : "GET");
+	if (q->body) {
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, q->body);
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)q->body_len);
+	}
+	headers = curl_slist_append(headers, "Expect:");
+	headers = curl_slist_append(headers, q->text ? "Content-Type: text/plain" : "Content-Type: application/json");
+	for (size_t i = 0; i < ARRAY_SIZE(q->headers) && q->headers[i]; i++)
+		headers = curl_slist_append(headers, q->headers[i]);
+	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
+	r = perform(h, q, socket_path);
+	if (r == 0)
+		r = answer_take(h, q, &body, ret);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(h);
+	strbuf_done(&body);
+	strbuf_done(&url);
+	return r;
+}
+
+void reply_done(struct reply *r)
+{
+	json_decref(r->json);
+	free(r->text);
+	*r = (struct reply){ 0 };
+}
+
+int client_get(struct reply *ret, const char *fmt, ...)
+{
+	struct request q = { 0 };
+	char *path;
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = vasprintf(&path, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		abort();
+	q.path = path;
+	q.bad_code = EXIT_USAGE;
+	r = client_call(&q, ret);
+	free(path);
+	return r;
+}
+
+bool client_answers(void)
+{
+	struct request q = { .path = "/v1/version", .quiet = true };
+	struct reply reply;
+	bool yes = client_call(&q, &reply) == 0;
+
+	reply_done(&reply);
+	return yes;
+}
+
+void json_print(const json_t *v)
+{
+	json_dumpf(v, stdout, JSON_INDENT(1) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+void path_add(struct strbuf *b, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c))
+			strbuf_add(b, text, 1);
+		else
+			strbuf_addf(b, "%%%02X", c);
+	}
+}
+
+/* The full socket; for reading, the view socket will do where the full one is not ours to open. */
+static int socket_choose(const struct request *q, char *path, size_t size)
+{
+	int r;
+
+	snprintf(path, size, "%s/vpcd.sock", run_dir());
+	r = socket_try(path);
+	if ((r == -EACCES || r == -EPERM) && !q->method) {
+		snprintf(path, size, "%s/view.sock", run_dir());
+		r = socket_try(path);
+	}
+	if (r == 0)
+		return 0;
+	if (q->quiet)
+		return EXIT_CANNOT;
+	if (r == -EACCES || r == -EPERM)
+		return fail(EXIT_CANNOT,
+			    "%s is not open to you; run vpc as root, or join the group vpcd (to look only: vpcd-view)",
+			    path);
+	return fail(EXIT_CANNOT, "no vpcd answers on %s; vpc up FILE starts one", path);
+}
+
+static int socket_try(const char *path)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	if (fd < 0 || strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
+}
+
+static int perform(CURL *h, const struct request *q, const char *socket_path)
+{
+	CURLM *multi = curl_multi_init();
+	CURLcode result = CURLE_OK;
+	int running = 1, left;
+	CURLMsg *msg;
+
+	curl_multi_add_handle(multi, h);
+	while (running) {
+		if (curl_multi_perform(multi, &running) != CURLM_OK)
+			break;
+		if (!running)
+			break;
+		curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+		if (q->progress)
+			q->progress(q->progress_ctx);
+	}
+	while ((msg = curl_multi_info_read(multi, &left)))
+		if (msg->msg == CURLMSG_DONE)
+			result = msg->data.result;
+	curl_multi_remove_handle(multi, h);
+	curl_multi_cleanup(multi);
+	if (result == CURLE_OK)
+		return 0;
+	if (q->quiet)
+		return EXIT_CANNOT;
+	return fail(EXIT_BROKEN, "vpcd on %s did not finish its answer to %s: %s", socket_path, q->path,
+		    curl_easy_strerror(result));
+}
+
+static int answer_take(CURL *h, const struct request *q, struct strbuf *body, struct reply *ret)
+{
+	json_error_t je;
+
+	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &ret->status);
+	ret->text = strbuf_take(body);
+	if (!q->text || ret->status >= 400)
+		ret->json = json_loads(ret->text, 0, &je);
+	if (ret->status >= 400) {
+		int r = error_print(q, ret);
+
+		reply_done(ret);
+		return r;
+	}
+	if (!q->text && !ret->json) {
+		reply_done(ret);
+		return q->quiet ? EXIT_CANNOT
+				: fail(EXIT_BROKEN, "vpcd's answer to %s is no JSON: %s", q->path, je.text);
+	}
+	return 0;
+}
+
+/* 404: nobody knows the object. 403: not for you. 503: cannot. What else 4xx means, the verb says. */
+static int error_print(const struct request *q, const struct reply *r)
+{
+	const char *message = json_string_value(json_object_get(json_object_get(r->json, "error"), "message"));
+	const json_t *errors = json_object_get(r->json, "errors");
+	enum exit_code code = EXIT_BROKEN;
+
+	if (r->status == 404)
+		code = EXIT_USAGE;
+	else if (r->status == 403 || r->status == 401 || r->status == 503)
+		code = EXIT_CANNOT;
+	else if (r->status == 400 && q->bad_code)
+		code = q->bad_code;
+	if (q->quiet)
+		return code;
+	diags_print(errors);
+	if (message)
+		return fail(code, "%s", message);
+	return fail(code, "vpcd answers %ld to %s without saying why", r->status, q->path);
+}
+
+static void diags_print(const json_t *errors)
+{
+	size_t i;
+	json_t *d;
+
+	json_array_foreach(errors, i, d)
+	{
+		const char *file = json_string_value(json_object_get(d, "file"));
+		const char *fix = json_string_value(json_object_get(d, "fix"));
+		json_int_t line = json_integer_value(json_object_get(d, "line"));
+
+		if (file && line)
+			fprintf(stderr, "%s:%" JSON_INTEGER_FORMAT ": ", file, line);
+		else if (file)
+			fprintf(stderr, "%s: ", file);
+		fprintf(stderr, "%s: %s%s%s\n", json_string_value(json_object_get(d, "severity")),
+			json_string_value(json_object_get(d, "message")), fix ? "; " : "", fix ? fix : "");
+	}
+}
+
+static size_t body_add(char *p, size_t size, size_t n, void *ctx)
+{
+	strbuf_add(ctx, p, size * n);
+	return size * n;
+}

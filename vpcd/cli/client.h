@@ -1,0 +1,42 @@
+/* client.h: vpc as a client of vpcd: HTTP with JSON on the daemon's socket (docs/json.md).
+ * Every call prints what went wrong in one sentence and returns an exit code; 0 is success. */
+#pragma once
+#include <jansson.h>
+#include "cli/cli.h"
+
+struct request {
+	const char *method; /* NULL: GET */
+	const char *path;   /* "/v1/labs" with its query; see path_add */
+	const char *body;   /* NULL: none */
+	size_t body_len;
+	const char *headers[3];      /* "Vpcd-File: x"; NULL-terminated */
+	bool text;                   /* the answer is no JSON */
+	bool quiet;                  /* says nothing about an error */
+	enum exit_code bad_code;     /* what a 400 means for this verb; 0: EXIT_BROKEN */
+	void (*progress)(void *ctx); /* called some times a second while it waits; may be NULL */
+	void *progress_ctx;
+};
+struct reply {
+	long status;
+	json_t *json; /* NULL when text */
+	char *text;   /* always there */
+};
+int client_call(const struct request *q, struct reply *ret);
+void reply_done(struct reply *r);
+#define _cleanup_reply_ __attribute__((cleanup(reply_done)))
+/* GET of a formatted path. */
+int client_get(struct reply *ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Is one there that answers? Says nothing. */
+bool client_answers(void);
+/* Starts vpcd when none answers, and says so. An exit code. */
+int daemon_start(void);
+/* Prints JSON as the result of a verb. */
+void json_print(const json_t *v);
+
+/* Which lab is meant: --lab, else LAB of "LAB/NAME", else the only one there is, else the only one that
+ * has NAME. word may be NULL; *ret_name is what stands behind the slash. ret_lab: at least 64 bytes. */
+int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name);
+#define LAB_SIZE 64
+/* Adds text to a path, with %XX for what may not stand there. */
+struct strbuf;
+void path_add(struct strbuf *b, const char *text);

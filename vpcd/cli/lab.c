@@ -1,0 +1,88 @@
+/* lab.c: which lab a command means. */
+#include <string.h>
+#include "cli/client.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+static int lab_count(const json_t *labs, const char *name, char *ret_lab);
+static bool lab_has(const char *lab, const char *name);
+
+int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name)
+{
+	const char *slash = word ? strchr(word, '/') : NULL;
+	_cleanup_reply_ struct reply labs = { 0 };
+	int r;
+
+	if (ret_name)
+		*ret_name = slash ? slash + 1 : word;
+	if (slash && (slash == word || !slash[1] || (size_t)(slash - word) >= LAB_SIZE))
+		return fail(EXIT_USAGE, "%s: \"%s\" is no LAB/NAME", a->verb->name, word);
+	if (slash && a->lab && (strlen(a->lab) != (size_t)(slash - word) || strncmp(a->lab, word, strlen(a->lab)) != 0))
+		return fail(EXIT_USAGE, "%s: --lab %s and %s name two labs", a->verb->name, a->lab, word);
+	if (slash) {
+		snprintf(ret_lab, LAB_SIZE, "%.*s", (int)(slash - word), word);
+		return 0;
+	}
+	if (a->lab) {
+		snprintf(ret_lab, LAB_SIZE, "%s", a->lab);
+		return 0;
+	}
+	r = client_get(&labs, "/v1/labs");
+	if (r)
+		return r;
+	return lab_count(json_object_get(labs.json, "labs"), word, ret_lab);
+}
+
+static int lab_count(const json_t *labs, const char *name, char *ret_lab)
+{
+	_cleanup_strbuf_ struct strbuf all = { 0 };
+	const char *found = NULL;
+	size_t i, fit = 0;
+	json_t *lab;
+
+	if (json_array_size(labs) == 0)
+		return fail(EXIT_USAGE, "no lab is running; vpc up FILE brings one up");
+	json_array_foreach(labs, i, lab)
+	{
+		const char *lab_name = json_string_value(json_object_get(lab, "name"));
+
+		strbuf_addf(&all, "%s%s", i ? ", " : "", lab_name);
+		if (json_array_size(labs) > 1 && !(name && lab_has(lab_name, name)))
+			continue;
+		found = lab_name;
+		fit++;
+	}
+	if (fit == 1) {
+		snprintf(ret_lab, LAB_SIZE, "%s", found);
+		return 0;
+	}
+	if (fit == 0 && name)
+		return fail(EXIT_USAGE, "no lab has \"%s\"; running are %s", name, all.s);
+	return fail(EXIT_USAGE, "which lab? --lab with one of: %s", all.s);
+}
+
+/* An instance, host or NAT gateway of that name. What follows @ or : belongs to a flow. */
+static bool lab_has(const char *lab, const char *name)
+{
+	static const char *const kinds[] = { "instance", "host", "nat-gateway" };
+	size_t n = strcspn(name, "@:");
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct strbuf path = { 0 };
+		struct request q = { .quiet = true };
+		struct reply reply;
+		_cleanup_free_ char *word = xstrdup(name);
+		int r;
+
+		word[n] = '\0';
+		strbuf_addf(&path, "/v1/labs/%s/%s/", lab, kinds[i]);
+		path_add(&path, word);
+		q.path = path.s;
+		r = client_call(&q, &reply);
+		reply_done(&reply);
+		strbuf_done(&path);
+		if (r == 0)
+			return true;
+	}
+	return false;
+}

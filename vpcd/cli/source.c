@@ -1,0 +1,116 @@
+/* source.c: where a verb's model comes from. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/client.h"
+#include "cli/source.h"
+#include "conf/build.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+enum { TOPOLOGY_MAX = 64 << 20 };
+
+int source_read(const char *file, struct source *ret)
+{
+	struct source s = { 0 };
+	bool from_stdin = strcmp(file, "-") == 0;
+	int r;
+
+	if (from_stdin)
+		r = read_whole_fd(STDIN_FILENO, TOPOLOGY_MAX, &s.text, &s.len);
+	else
+		r = read_whole_file(file, TOPOLOGY_MAX, &s.text, &s.len);
+	if (r == -EFBIG)
+		return fail(EXIT_BROKEN, "%s: larger than %d MB; that is no topology", file, TOPOLOGY_MAX >> 20);
+	if (r < 0)
+		return fail(r == -ENOENT ? EXIT_USAGE : EXIT_BROKEN, "%s cannot be read: %s", file, strerror(-r));
+	s.file = xstrdup(from_stdin ? "stdin" : file);
+	*ret = s;
+	return 0;
+}
+
+void source_done(struct source *s)
+{
+	free(s->file);
+	free(s->text);
+	*s = (struct source){ 0 };
+}
+
+int model_of_file(const char *file, struct model **ret)
+{
+	_cleanup_source_ struct source s = { 0 };
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	int r = source_read(file, &s);
+
+	if (r)
+		return r;
+	r = model_from_text(s.text, s.len, s.file, ret, &diags);
+	if (r == 0)
+		return 0;
+	diag_list_print(stderr, &diags);
+	return fail(EXIT_BROKEN, "%s has %zu error%s", s.file, diags.errors, diags.errors == 1 ? "" : "s");
+}
+
+int model_of_lab(const char *lab, struct model **ret)
+{
+	_cleanup_reply_ struct reply reply = { 0 };
+	_cleanup_free_ char *document_text = NULL, *registry_text = NULL;
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_document_ struct document document = { 0 };
+	struct registry *registry = NULL;
+	struct err e = { 0 };
+	int r = client_get(&reply, "/v1/labs/%s/model", lab);
+
+	if (r)
+		return r;
+	document_text = json_dumps(json_object_get(reply.json, "document"), JSON_COMPACT);
+	registry_text = json_dumps(json_object_get(reply.json, "registry"), JSON_COMPACT);
+	if (!document_text || !registry_text)
+		return fail(EXIT_BROKEN, "vpcd's answer about lab %s has no model", lab);
+	document_init(&document);
+	r = document_load(document_text, &document, &e);
+	if (r == 0)
+		r = registry_load(registry_text, &registry, &e);
+	if (r < 0) {
+		err_wrap(&e, "the model of lab %s cannot be read", lab);
+		return fail_err(EXIT_BROKEN, &e);
+	}
+	r = model_build(&document, lab, registry, ret, &diags);
+	registry_free(&registry);
+	if (r == 0)
+		return 0;
+	diag_list_print(stderr, &diags);
+	return fail(EXIT_BROKEN, "the model of lab %s cannot be built here; are vpc and vpcd of one version?", lab);
+}
+
+/* Only the name is looked for; what else is wrong with the file, the daemon says. */
+int lab_name_of_source(const struct source *s, const char *wanted, char *ret)
+{
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_document_ struct document d = { 0 };
+
+	document_init(&d);
+	document_parse(s->text, s->len, s->file, &d, &diags);
+	for (size_t i = 0; i < d.n; i++) {
+		if (strcmp(d.sections[i].kind, "lab") != 0 || !d.sections[i].name[0])
+			continue;
+		if (wanted && strcmp(wanted, d.sections[i].name) != 0)
+			return fail(EXIT_USAGE, "%s:%u: the file says [lab %s], --lab says %s; leave one of them out",
+				    s->file, d.sections[i].loc.line, d.sections[i].name, wanted);
+		snprintf(ret, LAB_SIZE, "%.*s", LAB_SIZE - 1, d.sections[i].name);
+		if (str_is_name(ret))
+			return 0;
+	}
+	if (wanted) {
+		snprintf(ret, LAB_SIZE, "%s", wanted);
+		return 0;
+	}
+	if (lab_name_of_file(s->file, ret, LAB_SIZE))
+		return 0;
+	if (diags.errors)
+		diag_list_print(stderr, &diags);
+	return fail(
+		diags.errors ? EXIT_BROKEN : EXIT_USAGE,
+		"%s: the file's name is no name for a lab (a-z, 0-9 and -); write [lab NAME] into it, or say --lab NAME",
+		s->file);
+}

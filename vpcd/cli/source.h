@@ -1,0 +1,21 @@
+/* source.h: the models that verbs look at: of a file, or of a running lab. Print what is wrong and
+ * return an exit code; 0 is success. */
+#pragma once
+#include "cli/cli.h"
+#include "model/model.h"
+
+struct source {
+	char *file; /* as given; "-" is stdin */
+	char *text;
+	size_t len;
+};
+int source_read(const char *file, struct source *ret);
+void source_done(struct source *s);
+#define _cleanup_source_ __attribute__((cleanup(source_done)))
+
+/* Reads and builds; findings go to stderr. EXIT_BROKEN when there are errors. */
+int model_of_file(const char *file, struct model **ret);
+/* The model that the daemon runs, built here from the same document and registry. */
+int model_of_lab(const char *lab, struct model **ret);
+/* The lab that a file is about: [lab NAME], else wanted (may be NULL), else the file's name. ret: LAB_SIZE bytes. */
+int lab_name_of_source(const struct source *s, const char *wanted, char *ret);

@@ -1,0 +1,246 @@
+/* v_test.c: vpc test: the [expect] lines of files by the static walk, or of a running lab by real
+ * packets. Live answers are also held against the walk's: where the two differ, one of them is wrong. */
+#include <string.h>
+#include "cli/client.h"
+#include "cli/probes.h"
+#include "cli/source.h"
+#include "cli/verbs.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+static int files_test(const struct args *a, json_t *results);
+static int lab_test(const struct args *a, json_t *results);
+static int live_answers(const struct args *a, const char *lab, const struct model *m, json_t **ret);
+static void walk_answer(struct walker *w, const struct model *m, const struct expect *x, struct walk *walk,
+			struct answer *ret, struct err *e);
+static json_t *result_make(const struct expect *x, const struct answer *got, const char *note);
+static int results_print(const struct args *a, const json_t *results);
+static void line_print(const json_t *r);
+static void tap_print(const json_t *r, size_t n);
+static json_t *text_or_null(const char *s);
+static const char *member(const json_t *o, const char *name);
+
+int test_run(const struct args *a)
+{
+	json_t *results = json_array();
+	int r;
+
+	if (!a->live && a->n == 0)
+		r = fail(EXIT_USAGE, "test: which FILE? (or --live for a running lab); usage: vpc test %s",
+			 a->verb->usage);
+	else if (a->live && a->n > 1)
+		r = fail(EXIT_USAGE, "test --live takes one LAB; usage: vpc test %s", a->verb->usage);
+	else if (!a->live && a->lab)
+		r = fail(EXIT_USAGE, "test: --lab names a running lab; add --live");
+	else
+		r = a->live ? lab_test(a, results) : files_test(a, results);
+	if (r == 0)
+		r = results_print(a, results);
+	json_decref(results);
+	return r;
+}
+
+static int files_test(const struct args *a, json_t *results)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		_cleanup_model_ struct model *m = NULL;
+		struct walker *w = NULL;
+		struct err e = { 0 };
+		int r = model_of_file(a->words[i], &m);
+
+		if (r)
+			return r;
+		if (walker_new(m, &w, &e) < 0)
+			return fail_err(EXIT_BROKEN, &e);
+		for (uint32_t k = 0; k < m->n_expects; k++) {
+			struct walk walk = { 0 };
+			struct answer got;
+			struct err why = { 0 };
+
+			walk_answer(w, m, &m->expects[k], &walk, &got, &why);
+			json_array_append_new(results, result_make(&m->expects[k], why.code ? NULL : &got,
+								   why.code ? why.msg : NULL));
+			walk_done(&walk);
+		}
+		walker_free(&w);
+		if (m->n_expects == 0)
+			warn_line("%s has no [expect] lines: nothing was tested", a->words[i]);
+	}
+	return 0;
+}
+
+static int lab_test(const struct args *a, json_t *results)
+{
+	_cleanup_model_ struct model *m = NULL;
+	struct args b = *a;
+	struct walker *w = NULL;
+	struct err e = { 0 };
+	json_t *live = NULL;
+	char lab[LAB_SIZE];
+	int r;
+
+	if (a->n)
+		b.lab = a->words[0];
+	if (b.lab && !str_is_name(b.lab))
+		return fail(EXIT_USAGE, "test: \"%s\" is no name of a lab; vpc show lists them", b.lab);
+	r = lab_of(&b, NULL, lab, NULL);
+	if (r == 0)
+		r = model_of_lab(lab, &m);
+	if (r == 0)
+		r = live_answers(a, lab, m, &live);
+	if (r)
+		return r;
+	if (walker_new(m, &w, &e) < 0) {
+		json_decref(live);
+		return fail_err(EXIT_BROKEN, &e);
+	}
+	for (uint32_t k = 0; k < m->n_expects; k++) {
+		const json_t *probe = json_array_get(json_object_get(live, "results"), k);
+		struct walk walk = { 0 };
+		struct answer got, expected;
+		struct err why = { 0 };
+		char text[128], note[256];
+
+		answer_of_probe(probe, &got);
+		walk_answer(w, m, &m->expects[k], &walk, &expected, &why);
+		snprintf(note, sizeof(note), "%s", member(probe, "note") ? member(probe, "note") : "");
+		if (!why.code && !answer_eq(&got, &expected))
+			snprintf(note, sizeof(note), "the static walk differs: it says %s",
+				 answer_format(&expected, text, sizeof(text)));
+		json_array_append_new(results, result_make(&m->expects[k], &got, note));
+		if (!why.code && !answer_eq(&got, &expected))
+			json_object_set_new(json_array_get(results, json_array_size(results) - 1), "ok", json_false());
+		walk_done(&walk);
+	}
+	walker_free(&w);
+	json_decref(live);
+	if (m->n_expects == 0)
+		warn_line("lab %s has no [expect] lines: nothing was tested", lab);
+	return 0;
+}
+
+static int live_answers(const struct args *a, const char *lab, const struct model *m, json_t **ret)
+{
+	json_t *flows = json_array();
+
+	for (uint32_t k = 0; k < m->n_expects; k++) {
+		_cleanup_free_ char *copy = xstrdup(m->expects[k].flow);
+		char *src, *dst, *proto;
+		json_t *flow;
+
+		flow = flow_words(copy, &src, &dst, &proto) ? probe_flow(src, dst, proto, 0) : NULL;
+		if (!flow) {
+			json_decref(flows);
+			return fail(EXIT_BROKEN, "%s:%u: \"%s\" is no flow", m->expects[k].loc.file,
+				    m->expects[k].loc.line, m->expects[k].flow);
+		}
+		json_array_append_new(flows, flow);
+	}
+	return probes_send(lab, flows, a->timeout_ms, ret);
+}
+
+static void walk_answer(struct walker *w, const struct model *m, const struct expect *x, struct walk *walk,
+			struct answer *ret, struct err *e)
+{
+	struct flow f;
+
+	*ret = (struct answer){ 0 };
+	if (flow_parse(m, x->flow, &f, e) == 0 && walk_flow(w, &f, walk, e) == 0)
+		answer_of_walk(walk, ret);
+}
+
+/* got NULL: there is no answer, note says why. */
+static json_t *result_make(const struct expect *x, const struct answer *got, const char *note)
+{
+	bool ok = got && expect_holds(x, got);
+	char wanted[128], is[128], text[512];
+	json_t *o = json_object(), *denied = json_null();
+
+	if (!got)
+		snprintf(text, sizeof(text), "%s", note);
+	else if (!ok)
+		snprintf(text, sizeof(text), "expected %s, got %s%s%s", expect_format(x, wanted, sizeof(wanted)),
+			 answer_format(got, is, sizeof(is)), note && *note ? "; " : "", note ? note : "");
+	else
+		snprintf(text, sizeof(text), "%s", note ? note : "");
+	if (got && !got->allow)
+		denied = json_pack("{s:o,s:o,s:o,s:o}", "leg", text_or_null(got->leg), "gate", text_or_null(got->gate),
+				   "object", text_or_null(got->object), "reason", text_or_null(got->reason));
+	json_object_set_new(o, "file", text_or_null(x->loc.line ? x->loc.file : NULL));
+	json_object_set_new(o, "line", x->loc.line ? json_integer(x->loc.line) : json_null());
+	json_object_set_new(o, "expect", json_string(x->allow ? "allow" : "deny"));
+	json_object_set_new(o, "flow", json_string(x->flow));
+	json_object_set_new(o, "ok", json_boolean(ok));
+	json_object_set_new(o, "verdict", got ? json_string(got->allow ? "allow" : "deny") : json_null());
+	json_object_set_new(o, "denied", denied);
+	json_object_set_new(o, "note", text_or_null(text));
+	return o;
+}
+
+static int results_print(const struct args *a, const json_t *results)
+{
+	size_t i, passed = 0, n = json_array_size(results);
+	json_t *r, *root;
+
+	json_array_foreach(results, i, r)
+	{
+		passed += json_is_true(json_object_get(r, "ok"));
+		if (a->output == OUTPUT_TABLE)
+			line_print(r);
+		else if (a->output == OUTPUT_TAP)
+			tap_print(r, i + 1);
+	}
+	if (a->output == OUTPUT_TAP) {
+		printf("1..%zu\n", n);
+	} else if (a->output == OUTPUT_JSON) {
+		root = json_pack("{s:I,s:I,s:O}", "passed", (json_int_t)passed, "failed", (json_int_t)(n - passed),
+				 "results", results);
+		json_print(root);
+		json_decref(root);
+	} else {
+		printf("%zu passed, %zu failed\n", passed, n - passed);
+	}
+	return passed == n ? EXIT_OK : EXIT_FINDING;
+}
+
+/* "ok    deny   laptop -> db-1 tcp/5432  at igw@igw" */
+static void line_print(const json_t *r)
+{
+	bool ok = json_is_true(json_object_get(r, "ok"));
+	const json_t *denied = json_object_get(r, "denied");
+	const char *object = member(denied, "object"), *note = member(r, "note");
+	enum style s = ok ? STYLE_GOOD : STYLE_BAD;
+
+	printf("%s%-4s%s  %-5s  %s", style_on(stdout, s), ok ? "ok" : "FAIL", style_off(stdout, s), member(r, "expect"),
+	       member(r, "flow"));
+	if (ok && member(denied, "gate"))
+		printf("  at %s%s%s%s", str_eq(member(denied, "leg"), "return") ? "return:" : "",
+		       member(denied, "gate"), object ? "@" : "", object ? object : "");
+	if (!ok && member(r, "file"))
+		printf("  %s:%" JSON_INTEGER_FORMAT, member(r, "file"), json_integer_value(json_object_get(r, "line")));
+	printf("\n");
+	if (note)
+		printf("      %s\n", note);
+}
+
+static void tap_print(const json_t *r, size_t n)
+{
+	const char *note = member(r, "note"), *file = member(r, "file");
+
+	printf("%sok %zu - ", json_is_true(json_object_get(r, "ok")) ? "" : "not ", n);
+	if (file)
+		printf("%s:%" JSON_INTEGER_FORMAT " ", file, json_integer_value(json_object_get(r, "line")));
+	printf("%s %s\n", member(r, "expect"), member(r, "flow"));
+	if (note)
+		printf("# %s\n", note);
+}
+
+static json_t *text_or_null(const char *s)
+{
+	return s && *s ? json_string(s) : json_null();
+}
+
+static const char *member(const json_t *o, const char *name)
+{
+	return json_string_value(json_object_get(o, name));
+}

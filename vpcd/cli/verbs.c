@@ -1,0 +1,276 @@
+/* verbs.c: the table of verbs: dispatch, help and completion are read from it. */
+#include <string.h>
+#include "cli/verbs.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+#define OPT(name) (1u << OPTION_##name)
+#define OUT_TABLE_JSON (1u << OUTPUT_TABLE | 1u << OUTPUT_JSON)
+#define OUT_TAP (1u << OUTPUT_TAP)
+enum { ANY = UINT8_MAX };
+
+#define FLOW_TEXT \
+	"SRC and DST are instances, interfaces, hosts or addresses. DST stands for its private address where SRC\n" \
+	"is in the same VPC, else for its public one; DST@public or DST@ADDRESS forces one. SRC@ADDRESS sends from\n" \
+	"that address. PROTO/PORT is tcp/443, udp/53, icmp (an echo), icmp/TYPE.CODE or a protocol number.\n"
+
+const struct verb verbs[] = {
+	{ .name = "validate",
+	  .run = validate_run,
+	  .usage = "FILE…",
+	  .line = "check topology files: every mistake with file and line",
+	  .text = "Exit 0: no error (there may be warnings). Exit 1: errors were found.\n\n"
+		  "  vpc validate lab.ini\n",
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(OUTPUT),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 1,
+	  .words_max = ANY,
+	  .word = WORD_FILE },
+	{ .name = "fmt",
+	  .run = fmt_run,
+	  .usage = "FILE",
+	  .line = "print a topology file in its canonical form",
+	  .text = "  vpc fmt lab.ini --write\n",
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(WRITE),
+	  .words_min = 1,
+	  .words_max = 1,
+	  .word = WORD_FILE },
+	{ .name = "trace",
+	  .run = trace_run,
+	  .usage = "FILE SRC DST PROTO/PORT | --live [LAB/]SRC DST PROTO/PORT",
+	  .line = "walk a flow and its reply through every gate, without a packet",
+	  .text = "Prints a line a gate, with the rule that decided and where it stands.\n" FLOW_TEXT
+		  "Exit 0: allowed. Exit 1: denied.\n\n"
+		  "  vpc trace lab.ini laptop web-1 tcp/443\n"
+		  "  vpc trace lab.ini web-1 mirror tcp/443 --from-port 20000 --minimal\n"
+		  "  vpc trace --live three-tier/laptop db-1 tcp/5432\n"
+		  "  echo 'laptop -> web-1 tcp/443' | vpc trace lab.ini --flows - -o json\n",
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(OUTPUT) | OPT(LIVE) | OPT(LAB) | OPT(FROM_PORT) | OPT(SUMMARY) | OPT(MINIMAL) | OPT(FLOWS),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 0,
+	  .words_max = 4,
+	  .word = WORD_FILE },
+	{ .name = "test",
+	  .run = test_run,
+	  .usage = "FILE… | --live [LAB]",
+	  .line = "do the [expect] lines hold?",
+	  .text = "With FILE: by the static walk, without root. With --live: by real packets in the running lab; each\n"
+		  "answer is also held against the static walk.\n"
+		  "Exit 0: all hold. Exit 1: one fails, or packets and walk differ.\n\n"
+		  "  vpc test topologies/*.ini -o tap\n"
+		  "  vpc test --live three-tier\n",
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(OUTPUT) | OPT(LIVE) | OPT(LAB) | OPT(TIMEOUT),
+	  .outputs = OUT_TABLE_JSON | OUT_TAP,
+	  .words_min = 0,
+	  .words_max = ANY,
+	  .word = WORD_FILE },
+	{ .name = "plan",
+	  .run = plan_run,
+	  .usage = "FILE",
+	  .line = "say what up would change, and change nothing",
+	  .text = "Prints \"no changes\" when there is nothing to do. Exit 0 either way, unless --exit-code.\n\n"
+		  "  vpc plan lab.ini\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB) | OPT(EXIT_CODE),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 1,
+	  .words_max = 1,
+	  .word = WORD_FILE },
+	{ .name = "up",
+	  .run = up_run,
+	  .usage = "FILE…",
+	  .line = "bring a lab up, or change a running one to what the file says",
+	  .text = "Only what differs is changed; running programs and connections stay. When no vpcd answers, one is\n"
+		  "started; it ends by itself some seconds after its last lab. FILE - reads stdin.\n"
+		  "The lab is called as [lab NAME] says, else as --lab says, else as the file.\n\n"
+		  "  vpc up topologies/three-tier.ini\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 1,
+	  .words_max = ANY,
+	  .word = WORD_FILE },
+	{ .name = "down",
+	  .run = down_run,
+	  .usage = "[LAB] | --all",
+	  .line = "take a lab down, and leave nothing behind",
+	  .text = "  vpc down three-tier\n  vpc down --all\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB) | OPT(ALL),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 0,
+	  .words_max = 1,
+	  .word = WORD_NAME },
+	{ .name = "show",
+	  .run = show_run,
+	  .usage = "[KIND [[LAB/]NAME]]",
+	  .line = "labs, or the things of a kind in a lab",
+	  .text = "KIND: labs vpcs subnets instances route-tables security-groups nacls internet-gateways nat-gateways\n"
+		  "prefix-lists hosts, or topology: the file that would build what runs. One or many: instance is instances.\n\n"
+		  "  vpc show\n"
+		  "  vpc show route-tables --lab three-tier\n"
+		  "  vpc show instance three-tier/web-1 -o json\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 0,
+	  .words_max = 2,
+	  .word = WORD_KIND },
+	{ .name = "status",
+	  .run = status_run,
+	  .usage = "[LAB]",
+	  .line = "packets of each interface, by the way they took",
+	  .text = "CACHED: judged once before, one look-up. FULL: the whole pipeline. STACK: through the router's stack.\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 0,
+	  .words_max = 1,
+	  .word = WORD_NAME },
+	{ .name = "rules",
+	  .run = rules_run,
+	  .usage = "[LAB]",
+	  .line = "every rule with its counters and its place in the file",
+	  .text = NULL,
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 0,
+	  .words_max = 1,
+	  .word = WORD_NAME },
+	{ .name = "ct",
+	  .run = ct_run,
+	  .usage = "[LAB]",
+	  .line = "the connections that security groups track",
+	  .text = "A connection that needs no tracking, because rules let everything in and every answer out, is not listed.\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 0,
+	  .words_max = 1,
+	  .word = WORD_NAME },
+	{ .name = "probe",
+	  .run = probe_run,
+	  .usage = "[LAB/]SRC DST PROTO/PORT",
+	  .line = "send real packets and say which gate and rule decided",
+	  .text = "Packets leave from inside SRC and are answered at DST, by vpcd where nothing listens there.\n" FLOW_TEXT
+		  "Exit 0: allowed. Exit 1: denied.\n\n"
+		  "  vpc probe laptop web-1 tcp/443 --lab three-tier\n"
+		  "  vpc probe three-tier/web-1 db-1 tcp/5432 --count 3\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB) | OPT(FROM_PORT) | OPT(COUNT) | OPT(TIMEOUT),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 3,
+	  .words_max = 3,
+	  .word = WORD_NAME },
+	{ .name = "set",
+	  .run = set_run,
+	  .usage = "KIND [LAB/]NAME KEY VALUE…",
+	  .line = "change one value of a running lab",
+	  .text = "KIND and KEY as in the file. A key that may stand several times gets one more line.\n\n"
+		  "  vpc set security-group web inbound tcp 22 from 198.51.100.0/24 --lab three-tier\n"
+		  "  vpc set instance web-1 source-dest-check no\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 4,
+	  .words_max = ANY,
+	  .word = WORD_KIND },
+	{ .name = "unset",
+	  .run = unset_run,
+	  .usage = "KIND [LAB/]NAME KEY [VALUE…]",
+	  .line = "remove one value of a running lab",
+	  .text = "Without VALUE: every line of that key.\n\n"
+		  "  vpc unset security-group web inbound tcp 22 from 198.51.100.0/24 --lab three-tier\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 3,
+	  .words_max = ANY,
+	  .word = WORD_KIND },
+	{ .name = "logs",
+	  .run = logs_run,
+	  .usage = "[LAB/]INSTANCE",
+	  .line = "what the run programs of an instance have printed",
+	  .text = NULL,
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(LAB),
+	  .words_min = 1,
+	  .words_max = 1,
+	  .word = WORD_NAME },
+	{ .name = "exec",
+	  .run = exec_run,
+	  .usage = "[LAB/]INSTANCE -- CMD…",
+	  .line = "run a command inside an instance or host",
+	  .text = "CMD is root there, with the instance's network, names and host name, and nobody on the machine.\n"
+		  "Exits as CMD does; 125 when CMD could not be run.\n\n"
+		  "  vpc exec three-tier/web-1 -- ping -c1 db-1\n",
+	  .need = NEEDS_ROOT,
+	  .options = OPT(LAB),
+	  .words_min = 2,
+	  .words_max = ANY,
+	  .word = WORD_NAME,
+	  .rest = true },
+	{ .name = "shell",
+	  .run = shell_run,
+	  .usage = "[LAB/]INSTANCE",
+	  .line = "a shell inside an instance or host",
+	  .text = "As exec, with $SHELL.\n\n  vpc shell three-tier/web-1\n",
+	  .need = NEEDS_ROOT,
+	  .options = OPT(LAB),
+	  .words_min = 1,
+	  .words_max = 1,
+	  .word = WORD_NAME,
+	  .rest = true },
+	{ .name = "version",
+	  .run = version_run,
+	  .usage = "",
+	  .line = "version of vpc, and of the vpcd that answers",
+	  .text = NULL,
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(OUTPUT),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 0,
+	  .words_max = 0,
+	  .word = WORD_NONE },
+	{ .name = "help",
+	  .run = help_run,
+	  .usage = "[VERB]",
+	  .line = "this list, or the help of one verb",
+	  .text = NULL,
+	  .need = NEEDS_NOTHING,
+	  .words_min = 0,
+	  .words_max = 1,
+	  .word = WORD_VERB },
+	{ .name = "completion",
+	  .run = completion_run,
+	  .usage = "",
+	  .line = "print a completion script for bash",
+	  .text = "  eval \"$(vpc completion)\"\n",
+	  .need = NEEDS_NOTHING,
+	  .words_min = 0,
+	  .words_max = 0,
+	  .word = WORD_NONE },
+};
+const size_t n_verbs = ARRAY_SIZE(verbs);
+
+const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < n_verbs; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+const char *verb_nearest(const char *name)
+{
+	const char *names[ARRAY_SIZE(verbs)];
+
+	for (size_t i = 0; i < n_verbs; i++)
+		names[i] = verbs[i].name;
+	return str_nearest(name, names, n_verbs);
+}

@@ -1,0 +1,73 @@
+/* expect.c: holds answers against expectations. Pure. */
+#include <stdio.h>
+#include <string.h>
+#include "filters/explain.h"
+#include "path/expect.h"
+#include "path/trace.h"
+#include "util/str.h"
+
+static bool object_matches(const char *object, const char *wanted);
+
+void answer_of_walk(const struct walk *w, struct answer *ret)
+{
+	const struct walk_step *s;
+
+	*ret = (struct answer){ .allow = w->allow };
+	if (w->allow)
+		return;
+	s = &w->steps[w->denied];
+	*ret = (struct answer){ false, leg_name(s->leg), gate_name(s->gate), s->object, reason_name(s->reason) };
+}
+
+char *answer_format(const struct answer *a, char *buf, size_t size)
+{
+	if (a->allow)
+		snprintf(buf, size, "allow");
+	else
+		snprintf(buf, size, "deny at %s%s%s%s", str_eq(a->leg, "return") ? "return:" : "",
+			 a->gate ? a->gate : "?", a->object ? "@" : "", a->object ? a->object : "");
+	return buf;
+}
+
+bool answer_eq(const struct answer *a, const struct answer *b)
+{
+	if (a->allow != b->allow)
+		return false;
+	return a->allow || (str_eq(a->leg, b->leg) && str_eq(a->gate, b->gate) && str_eq(a->object, b->object));
+}
+
+char *expect_format(const struct expect *x, char *buf, size_t size)
+{
+	if (x->allow || !x->at_gate)
+		snprintf(buf, size, "%s", x->allow ? "allow" : "deny");
+	else
+		snprintf(buf, size, "deny at %s%s%s%s", str_eq(x->at_leg, "return") ? "return:" : "", x->at_gate,
+			 x->at_object ? "@" : "", x->at_object ? x->at_object : "");
+	return buf;
+}
+
+bool expect_holds(const struct expect *x, const struct answer *a)
+{
+	if (x->allow != a->allow)
+		return false;
+	if (x->allow || !x->at_gate)
+		return true;
+	return str_eq(x->at_leg ? x->at_leg : "forward", a->leg) && str_eq(x->at_gate, a->gate) &&
+	       (!x->at_object || object_matches(a->object, x->at_object));
+}
+
+bool flow_words(char *text, char **src, char **dst, char **proto)
+{
+	char *p = text, *arrow;
+
+	*src = str_word(&p);
+	arrow = str_word(&p);
+	*dst = str_word(&p);
+	*proto = str_word(&p);
+	return *src && arrow && strcmp(arrow, "->") == 0 && *dst && *proto && !str_word(&p);
+}
+
+static bool object_matches(const char *object, const char *wanted)
+{
+	return object && obj_name_matches(object, wanted);
+}

@@ -1,0 +1,20 @@
+/* expect.h: does an answer (of the walk or of real packets) hold what an [expect] line says? Pure. */
+#pragma once
+#include "path/walk.h"
+
+/* An answer in words, whoever gave it. leg, gate, object, reason: of the denial; object may be NULL. */
+struct answer {
+	bool allow;
+	const char *leg, *gate, *object, *reason;
+};
+void answer_of_walk(const struct walk *w, struct answer *ret);
+/* "allow" or "deny at return:nacl-out@edge". Returns buf. */
+char *answer_format(const struct answer *a, char *buf, size_t size);
+bool answer_eq(const struct answer *a, const struct answer *b); /* reasons do not count */
+
+/* "allow" or "deny at nacl-in@edge", as the line wants it. Returns buf. */
+char *expect_format(const struct expect *x, char *buf, size_t size);
+/* A place without "return:" means the forward leg. */
+bool expect_holds(const struct expect *x, const struct answer *a);
+/* The three words of a FLOW text: cuts text (modified) into SRC, DST and PROTO. False: not a flow. */
+bool flow_words(char *text, char **src, char **dst, char **proto);
