@@ -182,11 +182,19 @@ static int ns_add(struct apply *a, const struct row *row, struct err *e)
 
 static int ns_del(struct apply *a, const struct op *op, struct err *e)
 {
-	if (op->rank >= RANK_DEL_NFT && !op->row->ns_row.user_owned) {
+	_cleanup_free_ char *path = xasprintf(NETNS_DIR "/%s", op->row->ns);
+	struct lab_ns *ns;
+
+	if (op->rank < RANK_DEL_NFT)
+		return ns_remove(a, op->row->ns, e);
+	if (!op->row->ns_row.user_owned) {
 		*VEC_PUSH(a->late, a->n_late, a->cap_late) = op->row;
 		return 0;
 	}
-	return ns_remove(a, op->row->ns, e);
+	/* Held open until the end of the rank, so that all of them die in one batch of the kernel: a
+	 * thousand in 0.09 s instead of 0.35 s, while it tears down one as the next is unmounted. */
+	lab_ns_get(a->k, op->row->ns, false, &ns, NULL);
+	return ns_unmount(path, e);
 }
 
 /* ---- links ---- */
@@ -370,7 +378,7 @@ static int sysctl_set(struct apply *a, const struct row *row, struct err *e)
 		return r;
 	r = netns_enter(ns->fd);
 	if (r == 0) {
-		r = sysctl_write(row->sysctl.path, row->sysctl.value);
+		r = sysctl_write(&a->k->sysctls, row->sysctl.path, row->sysctl.value);
 		netns_leave(a->k->self_ns);
 	}
 	return r < 0 ? err_set(e, r, "%s", strerror(-r)) : 0;
@@ -483,6 +491,8 @@ static void end_of_rank(struct apply *a, uint8_t rank)
 {
 	if (rank == RANK_NS)
 		netns_maker_stop(&a->maker);
+	if (rank == RANK_DEL_NS)
+		lab_ns_drop_all(a->k);
 	if (rank == RANK_SWITCH || rank == RANK_UP || rank == RANK_DEL_SWITCH || rank == RANK_DEL_LINK)
 		a->bump = true;
 	if (a->bump && a->k->datapath)
@@ -553,12 +563,11 @@ static int step_vanish(struct apply *a)
 {
 	const struct vanishing *w;
 	struct lab_ns *ns;
-	struct nl_link l;
 
 	if (a->at == a->n_waits)
 		return 0;
 	w = &a->waits[a->at];
-	if (lab_ns_get(a->k, w->ns, true, &ns, NULL) < 0 || nl_link_get(ns->nl, (int)w->ifindex, NULL, &l, NULL) < 0) {
+	if (lab_ns_get(a->k, w->ns, true, &ns, NULL) < 0 || !nl_link_exists(ns->nl, (int)w->ifindex)) {
 		a->at++;
 		a->moved_us = now_us();
 		return 1;

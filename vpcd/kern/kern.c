@@ -38,6 +38,7 @@ int kern_open(const char *lab, const struct kern_dirs *dirs, struct kern **ret, 
 		return err_set(e, -EINVAL, "\"%s\" is no name of a lab", lab);
 	k = xcalloc(1, sizeof(*k));
 	k->lab = xstrdup(lab);
+	k->sysctls = (struct sysctl_view)SYSCTL_VIEW_INIT;
 	k->dirs = (struct kern_dirs){ xstrdup(dirs->run_dir), xstrdup(dirs->state_dir), xstrdup(dirs->bpf_dir) };
 	k->bpf_dir = xasprintf("%s/%s", dirs->bpf_dir, lab);
 	snprintf(k->mark, sizeof(k->mark), "vpcd %s", lab);
@@ -193,6 +194,8 @@ void lab_ns_drop(struct kern *k, const char *name)
 
 void lab_ns_drop_all(struct kern *k)
 {
+	sysctl_view_done(&k->sysctls);
+	k->sysctls.left = 0;
 	for (size_t i = 0; k->n_ns && i < LAB_NS_BUCKETS; i++)
 		while (k->buckets[i])
 			ns_free(k, &k->buckets[i]);

@@ -6,6 +6,7 @@
 #include "kern/kern.h"
 #include "kern/datapath.h"
 #include "kern/nl.h"
+#include "kern/sysctl.h"
 
 /* A network namespace as it is now. Kept only while observe or apply runs: an open one would live
  * on when somebody removes it, and hide one that was made anew under its name. */
@@ -28,6 +29,7 @@ struct kern {
 	int userns;                   /* of the lab; -1 when there is none */
 	bool netns_dir_ready;
 	struct datapath *datapath;
+	struct sysctl_view sysctls;
 	struct lab_ns *buckets[LAB_NS_BUCKETS];
 	size_t n_ns, max_ns;
 	uint64_t tick;

@@ -397,7 +397,7 @@ static int write_timers(const struct nft_row *row, struct err *e)
 		int r;
 
 		snprintf(text, sizeof(text), "%u", t[i].value);
-		r = sysctl_write(t[i].path, text);
+		r = sysctl_write(NULL, t[i].path, text);
 		if (r < 0)
 			return err_set(e, r, "%s: %s", t[i].path, strerror(-r));
 	}
@@ -413,7 +413,7 @@ static bool timers_match(const struct nft_row *row)
 		char want[16], is[32];
 
 		snprintf(want, sizeof(want), "%u", t[i].value);
-		if (sysctl_read(t[i].path, is, sizeof(is)) < 0 || strcmp(is, want) != 0)
+		if (sysctl_read(NULL, t[i].path, is, sizeof(is)) < 0 || strcmp(is, want) != 0)
 			return false;
 	}
 	return true;

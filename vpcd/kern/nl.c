@@ -67,6 +67,11 @@ void nl_ns_close(struct nl_ns **ns)
 	*ns = NULL;
 }
 
+int nl_ns_fd(const struct nl_ns *ns)
+{
+	return ns->fd;
+}
+
 struct nl_msg *nl_ns_msg(int type, int flags, const void *header, size_t size)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);

@@ -49,6 +49,9 @@ int nl_link_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_link *l)
 int nl_link_get(struct nl_ns *ns, int ifindex, const char *ifname, struct nl_link *ret, struct err *e);
 /* ifindex by name, remembered until a link of this socket changes; -ENODEV. */
 int nl_link_index(struct nl_ns *ns, const char *ifname, struct err *e);
+/* Without taking the kernel's lock on links, which it holds for half a second while it clears a
+ * thousand namespaces. */
+bool nl_link_exists(struct nl_ns *ns, int ifindex);
 /* Both ends at once, both down. */
 int nl_link_add_veth(struct nl_ns *ns, const struct link_row *row, int peer_ns_fd, struct err *e);
 /* What to change; members that are NULL, 0 or false stay as they are. */

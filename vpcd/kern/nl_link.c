@@ -5,6 +5,7 @@
 #include <linux/veth.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "kern/nl.h"
 #include "kern/nl_wire.h"
 
@@ -83,6 +84,13 @@ int nl_link_get(struct nl_ns *ns, int ifindex, const char *ifname, struct nl_lin
 	if (!ifindex)
 		nla_put_string(msg, IFLA_IFNAME, ifname);
 	return nl_ns_get(ns, msg, link_each, &f, e);
+}
+
+bool nl_link_exists(struct nl_ns *ns, int ifindex)
+{
+	struct ifreq req = { .ifr_ifindex = ifindex };
+
+	return ioctl(nl_ns_fd(ns), SIOCGIFNAME, &req) == 0;
 }
 
 int nl_link_index(struct nl_ns *ns, const char *ifname, struct err *e)

@@ -33,6 +33,7 @@ static inline bool wire_get_addr(struct nlattr *nla, struct addr *ret)
 	return true;
 }
 
+int nl_ns_fd(const struct nl_ns *ns);
 /* Names a socket knows; forgotten whole when a link changes. */
 void nl_ns_remember(struct nl_ns *ns, const char *ifname, int ifindex);
 void nl_ns_forget(struct nl_ns *ns);

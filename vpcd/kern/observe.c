@@ -6,8 +6,8 @@
  * Things of other makers in our namespaces are not seen, and so never touched.
  *
  * A link whose peer is lost is shown without a peer_ns, and nothing that stood on it is shown: it
- * must be made anew, and they with it. A namespace that is ours but not as it should be (file
- * without mount, lo down or unmarked) is shown with the other owner, so that it differs. */
+ * must be made anew, and they with it. A namespace that is ours and wanted but not as it should be (file
+ * without mount, lo down or unmarked) is not shown: adding it mends it and keeps what lives there. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -89,13 +89,13 @@ static int read_inside(struct observation *o, struct seen_ns *ns, struct err *e)
 	int r;
 
 	for (size_t i = 0; i < n; i++)
-		if (sysctl_read(rows[i].sysctl.path, value, sizeof(value)) == 0) {
+		if (sysctl_read(&o->k->sysctls, rows[i].sysctl.path, value, sizeof(value)) == 0) {
 			struct row *row = add(o, ROW_SYSCTL, ns);
 
 			row->sysctl.path = arena_strdup(o->state->arena, rows[i].sysctl.path);
 			row->sysctl.value = arena_strdup(o->state->arena, value);
 		}
-	if (!ns->owned) /* gateways are owned by the lab */
+	if (ns->owned && !nft) /* an instance's own tables are its root's business */
 		return 0;
 	r = nft_compare(o->k->lab, nft ? &nft->nft : NULL, e);
 	if (r > 0) {
@@ -174,7 +174,7 @@ static int read_ns(struct observation *o, struct seen_ns *ns, int fd, struct err
 static int read_name(struct observation *o, const char *name, uint64_t userns, struct err *e)
 {
 	struct seen_ns *ns;
-	struct row *row;
+	size_t n;
 	int fd, r = 1;
 	enum netns_found found = netns_examine(name, o->k->file_text, userns, &fd);
 
@@ -196,14 +196,9 @@ static int read_name(struct observation *o, const char *name, uint64_t userns, s
 		lab_ns_drop(o->k, name);
 		return r;
 	}
-	row = add(o, ROW_NS, ns);
-	row->ns_row.user_owned = ns->owned;
-	if (ns->half || ns->lo_bad) {
-		size_t n;
-		const struct row *want = wanted(o->desired, ROW_NS, name, &n);
-
-		row->ns_row.user_owned = want ? !want->ns_row.user_owned : ns->owned;
-	}
+	/* Adding what is ours and not as it should be mends it; deleting needs the row. */
+	if (!(ns->half || ns->lo_bad) || !wanted(o->desired, ROW_NS, name, &n))
+		add(o, ROW_NS, ns)->ns_row.user_owned = ns->owned;
 	return 0;
 }
 
@@ -365,9 +360,9 @@ static int read_content(struct observation *o, struct err *e)
 			r = nl_addr_dump(in->nl, addr_seen, o, e);
 		if (r == 0)
 			r = nl_route_dump(in->nl, route_seen, o, e);
-		if (r == 0)
+		if (r == 0 && !ns->owned) /* neighbours and rules are the routers' */
 			r = nl_neigh_dump(in->nl, neigh_seen, o, e);
-		if (r == 0 && !ns->owned) /* rules are the routers' */
+		if (r == 0 && !ns->owned)
 			r = nl_rule_dump(in->nl, rule_seen, o, e);
 		if (r < 0)
 			return err_wrap(e, "namespace %s", ns->name);
