@@ -295,7 +295,7 @@ static void emit(struct builder *b, int32_t at, uint32_t inherited, uint32_t por
 
 	if (n->empty)
 		return;
-	if (n->n_ranks && (inherited == RANK_NONE || !holds(n, inherited))) {
+	if (n->n_ranks && !holds(n, inherited)) {
 		inherited = n->rank[0];
 		b->fn(b->ctx, inherited, (uint16_t)port, len);
 	}

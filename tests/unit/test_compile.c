@@ -79,20 +79,26 @@ static void setup_done(struct setup *s)
 }
 
 /* Groups and lists are named by their number. */
+static void resolve_rule(const struct rule *r, struct compile_rule *compiled, struct oracle_rule *naive)
+{
+	unsigned number = r->peer_kind == PEER_PREFIX ? 0 : (unsigned)atoi(r->peer_name);
+
+	if (r->peer_kind == PEER_GROUP) {
+		compiled->group = naive->group = number;
+	} else if (r->peer_kind == PEER_PREFIX_LIST) {
+		compiled->prefixes = naive->list = lists[number];
+		compiled->n_prefixes = naive->n_list = list_len[number];
+	}
+}
+
 static void resolve(struct setup *s, unsigned i, uint32_t order)
 {
 	struct rule *r = &s->rules[i];
-	unsigned number = r->peer_kind == PEER_PREFIX ? 0 : (unsigned)atoi(r->peer_name);
 
 	s->compiled[i] =
 		(struct compile_rule){ .rule = r, .number = NUMBER_BASE + i, .order = order, .place = "f.ini:7" };
 	s->naive[i] = (struct oracle_rule){ .rule = r, .order = order };
-	if (r->peer_kind == PEER_GROUP) {
-		s->compiled[i].group = s->naive[i].group = number;
-	} else if (r->peer_kind == PEER_PREFIX_LIST) {
-		s->compiled[i].prefixes = s->naive[i].list = lists[number];
-		s->compiled[i].n_prefixes = s->naive[i].n_list = list_len[number];
-	}
+	resolve_rule(r, &s->compiled[i], &s->naive[i]);
 }
 
 static void finish(struct setup *s, unsigned n, bool nacl, const struct rule *answers)
@@ -382,17 +388,18 @@ static struct rule random_rule(const struct shape *sh)
 
 static void random_setup(struct setup *s, const struct shape *sh)
 {
-	struct rule answers = { .icmp_type = -1,
-				.icmp_code = -1,
-				.allow = true,
-				.proto = rnd(2) ? 6 : RULE_PROTO_ALL,
-				.peer = pfx(rnd(3) ? "0.0.0.0/0" : "::/0") };
+	static const char *const answers[] = {
+		"all from 0.0.0.0/0",    "all from 0.0.0.0/0",  "tcp from 0.0.0.0/0",  "udp from 0.0.0.0/0",
+		"all from ::/0",         "all from pl:0",       "all from 10.0.0.0/8", "tcp 0-80 from 0.0.0.0/0",
+		"tcp 1-65535 from ::/0", "icmp from 0.0.0.0/0",
+	};
+	struct rule answer = parsed(answers[rnd(ARRAY_SIZE(answers))], RULE_OF_GROUP);
 
 	for (unsigned i = 0; i < LISTS_MAX; i++) {
 		list_len[i] = rnd(LIST_LEN_MAX);
 		for (unsigned k = 0; k < list_len[i]; k++)
 			lists[i][k] = random_prefix(sh);
-		if (list_len[i] && rnd(8) == 0)
+		if (list_len[i] && rnd(i ? 8 : 2) == 0)
 			lists[i][0] = pfx("0.0.0.0/0");
 	}
 	setup_reserve(s, sh->n);
@@ -400,7 +407,8 @@ static void random_setup(struct setup *s, const struct shape *sh)
 		s->rules[i] = random_rule(sh);
 		resolve(s, i, 1 + (i * 7919u) % 100003u); /* orders are not the order of the array */
 	}
-	finish(s, sh->n, sh->nacl, rnd(4) ? &answers : NULL);
+	finish(s, sh->n, sh->nacl, rnd(4) ? &answer : NULL);
+	resolve_rule(&s->other_rule, &s->other_compiled, &s->other_naive);
 }
 
 /* An address at, in or just outside some rule's prefix; a port at, in or just outside its range. */
@@ -578,6 +586,49 @@ static void lists_share_a_class(void **state)
 	world_clear();
 }
 
+/* What says nothing new costs nothing. */
+static void few_rows(void **state)
+{
+	static const struct {
+		const char *texts[3];
+		size_t peers, rules;
+	} cases[] = {
+		/* A narrower prefix whose rule is hidden behind the wider one's is no class. */
+		{ { "tcp from 10.0.0.0/8", "tcp 80 from 10.1.0.0/16", "tcp 81 from 10.1.2.0/24" }, 1, 1 },
+		/* The same rule set twice, side by side. */
+		{ { "tcp 80 from pl:0", NULL, NULL }, 2, 1 },
+		/* One port out of all: two rows, not one for each bit of the port. */
+		{ { "tcp 80 from 0.0.0.0/0", "tcp from 0.0.0.0/0", NULL }, 0, 2 },
+		{ { "tcp 1000-2000 from 0.0.0.0/0", NULL, NULL }, 0, 8 },
+		{ { "all from 0.0.0.0/0", NULL, NULL }, 0, 4 },
+		{ { "all from 0.0.0.0/0", "47 from 0.0.0.0/0", NULL }, 0, 4 },
+		{ { "47 from 0.0.0.0/0", "all from 0.0.0.0/0", NULL }, 0, 5 },
+		{ { "icmp 3 from 0.0.0.0/0", "icmp 3/4 from 0.0.0.0/0", NULL }, 0, 1 },
+	};
+
+	(void)state;
+	lists[0][0] = pfx("10.0.0.0/24");
+	lists[0][1] = pfx("10.0.1.0/24");
+	list_len[0] = 2;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct setup s = { 0 };
+		struct abi_ruleset rs;
+		size_t n = 0, entries;
+
+		setup_reserve(&s, 3);
+		for (; n < 3 && cases[i].texts[n]; n++) {
+			s.rules[n] = parsed(cases[i].texts[n], RULE_OF_GROUP);
+			resolve(&s, (unsigned)n, (uint32_t)n + 1);
+		}
+		finish(&s, (unsigned)n, false, NULL);
+		assert_int_equal(compile(&s, &rs, &entries, NULL), 0);
+		if (entries != cases[i].rules || host_map_count(world.peers) != cases[i].peers)
+			fail_msg("%s: %zu rules, %zu peers", cases[i].texts[0], entries, host_map_count(world.peers));
+		setup_done(&s);
+	}
+	world_clear();
+}
+
 static double elapsed_ms(const struct timespec *from)
 {
 	struct timespec now;
@@ -658,7 +709,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_groups),    cmocka_unit_test(small_nacls), cmocka_unit_test(large_worlds),
 		cmocka_unit_test(names_and_flags), cmocka_unit_test(too_big),     cmocka_unit_test(lists_share_a_class),
-		cmocka_unit_test(performance),
+		cmocka_unit_test(few_rows),        cmocka_unit_test(performance),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
