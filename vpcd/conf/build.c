@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf/build_ctx.h"
+#include "conf/entry.h"
 #include "util/str.h"
 
 enum { SUGGESTIONS_MAX = 50, CANDIDATES_MAX = 2000 };
@@ -38,6 +39,7 @@ int model_build(const struct document *d, const char *lab_name, struct registry 
 	model_index_build(b.m);
 	build_expects(&b);
 	finish(&b);
+	entry_clean_diags(diags);
 	diag_sort(diags);
 	if (diags->errors) {
 		model_free(&b.m);
@@ -125,7 +127,8 @@ uint32_t build_ref(struct build *b, const struct section *s, const struct entry 
 	_cleanup_free_ char *fix = NULL;
 	const char *near;
 
-	if (i != NONE)
+	/* What stands in a section of an unknown kind is there, in a way. */
+	if (i != NONE || keymap_get_str(&b->lost, name) != KEYMAP_NONE)
 		return i;
 	near = nearest_name(b, kind, name);
 	if (near)
@@ -192,7 +195,7 @@ void build_quota(struct build *b, const struct section *s, struct src_loc loc, c
 	if (count <= quota)
 		return;
 	fix = xasprintf("set quotas = %s=%u in [lab], or quotas = off", name, count);
-	section_error(b, s, loc, code, fix, "%u are more than the quota of %u (%s)", count, quota, name);
+	section_error(b, s, loc, code, fix, "the quota %s is %u, and there are %u", name, quota, count);
 }
 
 /* Sections by kind, in file order. schema_check() has reported what is skipped here. */
@@ -203,8 +206,10 @@ static void collect(struct build *b)
 		const struct schema_kind *kind = schema_kind_find(s->kind);
 		struct section_list *l;
 
-		if (!kind)
+		if (!kind) {
+			keymap_put_str(&b->lost, s->name, i);
 			continue;
+		}
 		l = &b->by_kind[kind->kind];
 		if (keymap_put_str(&b->names[kind->kind], s->name, l->n))
 			*VEC_PUSH(l->v, l->n, l->cap) = s;
@@ -232,6 +237,7 @@ static void finish(struct build *b)
 		free(b->by_kind[k].v);
 		keymap_done(&b->names[k]);
 	}
+	keymap_done(&b->lost);
 	free(b->eni_sections);
 }
 

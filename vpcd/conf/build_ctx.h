@@ -20,6 +20,7 @@ struct build {
 	struct model *m;
 	struct arena *a;                      /* the model's */
 	struct section_list by_kind[KIND_MAX]; /* without what is given twice */
+	struct keymap lost;                   /* names of sections of unknown kinds */
 	struct keymap names[KIND_MAX];        /* index in the model; KIND_INTERFACE: ENIs */
 	const struct section **eni_sections;  /* by ENI */
 	uint32_t rule_order;                  /* place of the last group rule */
@@ -28,8 +29,6 @@ struct build {
 };
 
 /* An error or a warning about a section or a line of it; the object's name goes first. */
-#define SECTION_FMT(fmt) "%s%s%s: " fmt
-#define SECTION_ARGS(s) (s)->kind, *(s)->name ? " " : "", (s)->name
 #define section_error(b, s, loc, code, fix, fmt, ...) \
 	diag_add((b)->diags, SEV_ERROR, loc, code, fix, SECTION_FMT(fmt), SECTION_ARGS(s), ##__VA_ARGS__)
 #define section_warning(b, s, loc, code, fix, fmt, ...) \

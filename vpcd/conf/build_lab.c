@@ -117,9 +117,11 @@ static void expect_section(struct build *b, const struct section *s)
 
 		if (value_expect(allow, copy, &x, NULL) < 0)
 			continue;
-		if (flow_parse(b->m, x.flow, &flow, &e) < 0)
-			section_error(b, s, en->loc, e.aws[0] ? e.aws : "InvalidParameterValue", NULL, "%s: %s",
-				      en->key, e.msg);
+		if (flow_parse(b->m, x.flow, &flow, &e) < 0) {
+			if (e.code == -ENOENT && !e.aws[0])
+				snprintf(e.aws, sizeof(e.aws), "InvalidInstanceID.NotFound");
+			schema_add_error(b->diags, s, en, &e, NULL);
+		}
 		if (x.object)
 			expect_object(b, s, en, &x);
 		ex = &b->m->expects[b->m->n_expects++];

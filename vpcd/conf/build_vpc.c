@@ -206,7 +206,7 @@ static void vpc_cidrs(struct build *b, const struct section *s, struct vpc *vpc)
 		if (host_bits)
 			section_warning(b, s, en->loc, "InvalidVpc.Range", "write it like that",
 					"cidr %s has host bits: it means %s", en->value, prefix_format(&p, a));
-		if (!prefix_is_rfc1918(&p) && !prefix_is_rfc6598(&p))
+		if (!why && !prefix_is_rfc1918(&p) && !prefix_is_rfc6598(&p))
 			section_warning(
 				b, s, en->loc, "InvalidVpc.Range",
 				"use a range of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",

@@ -14,6 +14,7 @@ static void section_done(struct section *s);
 static void section_copy(const struct section *from, struct document *to);
 static void merge_entries(const struct section *base, struct section *to);
 static struct section *find(const struct document *d, const char *kind, const char *name);
+static int edit_apply(struct document *d, const struct edit *edit, struct err *e);
 static int edit_create(struct document *d, const struct edit *edit, struct err *e);
 static int edit_set(struct section *s, const struct schema_key *key, const char *text, struct err *e);
 static int edit_unset(struct section *s, const struct schema_key *key, const char *text, struct err *e);
@@ -72,6 +73,15 @@ void document_merge_file(const struct document *base, const struct document *fil
 }
 
 int document_edit(struct document *d, const struct edit *edit, struct err *e)
+{
+	int rc = edit_apply(d, edit, e);
+
+	if (rc < 0 && e)
+		entry_clean_text(e->msg);
+	return rc;
+}
+
+static int edit_apply(struct document *d, const struct edit *edit, struct err *e)
 {
 	const struct schema_kind *kind;
 	const struct schema_key *key = NULL;
@@ -190,6 +200,28 @@ size_t entry_utf8_len(const char *s, size_t left)
 	return n;
 }
 
+void entry_clean_text(char *s)
+{
+	size_t left = strlen(s);
+
+	for (size_t n; left; s += n, left -= n) {
+		n = entry_utf8_len(s, left);
+		if (n == 0) {
+			*s = '?';
+			n = 1;
+		}
+	}
+}
+
+void entry_clean_diags(struct diag_list *diags)
+{
+	for (size_t i = 0; i < diags->n; i++) {
+		entry_clean_text(diags->v[i].message);
+		if (diags->v[i].fix)
+			entry_clean_text(diags->v[i].fix);
+	}
+}
+
 static void entry_done(struct entry *en)
 {
 	free(en->key);
@@ -225,6 +257,7 @@ static void section_copy(const struct section *from, struct document *to)
 	struct section *s = document_add_section(to, from->kind, from->name, from->origin);
 
 	s->loc = loc_in(to, from->loc);
+	s->damaged = from->damaged;
 	for (size_t i = 0; i < from->n; i++)
 		entry_copy(&from->entries[i], s, to);
 }

@@ -16,6 +16,7 @@ struct entry {
 struct section {
 	char *kind, *name;     /* name "" for [expect], [lab] without a name */
 	enum origin origin;
+	bool damaged;          /* a line of it could not be read: a missing key may have stood there */
 	struct src_loc loc;
 	struct entry *entries;
 	size_t n, cap;

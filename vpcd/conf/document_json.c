@@ -37,16 +37,16 @@ char *document_dump(const struct document *d)
 int document_load(const char *json, struct document *ret, struct err *e)
 {
 	json_error_t je;
-	json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &je), *sections, *section;
-	const char *file = NULL;
+	json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &je), *name = NULL, *sections, *section;
+	const char *file;
 	_cleanup_document_ struct document d = { 0 };
 	int version, rc = 0;
 	size_t i;
 
 	if (!root)
 		return err_set(e, -EINVAL, "document: line %d: %s", je.line, je.text);
-	if (json_unpack_ex(root, &je, 0, "{s:i, s?s?, s:o}", "version", &version, "file", &file, "sections",
-			   &sections) < 0)
+	if (json_unpack_ex(root, &je, 0, "{s:i, s?o, s:o}", "version", &version, "file", &name, "sections", &sections) <
+	    0)
 		rc = err_set(e, -EINVAL, "document: %s", je.text);
 	else if (version != DOCUMENT_VERSION)
 		rc = err_set(e, -EINVAL, "document: version %d; this program reads version %d", version,
@@ -54,6 +54,7 @@ int document_load(const char *json, struct document *ret, struct err *e)
 	else if (!json_is_array(sections))
 		rc = err_set(e, -EINVAL, "document: sections is no array");
 	if (rc == 0) {
+		file = json_string_value(name);
 		d.file = file ? xstrdup(file) : NULL;
 		json_array_foreach(sections, i, section)
 		{

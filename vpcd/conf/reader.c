@@ -44,6 +44,7 @@ struct reader {
 static char *feed(char *buf, int size, void *reader);
 static int take(void *reader, const char *section, const char *key, const char *value);
 static bool read_line(struct reader *r, char **ret);
+static void damage(struct reader *r);
 static bool check_bytes(struct reader *r, const char *line, size_t len);
 static bool read_header(struct reader *r, char *line);
 static bool read_entry(struct reader *r, char *line, bool indented);
@@ -70,6 +71,7 @@ int document_parse(const char *text, size_t len, const char *file, struct docume
 		diag_add(diags, SEV_ERROR, (struct src_loc){ .file = d->file }, "InternalError", NULL,
 			 "the INI parser stumbled over its line %d", rc);
 	schema_check(d, diags);
+	entry_clean_diags(diags);
 	return diags->errors > errors ? -EINVAL : 0;
 }
 
@@ -95,7 +97,8 @@ static char *feed(char *buf, int size, void *reader)
 			snprintf(buf, (size_t)size, "[%zu]\n", r->doc->n - 1);
 			return buf;
 		}
-		read_entry(r, line, line[0] == ' ' || line[0] == '\t');
+		if (!read_entry(r, line, line[0] == ' ' || line[0] == '\t'))
+			damage(r);
 	}
 	s = &r->doc->sections[r->doc->n - 1];
 	if (r->value_at == 0)
@@ -156,12 +159,22 @@ static bool read_line(struct reader *r, char **ret)
 		len--;
 	for (blank = 0; blank < len && (line[blank] == ' ' || line[blank] == '\t');)
 		blank++;
-	if (!check_bytes(r, line, len) || blank == len || line[blank] == ';' || line[blank] == '#')
+	if (!check_bytes(r, line, len)) {
+		damage(r);
+		return true;
+	}
+	if (blank == len || line[blank] == ';' || line[blank] == '#')
 		return true;
 	*ret = xmalloc(len + 1);
 	memcpy(*ret, line, len);
 	(*ret)[len] = '\0';
 	return true;
+}
+
+static void damage(struct reader *r)
+{
+	if (r->in_section)
+		r->doc->sections[r->doc->n - 1].damaged = true;
 }
 
 static bool check_bytes(struct reader *r, const char *line, size_t len)
@@ -191,16 +204,16 @@ static bool check_bytes(struct reader *r, const char *line, size_t len)
 
 static bool read_header(struct reader *r, char *line)
 {
-	char *close = strchr(line, ']'), *rest, *p = line + 1, *kind, *name, *more;
+	char *close = strchr(line, ']'), *p = line + 1, *kind, *name, *more;
+	const char *rest;
 	struct section *s;
 
-	if (!close) {
+	if (!close)
 		diag_add(r->diags, SEV_ERROR, r->loc, SYNTAX, "write [KIND NAME]", "the ] of \"%.80s\" is missing",
 			 line);
-		return false;
-	}
-	rest = str_trim(close + 1);
-	*close = '\0';
+	rest = close ? str_trim(close + 1) : "";
+	if (close)
+		*close = '\0';
 	kind = str_word(&p);
 	name = str_word(&p);
 	more = str_word(&p);
@@ -210,11 +223,13 @@ static bool read_header(struct reader *r, char *line)
 			 name ? name : "", more ? " " : "", more ? more : "");
 		return false;
 	}
-	if (*rest && *rest != ';' && *rest != '#')
-		diag_add(r->diags, SEV_ERROR, r->loc, SYNTAX, "put it on a line of its own",
-			 "[%s%s%s]: \"%.80s\" stands behind the header", kind, name ? " " : "", name ? name : "", rest);
 	s = document_add_section(r->doc, kind, name ? name : "", ORIGIN_FILE);
 	s->loc = r->loc;
+	if (*rest && *rest != ';' && *rest != '#') {
+		s->damaged = true;
+		diag_add(r->diags, SEV_ERROR, r->loc, SYNTAX, "put it on a line of its own",
+			 "[%s%s%s]: \"%.80s\" stands behind the header", kind, name ? " " : "", name ? name : "", rest);
+	}
 	return true;
 }
 
@@ -237,8 +252,7 @@ static bool read_entry(struct reader *r, char *line, bool indented)
 		key = str_trim(line);
 		if (entry_key_is_legal(key) && !(indented && !eq)) {
 			diag_add(r->diags, SEV_ERROR, r->loc, SYNTAX, "write KEY = VALUE",
-				 "%s %s: : stands between key and value after \"%.48s\" where = belongs", s->kind,
-				 s->name, key);
+				 SECTION_FMT("\"%.48s\" is followed by : where = belongs"), SECTION_ARGS(s), key);
 			return false;
 		}
 		*colon = ':';
@@ -247,14 +261,14 @@ static bool read_entry(struct reader *r, char *line, bool indented)
 		diag_add(r->diags, SEV_ERROR, r->loc, SYNTAX,
 			 indented ? "a value stands on one line; repeat the key for a further one"
 				  : "write KEY = VALUE",
-			 "%s %s: \"%.80s\" has no =", s->kind, s->name, str_trim(line));
+			 SECTION_FMT("\"%.80s\" has no ="), SECTION_ARGS(s), str_trim(line));
 		return false;
 	}
 	*eq = '\0';
 	key = str_trim(line);
 	if (!entry_key_is_legal(key) || strlen(key) > KEY_BYTES_MAX) {
-		diag_add(r->diags, SEV_ERROR, r->loc, SYNTAX, "write KEY = VALUE", "%s %s: \"%.80s\" is no key",
-			 s->kind, s->name, key);
+		diag_add(r->diags, SEV_ERROR, r->loc, SYNTAX, "write KEY = VALUE", SECTION_FMT("\"%.80s\" is no key"),
+			 SECTION_ARGS(s), key);
 		return false;
 	}
 	value = eq + 1;
@@ -263,7 +277,7 @@ static bool read_entry(struct reader *r, char *line, bool indented)
 	value = str_trim(value);
 	if (!*value) {
 		diag_add(r->diags, SEV_ERROR, r->loc, "MissingParameter", "write KEY = VALUE, or take the line out",
-			 "%s %s: %s has no value", s->kind, s->name, key);
+			 SECTION_FMT("%s has no value"), SECTION_ARGS(s), key);
 		return false;
 	}
 	en = section_add_entry(s, key, "", ORIGIN_FILE);

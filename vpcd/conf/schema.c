@@ -206,6 +206,21 @@ int schema_find(const char *kind, const char *key, const struct schema_kind **re
 	return 0;
 }
 
+void schema_add_error(struct diag_list *diags, const struct section *s, const struct entry *en, struct err *e,
+		      const char *hint)
+{
+	char *fix = NULL;
+
+	for (char *p = e->msg; (p = strstr(p, "; ")); p++)
+		fix = p;
+	if (fix) {
+		*fix = '\0';
+		fix += 2;
+	}
+	diag_add(diags, SEV_ERROR, en->loc, e->aws[0] ? e->aws : "InvalidParameterValue", fix ? fix : hint,
+		 SECTION_FMT("%s: %s"), SECTION_ARGS(s), en->key, e->msg);
+}
+
 char *schema_next_word(char **p)
 {
 	char *s = *p + strspn(*p, " \t,"), *end;
@@ -259,13 +274,13 @@ static void check_section(const struct section *s, const struct schema_kind *kin
 			free(fix);
 			fix = near ? xasprintf("did you mean %s?", near) : NULL;
 			diag_add(diags, SEV_ERROR, en->loc, "UnknownParameter", fix,
-				 "%s %s: there is no key \"%s\" in a %s", s->kind, s->name, en->key, s->kind);
+				 SECTION_FMT("there is no key \"%s\" in a %s"), SECTION_ARGS(s), en->key, s->kind);
 			continue;
 		}
 		row = (size_t)(key - kind->keys);
 		if (first[row] && key->shape == KEY_SCALAR) {
 			diag_add(diags, SEV_ERROR, en->loc, "InvalidTopology.DuplicateKey", "keep one of the two",
-				 "%s %s: %s is given twice, here and on line %u", s->kind, s->name, en->key,
+				 SECTION_FMT("%s is given twice, here and on line %u"), SECTION_ARGS(s), en->key,
 				 first[row]->loc.line);
 			continue;
 		}
@@ -273,12 +288,12 @@ static void check_section(const struct section *s, const struct schema_kind *kin
 		check_value(s, en, key, diags);
 	}
 	for (const struct schema_key *key = kind->keys; key->name; key++) {
-		if (!key->required || first[key - kind->keys])
+		if (!key->required || first[key - kind->keys] || s->damaged)
 			continue;
 		free(fix);
 		fix = xasprintf("add a line %s = … (%s)", key->name, key->help);
-		diag_add(diags, SEV_ERROR, s->loc, "MissingParameter", fix, "%s %s: %s is missing", s->kind, s->name,
-			 key->name);
+		diag_add(diags, SEV_ERROR, s->loc, "MissingParameter", fix, SECTION_FMT("%s is missing"),
+			 SECTION_ARGS(s), key->name);
 	}
 }
 
@@ -331,7 +346,7 @@ static void check_twice(const struct document *d, const struct schema_kind *cons
 		else
 			diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.DuplicateName",
 				 "instances, hosts and NAT gateways share their names; choose another one",
-				 "%s %s: the name is taken by the %s %s", s->kind, s->name, other->kind, where);
+				 SECTION_FMT("the name is taken by the %s %s"), SECTION_ARGS(s), other->kind, where);
 	}
 	for (size_t i = 0; i < d->n; i++)
 		free(keys[i]);
@@ -348,16 +363,14 @@ static void check_value(const struct section *s, const struct entry *en, const s
 
 	if (key->shape != KEY_WORDS) {
 		if (value_check(key->type, key->arg, en->value, &e) < 0)
-			diag_add(diags, SEV_ERROR, en->loc, e.aws, value_hint(key->type), "%s %s: %s: %s", s->kind,
-				 s->name, key->name, e.msg);
+			schema_add_error(diags, s, en, &e, value_hint(key->type));
 		return;
 	}
 	copy = xstrdup(en->value);
 	p = copy;
 	for (char *word; (word = schema_next_word(&p));)
 		if (value_check(key->type, key->arg, word, &e) < 0)
-			diag_add(diags, SEV_ERROR, en->loc, e.aws, value_hint(key->type), "%s %s: %s: %s", s->kind,
-				 s->name, key->name, e.msg);
+			schema_add_error(diags, s, en, &e, value_hint(key->type));
 }
 
 static const char *nearest_kind(const char *name)

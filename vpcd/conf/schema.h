@@ -4,6 +4,10 @@
 #include "conf/document.h"
 #include "conf/value.h"
 
+/* How a section is called in messages: diag_add(…, SECTION_FMT("no %s"), SECTION_ARGS(s), what). */
+#define SECTION_FMT(fmt) "%s%s%s: " fmt
+#define SECTION_ARGS(s) (s)->kind, *(s)->name ? " " : "", (s)->name
+
 enum key_shape {
 	KEY_SCALAR, /* once */
 	KEY_LINES,  /* may be repeated, each line is one value */
@@ -43,6 +47,10 @@ void schema_check(const struct document *d, struct diag_list *diags);
  * NULL for edits without a key. */
 int schema_find(const char *kind, const char *key, const struct schema_kind **ret_kind,
 		const struct schema_key **ret_key, struct err *e);
+
+/* A finding about the value of an entry. "what; how to mend it" in e says both, else hint says how. */
+void schema_add_error(struct diag_list *diags, const struct section *s, const struct entry *en, struct err *e,
+		      const char *hint);
 
 /* Runs over the words of a list value: *p moves on; NULL at the end. *p must be writable. */
 char *schema_next_word(char **p);
