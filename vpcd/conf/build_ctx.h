@@ -18,14 +18,14 @@ struct build {
 	struct registry *reg;
 	struct diag_list *diags;
 	struct model *m;
-	struct arena *a;                      /* the model's */
+	struct arena *a;                       /* the model's */
 	struct section_list by_kind[KIND_MAX]; /* without what is given twice */
-	struct keymap lost;                   /* names of sections of unknown kinds */
-	struct keymap names[KIND_MAX];        /* index in the model; KIND_INTERFACE: ENIs */
-	const struct section **eni_sections;  /* by ENI */
-	uint32_t rule_order;                  /* place of the last group rule */
-	unsigned suggestions;                 /* given so far: each costs a search */
-	bool exhausted[KIND_MAX];             /* said that a kind's numbers ran out */
+	struct keymap lost;                    /* names of sections of unknown kinds */
+	struct keymap names[KIND_MAX];         /* index in the model; KIND_INTERFACE: ENIs */
+	const struct section **eni_sections;   /* by ENI */
+	uint32_t rule_order;                   /* place of the last group rule */
+	unsigned suggestions;                  /* given so far: each costs a search */
+	bool exhausted[KIND_MAX];              /* said that a kind's numbers ran out */
 };
 
 /* An error or a warning about a section or a line of it; the object's name goes first. */
@@ -40,12 +40,11 @@ struct build {
 /* build.c: the entries of a section, references, numbers. */
 const struct entry *entry_first(const struct section *s, const char *key);
 const struct entry *entry_next(const struct section *s, const char *key, const struct entry *after);
-#define for_each_entry(en, s, key) \
-	for (const struct entry *en = entry_first(s, key); en; en = entry_next(s, key, en))
+#define for_each_entry(en, s, key) for (const struct entry *en = entry_first(s, key); en; en = entry_next(s, key, en))
 unsigned entry_count(const struct section *s, const char *key);
 bool entry_bool(const struct section *s, const char *key, bool otherwise);
 #define PLACE_STRLEN 32
-const char *place_text(struct src_loc loc, char buf[PLACE_STRLEN]); /* "line 12" or "an edit" */
+const char *place_text(struct src_loc loc, char buf[PLACE_STRLEN]);  /* "line 12" or "an edit" */
 struct src_loc build_loc(const struct build *b, struct src_loc loc); /* that lives as long as the model */
 /* Index of the thing called name, or NONE with an error at the entry. */
 uint32_t build_ref(struct build *b, const struct section *s, const struct entry *en, const char *name,
@@ -62,12 +61,12 @@ void build_quota(struct build *b, const struct section *s, struct src_loc loc, c
 		 uint32_t quota, const char *name);
 
 /* One noun a file. */
-void build_lab(struct build *b, const char *lab_name);      /* build_lab.c: settings; quotas */
-void build_expects(struct build *b);                        /* build_lab.c; wants the model indexed */
-void build_prefix_lists(struct build *b);                   /* build_vpc.c, and the four below */
+void build_lab(struct build *b, const char *lab_name); /* build_lab.c: settings; quotas */
+void build_expects(struct build *b);                   /* build_lab.c; wants the model indexed */
+void build_prefix_lists(struct build *b);              /* build_vpc.c, and the four below */
 void build_vpcs(struct build *b);
 void build_igws(struct build *b);
-void build_owned(struct build *b);  /* route tables, NACLs and groups, without their lines */
+void build_owned(struct build *b); /* route tables, NACLs and groups, without their lines */
 void build_subnets(struct build *b);
 void build_instances(struct build *b); /* build_instances.c: instances, NAT gateways, hosts, their ENIs */
 void build_addresses(struct build *b); /* addresses.c: private and public addresses of ENIs */

@@ -287,10 +287,13 @@ static void merge_entries(const struct section *base, struct section *to)
 	}
 }
 
+/* A lab has one [lab]: no name will do. */
 static struct section *find(const struct document *d, const char *kind, const char *name)
 {
+	bool any = !*name && strcmp(kind, "lab") == 0;
+
 	for (size_t i = 0; i < d->n; i++)
-		if (strcmp(d->sections[i].kind, kind) == 0 && strcmp(d->sections[i].name, name) == 0)
+		if (strcmp(d->sections[i].kind, kind) == 0 && (any || strcmp(d->sections[i].name, name) == 0))
 			return &d->sections[i];
 	return NULL;
 }

@@ -8,21 +8,21 @@
 #include "util/diag.h"
 
 struct entry {
-	char *key, *value;     /* value trimmed, comment cut, never NULL */
-	char *note;            /* comment text after " ;" on a rule line, or NULL */
+	char *key, *value; /* value trimmed, comment cut, never NULL */
+	char *note;        /* comment text after " ;" on a rule line, or NULL */
 	enum origin origin;
 	struct src_loc loc;
 };
 struct section {
-	char *kind, *name;     /* name "" for [expect], [lab] without a name */
+	char *kind, *name; /* name "" for [expect], [lab] without a name */
 	enum origin origin;
-	bool damaged;          /* a line of it could not be read: a missing key may have stood there */
+	bool damaged; /* a line of it could not be read: a missing key may have stood there */
 	struct src_loc loc;
 	struct entry *entries;
 	size_t n, cap;
 };
 struct document {
-	char *file;            /* owner of the loc.file strings; may be NULL */
+	char *file;               /* owner of the loc.file strings; may be NULL */
 	struct section *sections; /* file order, API sections after */
 	size_t n, cap;
 };
@@ -43,8 +43,8 @@ void document_merge_file(const struct document *base, const struct document *fil
 enum edit_op { EDIT_CREATE, EDIT_DELETE, EDIT_SET, EDIT_UNSET };
 struct edit {
 	enum edit_op op;
-	const char *kind, *name;   /* of the section */
-	const char *key, *value;   /* SET: both; UNSET: value NULL = all values of the key; CREATE, DELETE: NULL */
+	const char *kind, *name; /* of the section */
+	const char *key, *value; /* SET: both; UNSET: value NULL = all values of the key; CREATE, DELETE: NULL */
 };
 /* SET on a repeatable key adds a line, on a scalar or list key (security-groups, listen) replaces the
  * value; "VALUE ; note" as in a file. UNSET finds rules by their meaning, other values by their

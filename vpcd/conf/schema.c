@@ -7,7 +7,7 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { KEYS_MAX = 16 };
+enum { KEYS_MAX = 16, PLACE_LEN = 32 };
 
 #define REQUIRED .required = true
 #define VPC_KEY \
@@ -132,6 +132,7 @@ static void check_name(const struct section *s, const struct schema_kind *kind, 
 static void check_twice(const struct document *d, const struct schema_kind *const *kinds, struct diag_list *diags);
 static void check_value(const struct section *s, const struct entry *en, const struct schema_key *key,
 			struct diag_list *diags);
+static const char *place_of(struct src_loc loc, char buf[PLACE_LEN]);
 static const char *nearest_kind(const char *name);
 static const char *nearest_key(const struct schema_kind *kind, const char *name);
 
@@ -261,6 +262,7 @@ static void check_section(const struct section *s, const struct schema_kind *kin
 {
 	const struct entry *first[KEYS_MAX] = { 0 };
 	_cleanup_free_ char *fix = NULL;
+	char where[PLACE_LEN];
 
 	check_name(s, kind, diags);
 	for (size_t i = 0; i < s->n; i++) {
@@ -280,8 +282,8 @@ static void check_section(const struct section *s, const struct schema_kind *kin
 		row = (size_t)(key - kind->keys);
 		if (first[row] && key->shape == KEY_SCALAR) {
 			diag_add(diags, SEV_ERROR, en->loc, "InvalidTopology.DuplicateKey", "keep one of the two",
-				 SECTION_FMT("%s is given twice, here and on line %u"), SECTION_ARGS(s), en->key,
-				 first[row]->loc.line);
+				 SECTION_FMT("%s is given twice, here and %s"), SECTION_ARGS(s), en->key,
+				 place_of(first[row]->loc, where));
 			continue;
 		}
 		first[row] = en;
@@ -328,7 +330,7 @@ static void check_twice(const struct document *d, const struct schema_kind *cons
 		const struct section *s = &d->sections[i], *other;
 		bool shared = kinds[i] && (kinds[i]->kind == KIND_INSTANCE || kinds[i]->kind == KIND_HOST ||
 					   kinds[i]->kind == KIND_NAT_GATEWAY);
-		char where[40] = "in an edit";
+		char where[PLACE_LEN];
 
 		if (kinds[i] && kinds[i]->kind == KIND_LAB)
 			keys[i] = xstrdup("lab"); /* there is one, whatever its name */
@@ -337,8 +339,7 @@ static void check_twice(const struct document *d, const struct schema_kind *cons
 		if (keymap_put_str(&by_name, keys[i], i))
 			continue;
 		other = &d->sections[keymap_get_str(&by_name, keys[i])];
-		if (other->loc.line)
-			snprintf(where, sizeof(where), "on line %u", other->loc.line);
+		place_of(other->loc, where);
 		if (strcmp(other->kind, s->kind) == 0)
 			diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.DuplicateSection",
 				 "put all keys into one section, or give them different names",
@@ -371,6 +372,15 @@ static void check_value(const struct section *s, const struct entry *en, const s
 	for (char *word; (word = schema_next_word(&p));)
 		if (value_check(key->type, key->arg, word, &e) < 0)
 			schema_add_error(diags, s, en, &e, value_hint(key->type));
+}
+
+static const char *place_of(struct src_loc loc, char buf[PLACE_LEN])
+{
+	if (loc.line)
+		snprintf(buf, PLACE_LEN, "on line %u", loc.line);
+	else
+		snprintf(buf, PLACE_LEN, "in an edit");
+	return buf;
 }
 
 static const char *nearest_kind(const char *name)

@@ -18,7 +18,7 @@ struct schema_key {
 	const char *name; /* NULL ends the table */
 	enum key_shape shape;
 	enum value_type type;
-	const char *arg;  /* words of a choice, kind of a reference */
+	const char *arg; /* words of a choice, kind of a reference */
 	bool required;
 	const char *help; /* one line */
 };

@@ -6,27 +6,27 @@
 #include "model/model.h"
 
 enum value_type {
-	VALUE_BOOL,       /* yes | no */
-	VALUE_CHOICE,     /* one of the words of arg, separated by | */
-	VALUE_COUNT,      /* a number from 1 */
-	VALUE_CLOCK,      /* 60x */
-	VALUE_QUOTA,      /* aws | off | NAME=N|off (a list) */
-	VALUE_REF,        /* the name of a thing of kind arg; resolved in build */
-	VALUE_ZONE,       /* a */
-	VALUE_PREFIX,     /* 10.0.0.0/16 */
-	VALUE_ADDRESS,    /* 10.0.0.10 */
-	VALUE_PUBLIC_IP,  /* auto | ADDRESS | none */
-	VALUE_NAT_IP,     /* auto | ADDRESS */
-	VALUE_ROUTE,      /* PREFIX|pl:NAME via TARGET */
-	VALUE_GROUP_IN,   /* PROTO [PORTS] from PEER | none */
+	VALUE_BOOL,      /* yes | no */
+	VALUE_CHOICE,    /* one of the words of arg, separated by | */
+	VALUE_COUNT,     /* a number from 1 */
+	VALUE_CLOCK,     /* 60x */
+	VALUE_QUOTA,     /* aws | off | NAME=N|off (a list) */
+	VALUE_REF,       /* the name of a thing of kind arg; resolved in build */
+	VALUE_ZONE,      /* a */
+	VALUE_PREFIX,    /* 10.0.0.0/16 */
+	VALUE_ADDRESS,   /* 10.0.0.10 */
+	VALUE_PUBLIC_IP, /* auto | ADDRESS | none */
+	VALUE_NAT_IP,    /* auto | ADDRESS */
+	VALUE_ROUTE,     /* PREFIX|pl:NAME via TARGET */
+	VALUE_GROUP_IN,  /* PROTO [PORTS] from PEER | none */
 	VALUE_GROUP_OUT,
-	VALUE_NACL_IN,    /* NUMBER allow|deny PROTO [PORT] from PREFIX | none */
+	VALUE_NACL_IN, /* NUMBER allow|deny PROTO [PORT] from PREFIX | none */
 	VALUE_NACL_OUT,
-	VALUE_LISTEN,     /* tcp/80 (a list) */
-	VALUE_COMMAND,    /* argv without a shell */
-	VALUE_ALLOW,      /* FLOW */
-	VALUE_DENY,       /* FLOW [at [return:]GATE[@OBJECT]] */
-	VALUE_LATER,      /* a key of design that does nothing yet */
+	VALUE_LISTEN,  /* tcp/80 (a list) */
+	VALUE_COMMAND, /* argv without a shell */
+	VALUE_ALLOW,   /* FLOW */
+	VALUE_DENY,    /* FLOW [at [return:]GATE[@OBJECT]] */
+	VALUE_LATER,   /* a key of the language that does nothing yet */
 	VALUE_TYPE_MAX
 };
 
@@ -37,7 +37,7 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 const char *value_hint(enum value_type type);
 
 struct route_text {
-	struct prefix dst;         /* family 0: prefix_list counts */
+	struct prefix dst; /* family 0: prefix_list counts */
 	char prefix_list[RULE_PEER_NAME_MAX];
 	enum target_kind target;
 	char name[RULE_PEER_NAME_MAX]; /* "" for local */
@@ -48,8 +48,8 @@ struct public_ip_text {
 };
 struct quota_text {
 	enum { QUOTA_ALL_AWS, QUOTA_ALL_OFF, QUOTA_ONE } kind;
-	uint32_t quota;            /* index into quota_rows */
-	uint32_t value;            /* UINT32_MAX = off */
+	uint32_t quota; /* index into quota_rows */
+	uint32_t value; /* UINT32_MAX = off */
 };
 /* One AWS quota: its name in the file, its place in struct quotas, its default. */
 extern const struct quota_row {

@@ -18,11 +18,24 @@ struct model_index;
 enum origin { ORIGIN_FILE, ORIGIN_API, ORIGIN_MANAGED, ORIGIN_IMPLICIT /* AWS made it: main table, default NACL… */ };
 
 enum obj_kind {
-	KIND_LAB, KIND_VPC, KIND_SUBNET, KIND_ROUTE_TABLE, KIND_IGW, KIND_NAT_GATEWAY,
-	KIND_SECURITY_GROUP, KIND_NACL, KIND_PREFIX_LIST, KIND_INSTANCE, KIND_INTERFACE,
-	KIND_HOST, KIND_EXPECT,
+	KIND_LAB,
+	KIND_VPC,
+	KIND_SUBNET,
+	KIND_ROUTE_TABLE,
+	KIND_IGW,
+	KIND_NAT_GATEWAY,
+	KIND_SECURITY_GROUP,
+	KIND_NACL,
+	KIND_PREFIX_LIST,
+	KIND_INSTANCE,
+	KIND_INTERFACE,
+	KIND_HOST,
+	KIND_EXPECT,
 	/* numbered things that are not sections of their own */
-	KIND_RULE, KIND_ROUTE, KIND_PORT, KIND_POLICY,
+	KIND_RULE,
+	KIND_ROUTE,
+	KIND_PORT,
+	KIND_POLICY,
 	KIND_MAX
 };
 /* Section name in the file and in paths: "vpc", "internet-gateway", … */
@@ -34,10 +47,10 @@ const char *obj_kind_name(enum obj_kind k);
  * its name; elsewhere use obj_name_matches(). */
 struct obj {
 	const char *name;
-	const char *id;         /* "vpc-" + 17 hex; semantics 18.2 */
-	uint32_t number;        /* from 1, allocated once a lab and kind; 0 = none */
+	const char *id;  /* "vpc-" + 17 hex; semantics 18.2 */
+	uint32_t number; /* from 1, allocated once a lab and kind; 0 = none */
 	enum origin origin;
-	struct src_loc loc;     /* of the section header */
+	struct src_loc loc; /* of the section header */
 };
 
 /* "default" and "main" also mean "VPC.default" and "VPC.main". */
@@ -50,48 +63,48 @@ static inline bool obj_name_matches(const char *name, const char *wanted)
 
 struct vpc {
 	struct obj obj;
-	struct prefix *cidrs;   /* [0] is the primary one */
+	struct prefix *cidrs; /* [0] is the primary one */
 	uint32_t n_cidrs;
 	uint32_t main_table, default_nacl, default_group; /* indexes, never NONE */
-	uint32_t igw;           /* index or NONE */
-	uint32_t table_number;  /* number of the "local" address space in maps = obj.number */
+	uint32_t igw;                                     /* index or NONE */
+	uint32_t table_number;                            /* number of the "local" address space in maps = obj.number */
 };
 
 struct subnet {
 	struct obj obj;
 	uint32_t vpc;
-	char zone[8];           /* "a" */
+	char zone[8]; /* "a" */
 	struct prefix cidr;
-	uint32_t route_table;   /* index; the main one when the file names none */
+	uint32_t route_table; /* index; the main one when the file names none */
 	uint32_t nacl;
-	bool implicit_table;    /* association with the main table is implicit */
+	bool implicit_table; /* association with the main table is implicit */
 	bool map_public_ip;
 };
 
 enum target_kind { TARGET_LOCAL, TARGET_IGW, TARGET_NAT, TARGET_ENI, TARGET_INSTANCE, TARGET_KIND_MAX };
 struct route {
-	uint32_t number;        /* KIND_ROUTE number */
+	uint32_t number; /* KIND_ROUTE number */
 	struct prefix dst;
-	uint32_t prefix_list;   /* index when the line said pl:NAME (one struct route an entry), else NONE */
+	uint32_t prefix_list; /* index when the line said pl:NAME (one struct route an entry), else NONE */
 	enum target_kind target;
-	uint32_t target_index;  /* igw, nat gateway, eni (TARGET_ENI, TARGET_INSTANCE: index into enis) */
-	bool blackhole;         /* target gone or unusable: the route stays, packets die */
-	enum origin origin;     /* IMPLICIT for local */
+	uint32_t target_index; /* igw, nat gateway, eni (TARGET_ENI, TARGET_INSTANCE: index into enis) */
+	bool blackhole;        /* target gone or unusable: the route stays, packets die */
+	enum origin origin;    /* IMPLICIT for local */
 	struct src_loc loc;
 };
 struct route_table {
 	struct obj obj;
 	uint32_t vpc;
 	bool is_main;
-	struct route *routes;   /* ordered by prefix */
+	struct route *routes; /* ordered by prefix */
 	uint32_t n_routes;
 };
 
 struct igw {
 	struct obj obj;
 	uint32_t vpc;
-	uint32_t port;          /* number of the router end of its link */
-	uint32_t inet_port;     /* number of the internet's end */
+	uint32_t port;      /* number of the router end of its link */
+	uint32_t inet_port; /* number of the internet's end */
 };
 
 struct prefix_list {
@@ -103,11 +116,11 @@ struct prefix_list {
 /* A rule where it stands. number is stable for the same owner, direction and text. */
 struct model_rule {
 	struct rule rule;
-	uint32_t number;        /* KIND_RULE number */
-	uint32_t order;         /* from 1: rank by rule number in its NACL; place among all group rules of the file */
-	uint32_t peer_index;    /* PEER_GROUP: security group; PEER_PREFIX_LIST: prefix list; else NONE */
+	uint32_t number;     /* KIND_RULE number */
+	uint32_t order;      /* from 1: rank by rule number in its NACL; place among all group rules of the file */
+	uint32_t peer_index; /* PEER_GROUP: security group; PEER_PREFIX_LIST: prefix list; else NONE */
 	enum origin origin;
-	struct src_loc loc;     /* line 0 for implicit rules */
+	struct src_loc loc; /* line 0 for implicit rules */
 };
 struct rule_list {
 	struct model_rule *v;
@@ -129,38 +142,38 @@ struct nacl {
 
 enum eni_owner { ENI_OF_INSTANCE, ENI_OF_NAT_GATEWAY };
 struct eni_addr {
-	struct addr addr;        /* private */
-	struct addr public_ip;   /* all zero = none */
+	struct addr addr;                 /* private */
+	struct addr public_ip;            /* all zero = none */
 	bool automatic, public_automatic; /* given by us, kept for a running lab */
 };
 struct eni {
-	struct obj obj;          /* name: the instance's, NAT gateway's or interface's; number: KIND_PORT */
+	struct obj obj; /* name: the instance's, NAT gateway's or interface's; number: KIND_PORT */
 	enum eni_owner owner;
-	uint32_t owner_index;    /* instance (NONE for an unattached interface) or NAT gateway */
-	uint32_t device_index;   /* ethN inside the instance */
+	uint32_t owner_index;  /* instance (NONE for an unattached interface) or NAT gateway */
+	uint32_t device_index; /* ethN inside the instance */
 	uint32_t subnet;
-	struct eni_addr *addrs;  /* [0] is the primary one */
+	struct eni_addr *addrs; /* [0] is the primary one */
 	uint32_t n_addrs;
-	uint32_t *groups;        /* indexes, ascending; none for a NAT gateway */
+	uint32_t *groups; /* indexes, ascending; none for a NAT gateway */
 	uint32_t n_groups;
-	uint32_t policy;         /* KIND_POLICY number of its set of groups; 0 = no groups */
+	uint32_t policy; /* KIND_POLICY number of its set of groups; 0 = no groups */
 	bool source_dest_check;
 };
 
 struct listen_spec {
-	uint8_t proto;           /* 6 or 17 */
-	uint16_t port;           /* host order */
+	uint8_t proto; /* 6 or 17 */
+	uint16_t port; /* host order */
 };
-struct workload {                /* what runs inside */
+struct workload { /* what runs inside */
 	struct listen_spec *listen;
 	uint32_t n_listen;
-	const char **run;        /* each one command line, argv split by blanks and quotes, no shell */
+	const char **run; /* each one command line, argv split by blanks and quotes, no shell */
 	uint32_t n_run;
 };
 
 struct instance {
 	struct obj obj;
-	uint32_t *enis;          /* [0] is the primary one (device index 0) */
+	uint32_t *enis; /* [0] is the primary one (device index 0) */
 	uint32_t n_enis;
 	struct workload work;
 };
@@ -172,17 +185,17 @@ struct nat_gateway {
 struct host {
 	struct obj obj;
 	struct addr addr;
-	uint32_t port;           /* number of the internet's end of its link */
+	uint32_t port; /* number of the internet's end of its link */
 	struct workload work;
 };
 
 /* One expect line. */
 struct expect {
 	bool allow;
-	const char *flow;        /* text of FLOW, as written */
-	const char *at_leg;      /* "forward", "return" or NULL */
-	const char *at_gate;     /* gate name or NULL */
-	const char *at_object;   /* object name or NULL */
+	const char *flow;      /* text of FLOW, as written */
+	const char *at_leg;    /* "forward", "return" or NULL */
+	const char *at_gate;   /* gate name or NULL */
+	const char *at_object; /* object name or NULL */
 	struct src_loc loc;
 };
 
@@ -190,22 +203,24 @@ enum datapath_mode { DATAPATH_AUTO, DATAPATH_FAST, DATAPATH_KERNEL };
 
 /* AWS quotas as settings; UINT32_MAX = off. Defaults: semantics 1.5. */
 struct quotas {
-	uint32_t vpcs, subnets_per_vpc, cidrs_per_vpc, igws, nat_gateways_per_zone, nacls_per_vpc,
-		rules_per_nacl, route_tables_per_vpc, routes_per_table, groups, rules_per_group,
-		groups_per_eni, prefix_list_entries, addresses_per_eni;
+	uint32_t vpcs, subnets_per_vpc, cidrs_per_vpc, igws, nat_gateways_per_zone, nacls_per_vpc, rules_per_nacl,
+		route_tables_per_vpc, routes_per_table, groups, rules_per_group, groups_per_eni, prefix_list_entries,
+		addresses_per_eni;
 };
 
 struct model {
 	struct arena *arena;
 	struct model_index *index; /* the hashes behind the lookups below */
-	const char *name;        /* of the lab */
-	const char *file;        /* as given, for messages; may be NULL */
+	const char *name;          /* of the lab */
+	const char *file;          /* as given, for messages; may be NULL */
 	enum datapath_mode datapath;
 	struct quotas quotas;
 	uint32_t conntrack_entries; /* per ENI */
-	uint32_t clock;          /* time runs this many times faster; 1 */
+	uint32_t clock;             /* time runs this many times faster; 1 */
 
-#define MODEL_ARRAY(type, name) struct type *name; uint32_t n_##name
+#define MODEL_ARRAY(type, name) \
+	struct type *name; \
+	uint32_t n_##name
 	MODEL_ARRAY(vpc, vpcs);
 	MODEL_ARRAY(subnet, subnets);
 	MODEL_ARRAY(route_table, route_tables);
@@ -231,7 +246,7 @@ void model_free(struct model **m);
 uint32_t model_find_vpc(const struct model *m, const char *name);
 uint32_t model_find_subnet(const struct model *m, const char *name);
 uint32_t model_find_instance(const struct model *m, const char *name);
-uint32_t model_find_eni(const struct model *m, const char *name);   /* instance, interface or NAT gateway name */
+uint32_t model_find_eni(const struct model *m, const char *name); /* instance, interface or NAT gateway name */
 uint32_t model_find_host(const struct model *m, const char *name);
 uint32_t model_find_security_group(const struct model *m, const char *name, uint32_t vpc); /* vpc NONE: any */
 /* Who owns a private address in a VPC; which ENI address holds a public one; NONE. *addr_index may be NULL. */
@@ -240,7 +255,7 @@ uint32_t model_eni_by_public(const struct model *m, const struct addr *a, uint32
 uint32_t model_host_by_addr(const struct model *m, const struct addr *a);
 /* Where rule or route NUMBER stands, for words: false when unknown. owner_kind/name say whose it is. */
 struct rule_place {
-	enum obj_kind owner_kind;    /* KIND_SECURITY_GROUP, KIND_NACL, KIND_ROUTE_TABLE */
+	enum obj_kind owner_kind; /* KIND_SECURITY_GROUP, KIND_NACL, KIND_ROUTE_TABLE */
 	const char *owner;
 	struct src_loc loc;
 	const struct model_rule *rule; /* NULL for routes and for the implicit * */
