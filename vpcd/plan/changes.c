@@ -1,0 +1,148 @@
+/* changes.c: what a person is told about a new model: one line an object. Pure.
+ * Objects are matched by kind and name; what AWS makes by itself (main table, default groups) comes
+ * and goes with its VPC and has no line of its own. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "model/keymap.h"
+#include "plan/changes_ctx.h"
+#include "util/mem.h"
+
+static void compare_kind(const struct kind_view *v, const struct model *was, const struct model *now,
+			 struct change_list *ret);
+static void index_kind(const struct kind_view *v, const struct model *m, struct keymap *ret);
+static bool is_shown(const struct kind_view *v, const struct model *m, const struct obj *o);
+static void compare_lab(const struct model *was, const struct model *now, struct change_list *ret);
+
+void changes_of(const struct model *was, const struct model *now, const struct plan *plan, struct change_list *ret)
+{
+	*ret = (struct change_list){ .arena = arena_new() };
+	if (was && now)
+		compare_lab(was, now, ret);
+	for (size_t i = 0; i < n_kind_views; i++)
+		compare_kind(&kind_views[i], was, now, ret);
+	if (now && plan)
+		changes_repair(was, now, plan, ret);
+}
+
+void change_list_done(struct change_list *l)
+{
+	arena_free(&l->arena);
+	free(l->v);
+	*l = (struct change_list){ 0 };
+}
+
+const char *change_op_name(enum change_op op)
+{
+	static const char *const names[] = { "create", "update", "delete", "repair" };
+
+	return (size_t)op < ARRAY_SIZE(names) ? names[op] : "?";
+}
+
+struct change *change_add(struct change_list *l, enum change_op op, const char *kind, const char *name)
+{
+	struct change *c = VEC_PUSH(l->v, l->n, l->cap);
+
+	c->op = op;
+	c->kind = kind;
+	c->name = arena_strdup(l->arena, name);
+	c->why = "";
+	return c;
+}
+
+void note(struct notes *n, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (n->n++ >= NOTES_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	strbuf_addf(&n->text, "%s%s", n->n > 1 ? "; " : "", text);
+}
+
+const char *notes_take(struct notes *n, struct arena *arena)
+{
+	const char *s;
+
+	if (n->n > NOTES_MAX)
+		strbuf_addf(&n->text, "; and %u more", n->n - NOTES_MAX);
+	s = arena_strdup(arena, n->text.s ? n->text.s : "");
+	strbuf_done(&n->text);
+	n->n = 0;
+	return s;
+}
+
+/* Creations and updates in the order of the new model, then deletions in that of the old one. */
+static void compare_kind(const struct kind_view *v, const struct model *was, const struct model *now,
+			 struct change_list *ret)
+{
+	struct keymap in_was = { 0 }, in_now = { 0 };
+	const char *kind = obj_kind_name(v->kind);
+
+	index_kind(v, was, &in_was);
+	index_kind(v, now, &in_now);
+	for (uint32_t i = 0; now && i < kind_view_count(v, now); i++) {
+		const struct obj *o = kind_view_get(v, now, i);
+		uint32_t before = keymap_index(&in_was, o->name);
+		struct notes n = { 0 };
+
+		if (!is_shown(v, now, o))
+			continue;
+		if (before == NONE) {
+			if (o->origin == ORIGIN_IMPLICIT)
+				continue;
+			v->describe(&n, now, o);
+			change_add(ret, CHANGE_CREATE, kind, o->name)->why = notes_take(&n, ret->arena);
+			continue;
+		}
+		v->compare(&n, was, kind_view_get(v, was, before), now, o);
+		if (n.n)
+			change_add(ret, CHANGE_UPDATE, kind, o->name)->why = notes_take(&n, ret->arena);
+	}
+	for (uint32_t i = 0; was && i < kind_view_count(v, was); i++) {
+		const struct obj *o = kind_view_get(v, was, i);
+		struct notes n = { 0 };
+
+		if (o->origin == ORIGIN_IMPLICIT || !is_shown(v, was, o) || keymap_index(&in_now, o->name) != NONE)
+			continue;
+		note(&n, "%s", now ? "no longer asked for" : "the lab goes");
+		change_add(ret, CHANGE_DELETE, kind, o->name)->why = notes_take(&n, ret->arena);
+	}
+	keymap_done(&in_was);
+	keymap_done(&in_now);
+}
+
+static void index_kind(const struct kind_view *v, const struct model *m, struct keymap *ret)
+{
+	for (uint32_t i = 0; m && i < kind_view_count(v, m); i++) {
+		const struct obj *o = kind_view_get(v, m, i);
+
+		if (is_shown(v, m, o))
+			keymap_put_str(ret, o->name, i);
+	}
+}
+
+static bool is_shown(const struct kind_view *v, const struct model *m, const struct obj *o)
+{
+	return !v->is_shown || v->is_shown(m, o);
+}
+
+static void compare_lab(const struct model *was, const struct model *now, struct change_list *ret)
+{
+	static const char *const paths[] = { "auto", "fast", "kernel" };
+	struct notes n = { 0 };
+
+	if (was->datapath != now->datapath)
+		note(&n, "datapath %s -> %s", paths[was->datapath], paths[now->datapath]);
+	if (was->conntrack_entries != now->conntrack_entries)
+		note(&n, "conntrack-entries %u -> %u", was->conntrack_entries, now->conntrack_entries);
+	if (was->clock != now->clock)
+		note(&n, "clock %ux -> %ux", was->clock, now->clock);
+	if (memcmp(&was->quotas, &now->quotas, sizeof(was->quotas)) != 0)
+		note(&n, "quotas changed");
+	if (n.n)
+		change_add(ret, CHANGE_UPDATE, obj_kind_name(KIND_LAB), now->name)->why = notes_take(&n, ret->arena);
+}
