@@ -5,7 +5,7 @@
  * pointwise minimum of ranks, taken ahead of time:
  *
  *   peer -> class      Each distinct prefix narrower than everything is a node of a tree (parent =
- *                      the next wider prefix that holds it). A node's flat answer (struct flat) is
+ *                      the next wider prefix that holds it). A node's answer (struct answer) is
  *                      the minimum of its own rules and its parent's, so the most specific prefix
  *                      speaks for all that contain it. Nodes with equal answers share a class: a
  *                      prefix list of 1,000 entries is one class.
@@ -30,12 +30,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "filters/flat.h"
+#include "filters/answer.h"
 #include "util/mem.h"
 
-enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58 };
-enum core { CORE_TCP, CORE_UDP, CORE_ICMP, CORE_MAX };
-enum { F4, F6, F_MAX };   /* families as indexes */
 enum { DEPTH_MAX = 130 }; /* one prefix of each length, and the root */
 
 #define ENTRIES_PER_PEER_OR_RANGE 16 /* design 5, the bound of table entries */
@@ -45,12 +42,6 @@ enum { DEPTH_MAX = 130 }; /* one prefix of each length, and the root */
 #define CLASSES_MIN 64
 #define V4_MAPPED_BITS 96
 
-/* What a set of rules answers: the deciding rank for each protocol and port. */
-struct flat {
-	struct segs core[CORE_MAX];
-	uint32_t *named; /* by index into named_protos[family]; complete */
-	uint32_t other;  /* every protocol that has no answer of its own */
-};
 struct pair { /* one rule at one prefix */
 	struct prefix prefix;
 	uint32_t rank;
@@ -77,9 +68,8 @@ struct compiler {
 	size_t n_nodes, cap_nodes;
 	struct group_ref *refs; /* by group, then rank */
 	size_t n_refs, cap_refs;
-	uint8_t named[F_MAX][256];
-	unsigned n_named[F_MAX];
-	struct flat any[F_MAX];
+	struct answer_space space;
+	struct answer any[F_MAX];
 	bool untracked[F_MAX][CORE_MAX]; /* the other direction lets all answers out */
 	bool split;
 
@@ -94,11 +84,9 @@ struct compiler {
 	/* of the table being written */
 	struct abi_rule_key key;
 	struct segs coloured;
-	struct flat scratch[F_MAX];
-	struct flat *path; /* [DEPTH_MAX]: from the root of the tree to the node at hand */
+	struct answer scratch[F_MAX];
+	struct answer *path; /* [DEPTH_MAX]: from the root of the tree to the node at hand */
 	uint32_t path_class[DEPTH_MAX];
-	struct seg *painted;
-	size_t cap_painted;
 	uint32_t *ranks; /* of one node or group set */
 	size_t n_ranks, cap_ranks;
 };
@@ -112,7 +100,6 @@ static int u32_cmp(const void *a, const void *b);
 static void collect_peers(struct compiler *c);
 static void add_pair(struct compiler *c, const struct prefix *p, uint32_t rank);
 static void build_nodes(struct compiler *c);
-static void collect_protos(struct compiler *c);
 static void judge_tracking(struct compiler *c);
 static bool admits_all_answers(const struct compile_rule *r, int family, uint16_t proto);
 static void set_limit(struct compiler *c, size_t n_member_sets);
@@ -125,31 +112,22 @@ static void write_prefixes(struct compiler *c);
 static bool prefix_of_v6_holds_v4(const struct prefix *p);
 static void write_peer(struct compiler *c, const struct addr *addr, unsigned len, uint32_t class);
 static void write_members(struct compiler *c, const struct compile_members *members, uint32_t n);
-static uint32_t write_class(struct compiler *c, const struct flat *flats, int first_family, int last_family);
-static void write_table(struct compiler *c, const struct flat *f, int family);
+static uint32_t write_class(struct compiler *c, const struct answer *answers, int first_family, int last_family);
+static void write_table(struct compiler *c, const struct answer *f, int family);
 static void write_row(void *ctx, uint32_t colour, uint16_t port, unsigned len);
 static bool over(const struct compiler *c);
 static bool given_up(const struct compiler *c);
-static void flat_reset(const struct compiler *c, struct flat *f);
-static void flat_done(struct flat *f);
-static void flat_of_ranks(struct compiler *c, int family, struct flat *ret);
-static size_t rule_segs(const struct rule *r, uint32_t rank, struct seg *ret);
-static void flat_min(const struct compiler *c, int family, struct flat *ret, const struct flat *a,
-		     const struct flat *b);
-static uint64_t mix(uint64_t h, uint64_t w);
-static void hash_add(uint64_t h[2], const void *p, size_t n);
-static void hash_class(const struct compiler *c, uint64_t h[2], const struct flat *flats, int first, int last);
+static void hash_class(const struct compiler *c, uint64_t h[2], const struct answer *answers, int first, int last);
 static struct class_id *class_slot(struct compiler *c, const uint64_t hash[2]);
 static void name_tables(struct compiler *c, size_t first_row, struct abi_ruleset *rs);
 static int too_big(const struct compiler *c, struct err *e);
-static uint8_t core_proto(int family, enum core core);
 static int family_of(const struct prefix *p);
 
 int ruleset_compile(const struct compile_ruleset *in, const struct compile_members *members, uint32_t n_members,
 		    struct map_rows *rows, struct abi_ruleset *ret, struct err *e)
 {
-	struct compiler c __attribute__((
-		cleanup(compiler_done))) = { .in = in, .rows = rows, .path = xcalloc(DEPTH_MAX, sizeof(struct flat)) };
+	struct compiler c __attribute__((cleanup(
+		compiler_done))) = { .in = in, .rows = rows, .path = xcalloc(DEPTH_MAX, sizeof(struct answer)) };
 	size_t first_row = rows->n, first_byte = rows->n_bytes;
 	struct abi_ruleset rs = { .star = in->star };
 	int r = rank_rules(&c, e);
@@ -157,7 +135,7 @@ int ruleset_compile(const struct compile_ruleset *in, const struct compile_membe
 	if (r < 0)
 		return r;
 	collect_peers(&c);
-	collect_protos(&c);
+	answer_space_init(&c.space, c.ranked, in->n_rules);
 	build_nodes(&c);
 	judge_tracking(&c);
 	set_limit(&c, count_member_sets(&c, members, n_members));
@@ -190,15 +168,15 @@ static void compiler_done(struct compiler *c)
 	free(c->refs);
 	free(c->classes);
 	free(c->cost);
-	free(c->painted);
+	answer_space_done(&c->space);
 	free(c->ranks);
 	segs_done(&c->coloured);
 	for (unsigned i = 0; i < DEPTH_MAX; i++)
-		flat_done(&c->path[i]);
+		answer_done(&c->path[i]);
 	free(c->path);
 	for (int i = 0; i < F_MAX; i++) {
-		flat_done(&c->any[i]);
-		flat_done(&c->scratch[i]);
+		answer_done(&c->any[i]);
+		answer_done(&c->scratch[i]);
 	}
 }
 
@@ -302,7 +280,7 @@ static void build_nodes(struct compiler *c)
 
 	c->n_ranks = 0;
 	for (int f = 0; f < F_MAX; f++)
-		flat_of_ranks(c, f, &c->any[f]); /* of no rule */
+		answer_of_ranks(&c->space, f, c->ranks, c->n_ranks, &c->any[f]); /* of no rule */
 	for (size_t i = 0, end; i < c->n_pairs; i = end) {
 		const struct prefix *p = &c->pairs[i].prefix;
 		struct node *n;
@@ -311,7 +289,7 @@ static void build_nodes(struct compiler *c)
 			end++;
 		if (p->len == 0) {
 			pair_ranks(c, (uint32_t)i, (uint32_t)(end - i));
-			flat_of_ranks(c, family_of(p), &c->any[family_of(p)]);
+			answer_of_ranks(&c->space, family_of(p), c->ranks, c->n_ranks, &c->any[family_of(p)]);
 			continue;
 		}
 		while (depth && !prefix_covers(&c->nodes[path[depth - 1]].prefix, p))
@@ -321,20 +299,6 @@ static void build_nodes(struct compiler *c)
 		*n = (struct node){ .prefix = *p, .first = (uint32_t)i, .n = (uint32_t)(end - i), .depth = depth++ };
 		assert(depth < DEPTH_MAX);
 	}
-}
-
-/* Every protocol but TCP, UDP and the family's own ICMP that some rule names. */
-static void collect_protos(struct compiler *c)
-{
-	bool named[256] = { false };
-
-	for (uint32_t i = 0; i < c->in->n_rules; i++)
-		if (c->ranked[i]->rule->proto != RULE_PROTO_ALL)
-			named[c->ranked[i]->rule->proto] = true;
-	for (int f = 0; f < F_MAX; f++)
-		for (unsigned p = 0; p < 256; p++)
-			if (named[p] && p != PROTO_TCP && p != PROTO_UDP && p != core_proto(f, CORE_ICMP))
-				c->named[f][c->n_named[f]++] = (uint8_t)p;
 }
 
 static void judge_tracking(struct compiler *c)
@@ -457,31 +421,31 @@ static void write_tables(struct compiler *c, const struct compile_members *membe
 		write_members(c, members, n_members);
 }
 
-/* In tree order, with the flat answers of the way down from the root at hand. */
+/* In tree order, with the answers of the way down from the root at hand. */
 static void write_prefixes(struct compiler *c)
 {
 	bool holds_v4 = false;
 
 	for (size_t i = 0; i < c->n_nodes && !given_up(c); i++) {
 		struct node *n = &c->nodes[i];
-		struct flat *mine = &c->path[n->depth], *class = mine, flats[F_MAX];
+		struct answer *mine = &c->path[n->depth], *class = mine, answers[F_MAX];
 		int f = family_of(&n->prefix);
 		uint32_t inherited = ABI_CLASS_ANY;
 
 		pair_ranks(c, n->first, n->n);
 		if (n->depth == 0) {
-			flat_of_ranks(c, f, mine);
+			answer_of_ranks(&c->space, f, c->ranks, c->n_ranks, mine);
 		} else {
-			flat_of_ranks(c, f, &c->scratch[0]);
-			flat_min(c, f, mine, &c->path[n->depth - 1], &c->scratch[0]);
+			answer_of_ranks(&c->space, f, c->ranks, c->n_ranks, &c->scratch[0]);
+			answer_min(&c->space, f, mine, &c->path[n->depth - 1], &c->scratch[0]);
 			inherited = c->path_class[n->depth - 1];
 		}
 		if (!c->split) {
 			class = &c->scratch[1];
-			flat_min(c, f, class, mine, &c->any[f]);
+			answer_min(&c->space, f, class, mine, &c->any[f]);
 		}
-		flats[f] = *class;
-		c->path_class[n->depth] = write_class(c, flats, f, f);
+		answers[f] = *class;
+		c->path_class[n->depth] = write_class(c, answers, f, f);
 		/* Rules that change nothing here need no row: the wider prefix answers. */
 		if (c->path_class[n->depth] == inherited)
 			continue;
@@ -523,30 +487,30 @@ static void write_members(struct compiler *c, const struct compile_members *memb
 		if (!member_ranks(c, &members[i]))
 			continue;
 		for (int f = 0; f < F_MAX; f++)
-			flat_of_ranks(c, f, &c->scratch[f]);
+			answer_of_ranks(&c->space, f, c->ranks, c->n_ranks, &c->scratch[f]);
 		class = write_class(c, c->scratch, F4, F6);
 		map_rows_add(c->rows, ABI_MAP_MEMBERS, &key, &class);
 	}
 }
 
-/* The class that answers as flats say; written when no class before it does. */
-static uint32_t write_class(struct compiler *c, const struct flat *flats, int first_family, int last_family)
+/* The class that answers as answers say; written when no class before it does. */
+static uint32_t write_class(struct compiler *c, const struct answer *answers, int first_family, int last_family)
 {
 	struct class_id *slot;
 	uint64_t hash[2];
 
-	hash_class(c, hash, flats, first_family, last_family);
+	hash_class(c, hash, answers, first_family, last_family);
 	slot = class_slot(c, hash);
 	if (slot->class)
 		return slot->class;
 	slot->class = c->n_classes++;
 	c->key.class = slot->class;
 	for (int f = first_family; f <= last_family; f++)
-		write_table(c, &flats[f], f);
+		write_table(c, &answers[f], f);
 	return c->key.class;
 }
 
-static void write_table(struct compiler *c, const struct flat *f, int family)
+static void write_table(struct compiler *c, const struct answer *f, int family)
 {
 	c->key.family = family == F4 ? FAMILY_V4 : FAMILY_V6;
 	for (enum core core = 0; core < CORE_MAX; core++) {
@@ -556,8 +520,8 @@ static void write_table(struct compiler *c, const struct flat *f, int family)
 		segs_colour(&c->coloured, &f->core[core], everything);
 		segs_prefixes(&c->coloured, write_row, c);
 	}
-	for (unsigned i = 0; i < c->n_named[family]; i++) {
-		c->key.proto = c->named[family][i];
+	for (unsigned i = 0; i < c->space.n_named[family]; i++) {
+		c->key.proto = c->space.named[family][i];
 		if (f->named[i] != f->other)
 			write_row(c, f->named[i] * 2, 0, 0);
 	}
@@ -597,118 +561,17 @@ static bool given_up(const struct compiler *c)
 	return c->entries > (c->split ? c->limit * COUNT_ON : c->limit);
 }
 
-/* ---- flat answers ---- */
-
-static void flat_reset(const struct compiler *c, struct flat *f)
-{
-	if (!f->named)
-		f->named = xcalloc(c->n_named[F4] + c->n_named[F6], sizeof(*f->named));
-}
-
-static void flat_done(struct flat *f)
-{
-	for (enum core core = 0; core < CORE_MAX; core++)
-		segs_done(&f->core[core]);
-	free(f->named);
-}
-
-/* Of the rules in c->ranks, as if they were all there is. */
-static void flat_of_ranks(struct compiler *c, int family, struct flat *ret)
-{
-	flat_reset(c, ret);
-	for (enum core core = 0; core < CORE_MAX; core++) {
-		uint16_t proto = core_proto(family, core);
-		size_t n = 0;
-
-		for (size_t i = 0; i < c->n_ranks; i++) {
-			const struct rule *r = c->ranked[c->ranks[i]]->rule;
-
-			if (r->proto != RULE_PROTO_ALL && r->proto != proto)
-				continue;
-			vec_reserve((void **)&c->painted, &c->cap_painted, n + RULE_PORT_RANGES_MAX,
-				    sizeof(*c->painted));
-			n += rule_segs(r, c->ranks[i], &c->painted[n]);
-		}
-		segs_paint(&ret->core[core], c->painted, n);
-	}
-	ret->other = RANK_NONE;
-	for (size_t i = 0; i < c->n_ranks && ret->other == RANK_NONE; i++)
-		if (c->ranked[c->ranks[i]]->rule->proto == RULE_PROTO_ALL)
-			ret->other = c->ranks[i];
-	for (unsigned k = 0; k < c->n_named[family]; k++) {
-		ret->named[k] = ret->other;
-		for (size_t i = 0; i < c->n_ranks && c->ranks[i] < ret->named[k]; i++)
-			if (c->ranked[c->ranks[i]]->rule->proto == c->named[family][k])
-				ret->named[k] = c->ranks[i];
-	}
-}
-
-/* Where a rule matches in the port space of its own protocol: ports, or type << 8 | code. */
-static size_t rule_segs(const struct rule *r, uint32_t rank, struct seg *ret)
-{
-	unsigned first, last;
-
-	if ((r->proto == PROTO_TCP || r->proto == PROTO_UDP) && r->n_ports) {
-		for (unsigned i = 0; i < r->n_ports; i++)
-			ret[i] = (struct seg){ rank, r->ports[i].lo, r->ports[i].hi };
-		return r->n_ports;
-	}
-	if ((r->proto == PROTO_ICMP || r->proto == PROTO_ICMP6) && r->icmp_type >= 0) {
-		first = (unsigned)r->icmp_type << 8 | (r->icmp_code < 0 ? 0 : (unsigned)r->icmp_code);
-		last = (unsigned)r->icmp_type << 8 | (r->icmp_code < 0 ? UINT8_MAX : (unsigned)r->icmp_code);
-		ret[0] = (struct seg){ rank, (uint16_t)first, (uint16_t)last };
-		return 1;
-	}
-	ret[0] = (struct seg){ rank, 0, UINT16_MAX };
-	return 1;
-}
-
-static void flat_min(const struct compiler *c, int family, struct flat *ret, const struct flat *a, const struct flat *b)
-{
-	flat_reset(c, ret);
-	for (enum core core = 0; core < CORE_MAX; core++)
-		segs_min(&ret->core[core], &a->core[core], &b->core[core]);
-	for (unsigned i = 0; i < c->n_named[family]; i++)
-		ret->named[i] = a->named[i] < b->named[i] ? a->named[i] : b->named[i];
-	ret->other = a->other < b->other ? a->other : b->other;
-}
-
 /* ---- names by content ---- */
 
-static uint64_t mix(uint64_t h, uint64_t w)
-{
-	h = (h ^ w) * UINT64_C(0x9fb21c651e98df25);
-	return h ^ h >> 28 ^ h >> 47;
-}
-
-static void hash_add(uint64_t h[2], const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	h[0] = mix(h[0], n);
-	for (size_t k; n; b += k, n -= k) {
-		uint64_t w = 0;
-
-		k = n < sizeof(w) ? n : sizeof(w);
-		memcpy(&w, b, k);
-		h[0] = mix(h[0], w);
-		h[1] = mix(h[1] + w, h[0]);
-	}
-}
-
-static void hash_class(const struct compiler *c, uint64_t h[2], const struct flat *flats, int first, int last)
+static void hash_class(const struct compiler *c, uint64_t h[2], const struct answer *answers, int first, int last)
 {
 	uint32_t span[2] = { (uint32_t)first, (uint32_t)last };
 
 	h[0] = UINT64_C(0x243f6a8885a308d3);
 	h[1] = UINT64_C(0x13198a2e03707344);
 	hash_add(h, span, sizeof(span));
-	for (int f = first; f <= last; f++) {
-		for (enum core core = 0; core < CORE_MAX; core++)
-			hash_add(h, flats[f].core[core].v, flats[f].core[core].n * sizeof(struct seg));
-		hash_add(h, flats[f].named, c->n_named[f] * sizeof(uint32_t));
-		hash_add(h, &flats[f].other, sizeof(flats[f].other));
-	}
+	for (int f = first; f <= last; f++)
+		answer_hash(&c->space, f, &answers[f], h);
 }
 
 /* The slot of that content: a class that has it, or a free place (class 0) for a new one. */
@@ -745,7 +608,7 @@ static void name_tables(struct compiler *c, size_t first_row, struct abi_ruleset
 
 		hash_add(h, map_row_key(rows, row), (size_t)row->key_size + row->value_size);
 	}
-	h[0] = mix(h[0], h[1]);
+	h[0] ^= h[1];
 	if (!h[0])
 		h[0] = 1;
 	rs->table_hi = name[0] = (uint32_t)(h[0] >> 32);
@@ -779,16 +642,6 @@ static int too_big(const struct compiler *c, struct err *e)
 		c->in->name, given_up(c) ? "more than " : "", c->entries, c->limit,
 		rule_format(r->rule, text, sizeof(text)), r->place ? " at " : "", r->place ? r->place : "",
 		c->cost[worst]);
-}
-
-static uint8_t core_proto(int family, enum core core)
-{
-	static const uint8_t protos[F_MAX][CORE_MAX] = {
-		[F4] = { PROTO_TCP, PROTO_UDP, PROTO_ICMP },
-		[F6] = { PROTO_TCP, PROTO_UDP, PROTO_ICMP6 },
-	};
-
-	return protos[family][core];
 }
 
 static int family_of(const struct prefix *p)
