@@ -17,24 +17,24 @@ struct compile_rule {
 	uint32_t group;                /* PEER_GROUP: number of the group named */
 	const struct prefix *prefixes; /* PEER_PREFIX_LIST: its entries */
 	uint32_t n_prefixes;
-	const char *place;             /* "FILE:LINE" or name, for errors; may be NULL */
+	const char *place; /* "FILE:LINE" or name, for errors; may be NULL */
 };
 /* A set of groups some interface carries: what group references are matched against. */
 struct compile_members {
-	uint32_t number;               /* KIND_POLICY number */
-	const uint32_t *groups;        /* group numbers, ascending */
+	uint32_t number;        /* KIND_POLICY number */
+	const uint32_t *groups; /* group numbers, ascending */
 	uint32_t n_groups;
 };
 struct compile_ruleset {
-	const char *name;              /* "security groups web+db, inbound": for errors */
+	const char *name; /* "security groups web+db, inbound": for errors */
 	bool nacl;
-	uint32_t star;                 /* number of the implicit * rule (NACL) or 0 */
+	uint32_t star; /* number of the implicit * rule (NACL) or 0 */
 	const struct compile_rule *rules;
 	uint32_t n_rules;
 	const struct compile_ruleset *other; /* the same policy's other direction: decides what is tracked */
-	uint32_t table_entries_max;    /* 0: 16 x (prefixes + port ranges) + 4096 */
+	uint32_t table_entries_max;          /* 0: 16 x (prefixes + port ranges) + 4096 */
 };
 /* Appends the ruleset's rows to rows and fills *ret (goes into abi_policy). members: every set that
  * may be a peer. -E2BIG names the ruleset, the table, the limit and the rule that costs most. */
-int ruleset_compile(const struct compile_ruleset *in, const struct compile_members *members,
-		    uint32_t n_members, struct map_rows *rows, struct abi_ruleset *ret, struct err *e);
+int ruleset_compile(const struct compile_ruleset *in, const struct compile_members *members, uint32_t n_members,
+		    struct map_rows *rows, struct abi_ruleset *ret, struct err *e);

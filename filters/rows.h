@@ -7,9 +7,9 @@
 #include "abi.h"
 
 struct map_row {
-	uint8_t map;             /* enum abi_map */
+	uint8_t map; /* enum abi_map */
 	uint8_t key_size, value_size;
-	uint32_t at;             /* offset of key, then value, in rows.bytes */
+	uint32_t at; /* offset of key, then value, in rows.bytes */
 };
 struct map_rows {
 	struct map_row *v;
@@ -19,7 +19,10 @@ struct map_rows {
 	bool sorted;
 };
 
-extern const struct abi_map_shape { const char *name; uint8_t key_size, value_size; } abi_map_shapes[ABI_MAP_SYNC_MAX];
+extern const struct abi_map_shape {
+	const char *name;
+	uint8_t key_size, value_size;
+} abi_map_shapes[ABI_MAP_SYNC_MAX];
 
 void map_rows_init(struct map_rows *r);
 void map_rows_done(struct map_rows *r);
@@ -28,5 +31,11 @@ void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const v
 /* By map, then key (memcmp). A row that stands twice is kept once: rulesets of equal content share
  * their rows. Asserts that no key stands with two values. */
 void map_rows_sort(struct map_rows *r);
-static inline const void *map_row_key(const struct map_rows *r, const struct map_row *row) { return r->bytes + row->at; }
-static inline const void *map_row_value(const struct map_rows *r, const struct map_row *row) { return r->bytes + row->at + row->key_size; }
+static inline const void *map_row_key(const struct map_rows *r, const struct map_row *row)
+{
+	return r->bytes + row->at;
+}
+static inline const void *map_row_value(const struct map_rows *r, const struct map_row *row)
+{
+	return r->bytes + row->at + row->key_size;
+}

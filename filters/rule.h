@@ -7,7 +7,7 @@
 #include "util/addr.h"
 #include "util/err.h"
 
-enum { RULE_PROTO_ALL = 256 };        /* above any IP protocol number */
+enum { RULE_PROTO_ALL = 256 }; /* above any IP protocol number */
 enum { RULE_PORT_RANGES_MAX = 16, RULE_PEER_NAME_MAX = 33, RULE_NOTE_MAX = 128 };
 
 enum rule_owner { RULE_OF_GROUP, RULE_OF_NACL };
@@ -15,22 +15,22 @@ enum rule_dir { RULE_IN, RULE_OUT };
 enum rule_peer_kind { PEER_PREFIX, PEER_GROUP, PEER_PREFIX_LIST };
 
 struct port_range {
-	uint16_t lo, hi;              /* host order, inclusive */
+	uint16_t lo, hi; /* host order, inclusive */
 };
 
 struct rule {
 	enum rule_owner owner;
 	enum rule_dir dir;
-	bool allow;                   /* groups: always true */
-	uint32_t nacl_number;         /* 1..32766; 0 for groups */
-	uint16_t proto;               /* 0..255, RULE_PROTO_ALL */
-	uint8_t n_ports;              /* tcp, udp; 0 = all ports */
+	bool allow;                                    /* groups: always true */
+	uint32_t nacl_number;                          /* 1..32766; 0 for groups */
+	uint16_t proto;                                /* 0..255, RULE_PROTO_ALL */
+	uint8_t n_ports;                               /* tcp, udp; 0 = all ports */
 	struct port_range ports[RULE_PORT_RANGES_MAX]; /* ascending, disjoint */
-	int16_t icmp_type, icmp_code; /* icmp, icmpv6; -1 = any */
+	int16_t icmp_type, icmp_code;                  /* icmp, icmpv6; -1 = any */
 	enum rule_peer_kind peer_kind;
-	struct prefix peer;           /* PEER_PREFIX */
+	struct prefix peer;                 /* PEER_PREFIX */
 	char peer_name[RULE_PEER_NAME_MAX]; /* PEER_GROUP, PEER_PREFIX_LIST */
-	char note[RULE_NOTE_MAX];     /* description after " ;", "" = none */
+	char note[RULE_NOTE_MAX];           /* description after " ;", "" = none */
 };
 
 /* The prefix that a bare VPC has no say about: 0.0.0.0/0 or ::/0. */
