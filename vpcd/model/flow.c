@@ -23,7 +23,9 @@ struct end_text {
 
 static int split_port(char *word, uint16_t *ret_sport, struct err *e);
 static int split_end(const char *word, struct end_text *ret, struct err *e);
-static int find_end(const struct model *m, const struct end_text *t, struct flow_end *ret, struct err *e);
+static int find_end(const struct model *m, const struct end_text *t, const struct flow_end *src, struct flow_end *ret,
+		    struct err *e);
+static int find_private(const struct model *m, const char *text, const struct addr *a, uint32_t *ret, struct err *e);
 static int source_addr(const struct model *m, const struct end_text *t, struct flow_end *end, struct err *e);
 static int dst_addr(const struct model *m, const struct end_text *t, struct flow *f, struct err *e);
 static int parse_proto(const char *text, struct flow *f, struct err *e);
@@ -69,10 +71,10 @@ int flow_parse_words(const struct model *m, const char *src, const char *dst, co
 	r = parse_proto(proto, &f, e);
 	if (r < 0)
 		return r;
-	r = find_end(m, &from, &f.src, e);
+	r = find_end(m, &from, NULL, &f.src, e);
 	if (r < 0)
 		return r;
-	r = find_end(m, &to, &f.dst, e);
+	r = find_end(m, &to, &f.src, &f.dst, e);
 	if (r < 0)
 		return r;
 	snprintf(f.src.name, sizeof(f.src.name), "%.62s", word);
@@ -136,8 +138,10 @@ static int split_end(const char *word, struct end_text *ret, struct err *e)
 	return 0;
 }
 
-/* By name, else by address: a host's, a private one (of one VPC only), a public one; else nobody's. */
-static int find_end(const struct model *m, const struct end_text *t, struct flow_end *ret, struct err *e)
+/* By name, else by address: a host's, a public one, a private one; else nobody's. src NULL: it is the
+ * source. A private address of the destination means what it means in the source's own VPC. */
+static int find_end(const struct model *m, const struct end_text *t, const struct flow_end *src, struct flow_end *ret,
+		    struct err *e)
 {
 	struct addr a;
 	uint32_t i, found = NONE;
@@ -166,22 +170,36 @@ static int find_end(const struct model *m, const struct end_text *t, struct flow
 		*ret = (struct flow_end){ .kind = END_HOST, .index = i, .port = m->hosts[i].port, .addr = a };
 		return 0;
 	}
-	for (uint32_t v = 0; v < m->n_vpcs; v++) {
-		i = model_eni_by_addr(m, v, &a, NULL);
-		if (i == NONE)
-			continue;
-		if (found != NONE)
-			return err_set(e, -EINVAL, "%s is %s in %s and %s in %s; write the name instead of the address",
-				       t->name, m->enis[found].obj.name, m->vpcs[model_eni_vpc(m, found)].obj.name,
-				       m->enis[i].obj.name, m->vpcs[v].obj.name);
-		found = i;
+	found = model_eni_by_public(m, &a, NULL);
+	if (found == NONE && src && src->kind == END_ENI) {
+		found = model_eni_by_addr(m, model_eni_vpc(m, src->index), &a, NULL);
+	} else if (found == NONE && !src) {
+		int r = find_private(m, t->name, &a, &found, e);
+
+		if (r < 0)
+			return r;
 	}
-	if (found == NONE)
-		found = model_eni_by_public(m, &a, NULL);
 	if (found != NONE)
 		*ret = (struct flow_end){
 			.kind = END_ENI, .index = found, .port = m->enis[found].obj.number, .addr = a
 		};
+	return 0;
+}
+
+/* Who sends from a private address: it must be one VPC's only. */
+static int find_private(const struct model *m, const char *text, const struct addr *a, uint32_t *ret, struct err *e)
+{
+	for (uint32_t v = 0; v < m->n_vpcs; v++) {
+		uint32_t i = model_eni_by_addr(m, v, a, NULL);
+
+		if (i == NONE)
+			continue;
+		if (*ret != NONE)
+			return err_set(e, -EINVAL, "%s is %s in %s and %s in %s; write the name instead of the address",
+				       text, m->enis[*ret].obj.name, m->vpcs[model_eni_vpc(m, *ret)].obj.name,
+				       m->enis[i].obj.name, m->vpcs[v].obj.name);
+		*ret = i;
+	}
 	return 0;
 }
 

@@ -76,7 +76,7 @@ static void step_text(struct strbuf *b, const struct walk_step *s, int width, co
 	else if (s->allow && s->reason_more[0])
 		strbuf_adds(b, s->reason_more);
 	else if (!s->allow)
-		strbuf_addf(b, "%s", s->reason_more[0] ? s->reason_more : "no rule");
+		strbuf_addf(b, "%s", s->reason_more[0] ? s->reason_more : reason_text(s->reason));
 	if (s->loc.line)
 		strbuf_addf(b, "  %s%s:%u%s", style->dim, s->loc.file, s->loc.line, style->off);
 	if (s->allow && (s->reason == ABI_REASON_TRACKED || s->reason == ABI_REASON_RELATED))

@@ -65,6 +65,8 @@ void trial_run(struct walker *w, const struct flow *f, uint16_t nat_port, struct
 
 		deny_add(&t, &p, ABI_GATE_IGW, igw == NONE ? 0 : w->m->igws[igw].port,
 			 ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS);
+		snprintf(ret->walk.steps[0].reason_more, sizeof(ret->walk.steps[0].reason_more),
+			 "%s has no public address", w->m->enis[f->dst.index].obj.name);
 		return;
 	}
 	ret->walk.allow = true;
@@ -95,8 +97,10 @@ void trial_done(struct trial *t)
 
 static int flow_forget(void *ctx, const void *key, void *value)
 {
+	struct abi_flow_key k = *(const struct abi_flow_key *)key; /* key goes with its entry */
+
 	(void)value;
-	flow_delete(ctx, key);
+	flow_delete(ctx, &k);
 	return 0;
 }
 
