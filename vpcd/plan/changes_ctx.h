@@ -22,7 +22,8 @@ struct kind_view {
 	/* A new one in a few words. */
 	void (*describe)(struct notes *n, const struct model *m, const void *object);
 	/* What is different; says nothing when nothing is. */
-	void (*compare)(struct notes *n, const struct model *was, const void *a, const struct model *now, const void *b);
+	void (*compare)(struct notes *n, const struct model *was, const void *a, const struct model *now,
+			const void *b);
 };
 extern const struct kind_view kind_views[];
 extern const size_t n_kind_views;
@@ -44,6 +45,5 @@ void compare_prefixes(struct notes *n, const char *word, const struct prefix *a,
 		      uint32_t n_b);
 
 /* changes_repair.c: operations that no change of the model explains, one line an owner. */
-void changes_repair(const struct model *was, const struct model *now, const struct plan *plan,
-		    struct change_list *ret);
+void changes_repair(const struct model *was, const struct model *now, const struct plan *plan, struct change_list *ret);
 struct change *change_add(struct change_list *l, enum change_op op, const char *kind, const char *name);

@@ -90,7 +90,8 @@ static void igw_describe(struct notes *n, const struct model *m, const void *obj
 
 static void igw_compare(struct notes *n, const struct model *was, const void *a, const struct model *now, const void *b)
 {
-	compare_name(n, "vpc", vpc_name(was, ((const struct igw *)a)->vpc), vpc_name(now, ((const struct igw *)b)->vpc));
+	compare_name(n, "vpc", vpc_name(was, ((const struct igw *)a)->vpc),
+		     vpc_name(now, ((const struct igw *)b)->vpc));
 }
 
 static void nat_describe(struct notes *n, const struct model *m, const void *object)
@@ -224,8 +225,10 @@ static void host_compare(struct notes *n, const struct model *was, const void *a
 }
 
 #define VIEW(k, field, type, words) \
-	{ k, offsetof(struct model, field), offsetof(struct model, n_##field), sizeof(struct type), NULL, \
-	  words##_describe, words##_compare }
+	{ \
+		k, offsetof(struct model, field), offsetof(struct model, n_##field), sizeof(struct type), NULL, \
+			words##_describe, words##_compare \
+	}
 /* In the order in which things depend on each other. */
 const struct kind_view kind_views[] = {
 	VIEW(KIND_VPC, vpcs, vpc, vpc),

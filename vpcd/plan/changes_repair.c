@@ -15,7 +15,7 @@
 
 struct owner {
 	enum obj_kind kind;
-	const char *name;           /* NULL: nobody in particular, the lab */
+	const char *name; /* NULL: nobody in particular, the lab */
 };
 struct damage {
 	struct owner owner;
@@ -24,9 +24,9 @@ struct damage {
 struct repair {
 	const struct model *now;
 	const struct plan *plan;
-	struct state *expected;     /* what the old model wants; NULL: nothing */
-	struct owner *by_port;      /* ABI_PORTS_MAX */
-	struct keymap by_owner;     /* "kind/name" to damages */
+	struct state *expected; /* what the old model wants; NULL: nothing */
+	struct owner *by_port;  /* ABI_PORTS_MAX */
+	struct keymap by_owner; /* "kind/name" to damages */
 	struct damage *damages;
 	size_t n, cap;
 };
@@ -34,15 +34,15 @@ struct repair {
 static bool op_is_repair(const struct repair *r, const struct op *op);
 static bool map_op_is_repair(const struct repair *r, const struct op *op);
 static const struct row *row_find(const struct state *s, const struct row *key);
-static const struct map_row *map_row_find(const struct map_rows *in, const struct map_rows *of, const struct map_row *key);
+static const struct map_row *map_row_find(const struct map_rows *in, const struct map_rows *of,
+					  const struct map_row *key);
 static void damage_note(struct repair *r, struct change_list *ret, const struct op *op);
 static struct owner op_owner(struct repair *r, const struct op *op);
 static struct owner map_op_owner(struct repair *r, const struct op *op);
 static struct owner port_owner(struct repair *r, uint32_t port);
 static void damages_tell(struct repair *r, struct change_list *ret);
 
-void changes_repair(const struct model *was, const struct model *now, const struct plan *plan,
-		    struct change_list *ret)
+void changes_repair(const struct model *was, const struct model *now, const struct plan *plan, struct change_list *ret)
 {
 	struct repair r = { .now = now, .plan = plan };
 
@@ -102,7 +102,8 @@ static const struct row *row_find(const struct state *s, const struct row *key)
 	return NULL;
 }
 
-static const struct map_row *map_row_find(const struct map_rows *in, const struct map_rows *of, const struct map_row *key)
+static const struct map_row *map_row_find(const struct map_rows *in, const struct map_rows *of,
+					  const struct map_row *key)
 {
 	size_t lo = 0, hi = in->n;
 
@@ -164,9 +165,7 @@ static struct owner map_op_owner(struct repair *r, const struct op *op)
 	uint32_t port = 0;
 
 	switch ((enum abi_map)op->map_row->map) {
-	case ABI_MAP_PORTS:
-		memcpy(&port, map_row_key(rows, op->map_row), sizeof(port));
-		return port_owner(r, port);
+	case ABI_MAP_PORTS: memcpy(&port, map_row_key(rows, op->map_row), sizeof(port)); return port_owner(r, port);
 	case ABI_MAP_ADDRS:
 		memcpy(&addr, map_row_value(rows, op->map_row), sizeof(addr));
 		return port_owner(r, addr.port);

@@ -7,7 +7,7 @@
 #include "util/mem.h"
 
 struct line {
-	char text[128];
+	char text[320];
 	struct src_loc loc;
 };
 struct lines {
@@ -121,7 +121,7 @@ static void add_rules(struct lines *l, const struct rule_list *list, uint32_t sk
 {
 	for (uint32_t i = skip; i < list->n; i++) {
 		struct line *line = VEC_PUSH(l->v, l->n, l->cap);
-		char text[112];
+		char text[300];
 
 		snprintf(line->text, sizeof(line->text), "%s %s", dir == RULE_IN ? "inbound" : "outbound",
 			 rule_format(&list->v[i].rule, text, sizeof(text)));

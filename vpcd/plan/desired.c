@@ -187,7 +187,8 @@ static int check_limits(const struct model *m, struct err *e)
 			       m->name, name, port, PORT_LIMIT - 1);
 	for (uint32_t i = 0; i < m->n_route_tables; i++)
 		if (m->route_tables[i].obj.number > ABI_TABLES_MAX)
-			return err_set(e, -E2BIG, "lab %s has too many route tables: %s would be number %u, the last one is %u",
+			return err_set(e, -E2BIG,
+				       "lab %s has too many route tables: %s would be number %u, the last one is %u",
 				       m->name, m->route_tables[i].obj.name, m->route_tables[i].obj.number,
 				       ABI_TABLES_MAX);
 	return 0;

@@ -4,17 +4,17 @@
 #include "plan/desired.h"
 
 #define NS_NAME_MAX 128
-#define LINK_MTU_ENI 9001    /* semantics 3, EC2UG network_mtu.md */
-#define LINK_MTU_NAT 8500    /* semantics 4.1 */
+#define LINK_MTU_ENI 9001 /* semantics 3, EC2UG network_mtu.md */
+#define LINK_MTU_NAT 8500 /* semantics 4.1 */
 #define LINK_MTU_INTERNET 1500
 #define GATEWAY_ADDR 0xa9fe0001u /* 169.254.0.1: the other end of a link into the internet */
 
 /* Where an interface is. */
 struct eni_place {
-	bool attached;              /* an interface without an instance has no device */
+	bool attached; /* an interface without an instance has no device */
 	const char *router_ns;
 	const char *inside_ns;
-	char ifname[IFNAME_MAX];    /* of the router's end */
+	char ifname[IFNAME_MAX]; /* of the router's end */
 	char inside_ifname[IFNAME_MAX];
 	uint32_t port;
 	uint16_t mtu;
@@ -24,8 +24,8 @@ struct eni_place {
 struct desired {
 	const struct model *m;
 	struct state *s;
-	const char **router_ns;     /* by VPC */
-	const char *internet_ns;    /* NULL when the lab has neither gateway nor host */
+	const char **router_ns;  /* by VPC */
+	const char *internet_ns; /* NULL when the lab has neither gateway nor host */
 	struct eni_place *enis;
 };
 

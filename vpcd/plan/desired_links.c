@@ -22,7 +22,7 @@ static const struct setting machine[] = {
 };
 static const struct setting forwarder[] = {
 	{ "net/ipv4/ip_forward", "1" },
-	{ "net/ipv4/conf/all/rp_filter", "0" },      /* the larger of all and the device counts */
+	{ "net/ipv4/conf/all/rp_filter", "0" }, /* the larger of all and the device counts */
 	{ "net/ipv4/conf/default/rp_filter", "0" },
 	{ "net/ipv4/conf/all/send_redirects", "0" }, /* either of them suffices to send */
 	{ "net/ipv4/conf/default/send_redirects", "0" },

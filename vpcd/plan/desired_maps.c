@@ -170,8 +170,10 @@ static void internet(const struct model *m, struct map_rows *rows)
 			continue;
 		for (uint32_t k = 0; k < eni->n_addrs; k++) {
 			struct abi_lpm_key key = lpm_key(0, &eni->addrs[k].public_ip, LEN128_MAX);
-			struct abi_inet val = { .kind = ABI_INET_PUBLIC, .port = m->igws[igw].inet_port,
-						.eni = eni->obj.number, .private_ip = eni->addrs[k].addr.a };
+			struct abi_inet val = { .kind = ABI_INET_PUBLIC,
+						.port = m->igws[igw].inet_port,
+						.eni = eni->obj.number,
+						.private_ip = eni->addrs[k].addr.a };
 
 			if (!addr_is_zero(&eni->addrs[k].public_ip))
 				map_rows_add(rows, ABI_MAP_INET, &key, &val);

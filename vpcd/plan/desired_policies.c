@@ -162,8 +162,8 @@ static void fill_rules(struct work *w, const struct found_rule *found, uint32_t 
 			c->prefixes = m->prefix_lists[r->peer_index].entries;
 			c->n_prefixes = m->prefix_lists[r->peer_index].n_entries;
 		}
-		c->place = r->loc.line && r->loc.file ? arena_printf(w->arena, "%s:%u", r->loc.file, r->loc.line) :
-							found[i].owner;
+		c->place = r->loc.line && r->loc.file ? arena_printf(w->arena, "%s:%u", r->loc.file, r->loc.line)
+						      : found[i].owner;
 	}
 	ret->rules = rules;
 	ret->n_rules = n;

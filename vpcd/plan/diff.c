@@ -8,7 +8,7 @@
  *   STAYS  what is there is there: compare
  *   CLEARED  goes before anything is added (it stands in the way of a new link or namespace): what is wanted
  *            is added anew
- *   GOES   goes in the end, without an operation of its own */
+ *   GOES   goes in the end, without an operation of its own; a route is replaced before that */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +19,10 @@
 #define TEXT_LEN_MAX 256
 
 enum fate { STAYS, GOES, CLEARED };
-struct end {                    /* a namespace, or one end of a link by name or by index */
+struct end { /* a namespace, or one end of a link by name or by index */
 	const char *ns;
-	const char *ifname;         /* "": not by name */
-	uint32_t ifindex;           /* 0: not by index */
+	const char *ifname; /* "": not by name */
+	uint32_t ifindex;   /* 0: not by index */
 	enum fate fate;
 };
 struct ends {
@@ -32,8 +32,8 @@ struct ends {
 struct merge {
 	struct plan *plan;
 	const struct row *d, *d_end, *a, *a_end;
-	struct ends claims;         /* what new links need to be free */
-	struct ends doomed;         /* namespaces and ends of links that do not stay */
+	struct ends claims; /* what new links need to be free */
+	struct ends doomed; /* namespaces and ends of links that do not stay */
 };
 
 static const struct state nothing = { .sorted = true };
@@ -212,7 +212,7 @@ static void diff_rows(struct merge *m)
 				add_op(m->plan, OP_DEL, RANK_DEL_NS)->row = a;
 			else if (fate == STAYS && r->kind != ROW_SYSCTL) /* a setting cannot be deleted */
 				add_op(m->plan, OP_DEL, del_rank_of(r->kind))->row = a;
-		} else if (!a || fate != STAYS) {
+		} else if (!a || fate == CLEARED) {
 			if (a && r->kind == ROW_NS)
 				add_op(m->plan, OP_DEL, RANK_CLEAR_NS)->row = a;
 			add_op(m->plan, OP_ADD, rank_of(d))->row = d;

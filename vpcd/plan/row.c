@@ -123,8 +123,8 @@ char *row_format(const struct row *r, char *buf, size_t size)
 			 r->nft.n_addrs ? addr_format(&r->nft.addrs[0], text) : "nothing", r->ns);
 		break;
 	case ROW_FILTER:
-		snprintf(buf, size, "filter %s on %s in %s",
-			 r->filter.hook < HOOK_MAX ? hooks[r->filter.hook] : "?", r->filter.ifname, r->ns);
+		snprintf(buf, size, "filter %s on %s in %s", r->filter.hook < HOOK_MAX ? hooks[r->filter.hook] : "?",
+			 r->filter.ifname, r->ns);
 		break;
 	case ROW_KIND_MAX: snprintf(buf, size, "?"); break;
 	}
@@ -170,8 +170,8 @@ char *map_row_format(const struct map_rows *rows, const struct map_row *row, cha
 			 k.member.table_lo);
 		break;
 	case ABI_MAP_RULES:
-		snprintf(buf, size, "class %u IPv%u protocol %u port %u/%u in rules %08x%08x", k.rule.class, k.rule.family, k.rule.proto,
-			 k.rule.port[0] << 8 | k.rule.port[1],
+		snprintf(buf, size, "class %u IPv%u protocol %u port %u/%u in rules %08x%08x", k.rule.class,
+			 k.rule.family, k.rule.proto, k.rule.port[0] << 8 | k.rule.port[1],
 			 k.rule.prefixlen >= ABI_RULE_KEY_BITS ? k.rule.prefixlen - ABI_RULE_KEY_BITS : 0,
 			 k.rule.table_hi, k.rule.table_lo);
 		break;
