@@ -36,18 +36,18 @@ struct apply {
 	struct kern *k;
 	const struct plan *plan;
 	enum phase phase;
-	size_t at;                   /* next operation; in the vanish phases next of waits */
-	int result;                  /* first error of the deletions */
+	size_t at;  /* next operation; in the vanish phases next of waits */
+	int result; /* first error of the deletions */
 	struct err err;
 	struct netns_maker *maker;
-	bool bump;                   /* the maps were changed since the last epoch */
-	const char **gone;           /* namespaces that the plan deletes, sorted */
+	bool bump;         /* the maps were changed since the last epoch */
+	const char **gone; /* namespaces that the plan deletes, sorted */
 	size_t n_gone, cap_gone;
-	const struct row **late;     /* ... and those of them that are kept until links are gone */
+	const struct row **late; /* ... and those of them that are kept until links are gone */
 	size_t n_late, cap_late;
 	struct vanishing *waits;
 	size_t n_waits, cap_waits;
-	uint64_t moved_us;           /* when a wait last ended */
+	uint64_t moved_us; /* when a wait last ended */
 };
 
 static uint64_t now_us(void)
@@ -199,26 +199,45 @@ static int ns_del(struct apply *a, const struct op *op, struct err *e)
 
 /* ---- links ---- */
 
-/* What has the name or number of a new link, if it is ours, is a leftover: away with it. */
-static int link_clear(struct apply *a, struct lab_ns *ns, const struct link_row *row, struct err *e)
+/* What has the number or name of a new link is a leftover if it is ours: away with it. */
+static int clear_here(struct apply *a, struct lab_ns *ns, const struct link_row *row, bool by_name, struct err *e)
 {
 	struct nl_link l;
-	int cleared = 0;
+	int r = nl_link_get(ns->nl, by_name ? 0 : (int)row->ifindex, row->ifname, &l, NULL);
 
-	for (int by_name = 0; by_name < 2; by_name++) {
-		int r = nl_link_get(ns->nl, by_name ? 0 : (int)row->ifindex, row->ifname, &l, NULL);
+	if (r < 0)
+		return 0;
+	if (!l.veth || (l.group != NL_GROUP && !lab_is_marked(a->k, l.alias)))
+		return err_set(e, -EEXIST, "interface %s (%d) of %s stands in the way and is not ours", l.ifname,
+			       l.ifindex, ns->name);
+	r = nl_link_del(ns->nl, l.ifindex, e);
+	return r == -ENODEV ? 0 : r;
+}
 
-		if (r < 0)
-			continue;
-		if (!l.veth || (l.group != NL_GROUP && !lab_is_marked(a->k, l.alias)))
-			return err_set(e, -EEXIST, "interface %s (%d) of %s stands in the way and is not ours", l.ifname, l.ifindex,
-				       ns->name);
-		r = nl_link_del(ns->nl, l.ifindex, e);
-		if (r < 0 && r != -ENODEV)
-			return err_wrap(e, "deleting the old interface %s of %s", l.ifname, ns->name);
-		cleared++;
-	}
-	return cleared;
+/* The peer's name is taken by the rest of a link whose router's namespace is just dying (it leads to our
+ * number elsewhere), or by something of the instance's own root. */
+static int clear_there(struct lab_ns *peer, const struct link_row *row, struct err *e)
+{
+	struct nl_link l;
+	int r = nl_link_get(peer->nl, 0, row->peer_ifname, &l, NULL);
+
+	if (r < 0)
+		return 0;
+	if (!l.veth || !l.peer_elsewhere || l.peer != row->ifindex)
+		return err_set(e, -EEXIST, "interface %s of %s stands in the way and is not ours", l.ifname,
+			       peer->name);
+	r = nl_link_del(peer->nl, l.ifindex, e);
+	return r == -ENODEV ? 0 : r;
+}
+
+static int link_clear(struct apply *a, struct lab_ns *ns, struct lab_ns *peer, const struct link_row *row,
+		      struct err *e)
+{
+	int r = clear_here(a, ns, row, false, e);
+
+	if (r == 0)
+		r = clear_here(a, ns, row, true, e);
+	return r < 0 ? r : clear_there(peer, row, e);
 }
 
 static int link_ends(struct apply *a, const struct row *row, struct lab_ns **ns, struct lab_ns **peer, struct err *e)
@@ -245,16 +264,9 @@ static int link_add(struct apply *a, const struct row *row, struct err *e)
 		return r;
 	r = nl_link_add_veth(ns->nl, &row->link, peer->fd, e);
 	if (r == -EEXIST || r == -EBUSY) {
-		struct err why = *e;
-
-		r = link_clear(a, ns, &row->link, e);
-		if (r < 0)
-			return r;
-		if (r == 0) { /* nothing here: it is in the peer's namespace */
-			*e = why;
-			return err_wrap(e, "%s, or something of that name in %s", row->link.peer_ifname, row->link.peer_ns);
-		}
-		r = nl_link_add_veth(ns->nl, &row->link, peer->fd, e);
+		r = link_clear(a, ns, peer, &row->link, e);
+		if (r == 0)
+			r = nl_link_add_veth(ns->nl, &row->link, peer->fd, e);
 	}
 	if (r < 0)
 		return r;
@@ -268,19 +280,22 @@ static int link_add(struct apply *a, const struct row *row, struct err *e)
 	return r < 0 ? err_wrap(e, "%s in %s", row->link.peer_ifname, row->link.peer_ns) : 0;
 }
 
-/* Changes of one end; a new name needs it down. */
-static int end_set(struct nl_ns *nl, int ifindex, struct nl_link_change *c, struct err *e)
+/* One end: only what differs, since even the MAC it has already costs it its neighbours. */
+static int end_set(struct nl_ns *nl, int ifindex, struct nl_link_change c, struct err *e)
 {
-	struct nl_link_change down = { .down = true };
-	int r = c->ifname ? nl_link_set(nl, ifindex, &down, e) : 0;
+	static const struct nl_link_change down = { .down = true };
+	int r = 0;
 
-	return r < 0 ? r : nl_link_set(nl, ifindex, c, e);
+	if (c.ifname) { /* needs it down */
+		c.up = true;
+		r = nl_link_set(nl, ifindex, &down, e);
+	}
+	return r < 0 ? r : nl_link_set(nl, ifindex, &c, e);
 }
 
 static int link_set(struct apply *a, const struct row *row, const struct row *old, struct err *e)
 {
 	const struct link_row *want = &row->link, *is = &old->link;
-	struct nl_link_change c = { .alias = want->alias, .mac = want->mac, .mtu = want->mtu, .group = NL_GROUP, .no_autoconf = true };
 	struct lab_ns *ns, *peer;
 	int r = link_ends(a, row, &ns, &peer, e);
 
@@ -291,15 +306,21 @@ static int link_set(struct apply *a, const struct row *row, const struct row *ol
 		r = nl_link_del(ns->nl, (int)is->ifindex, e);
 		return r < 0 && r != -ENODEV ? r : link_add(a, row, e);
 	}
-	r = end_set(ns->nl, (int)is->ifindex, &c, e); /* its name is the row's key: never another */
+	/* Its name is the row's key, so that never changes. */
+	r = end_set(ns->nl, (int)is->ifindex,
+		    (struct nl_link_change){ .alias = want->alias,
+					     .mac = memcmp(is->mac, want->mac, sizeof(is->mac)) ? want->mac : NULL,
+					     .mtu = is->mtu != want->mtu ? want->mtu : 0,
+					     .group = NL_GROUP },
+		    e);
 	if (r < 0)
 		return r;
-	c = (struct nl_link_change){ .mac = want->peer_mac, .mtu = want->mtu, .no_autoconf = true };
-	if (strcmp(is->peer_ifname, want->peer_ifname) != 0) {
-		c.ifname = want->peer_ifname;
-		c.up = true;
-	}
-	r = end_set(peer->nl, (int)is->peer_ifindex, &c, e);
+	r = end_set(peer->nl, (int)is->peer_ifindex,
+		    (struct nl_link_change){
+			    .ifname = strcmp(is->peer_ifname, want->peer_ifname) ? want->peer_ifname : NULL,
+			    .mac = memcmp(is->peer_mac, want->peer_mac, sizeof(is->peer_mac)) ? want->peer_mac : NULL,
+			    .mtu = is->mtu != want->mtu ? want->mtu : 0 },
+		    e);
 	return r < 0 ? err_wrap(e, "%s in %s", is->peer_ifname, want->peer_ns) : 0;
 }
 
@@ -641,9 +662,7 @@ static int step(struct apply *a, struct err *e)
 			return 1;
 		a->phase = PHASE_FINISH;
 		return 1;
-	case PHASE_FINISH:
-		a->phase = PHASE_DONE;
-		return finish(a, e);
+	case PHASE_FINISH: a->phase = PHASE_DONE; return finish(a, e);
 	case PHASE_DONE: break;
 	}
 	return a->result;

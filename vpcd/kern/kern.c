@@ -13,7 +13,7 @@
 #include "util/str.h"
 
 enum {
-	FILES_SPARE = 256,   /* descriptors left for everything else in the process */
+	FILES_SPARE = 256, /* descriptors left for everything else in the process */
 	FILES_A_NS = 2,
 	FLOWS_FLOOR = 65536, /* semantics 12: one interface's share is far less */
 	FLOWS_CEILING = 1 << 20,
@@ -244,7 +244,8 @@ int lab_ns_get(struct kern *k, const char *name, bool nl, struct lab_ns **ret, s
 	if (nl && !ns->nl) {
 		r = netns_enter(ns->fd);
 		if (r < 0)
-			return err_set(e, r, "namespace %s: %s", name, r == -EINVAL ? "nothing is mounted there" : strerror(-r));
+			return err_set(e, r, "namespace %s: %s", name,
+				       r == -EINVAL ? "nothing is mounted there" : strerror(-r));
 		r = nl_ns_open(&ns->nl, e);
 		netns_leave(k->self_ns);
 		if (r < 0)
@@ -292,7 +293,6 @@ static void names_of_dir(struct names *l, const char *path, char until)
 	if (d)
 		closedir(d);
 }
-
 
 /* Does a namespace say "vpcd LAB" on its lo, or a file without mount in its text? */
 static bool names_lab(const char *name, const char *lab, int self_ns)

@@ -11,22 +11,22 @@
 /* A network namespace as it is now. Kept only while observe or apply runs: an open one would live
  * on when somebody removes it, and hide one that was made anew under its name. */
 struct lab_ns {
-	struct lab_ns *next;  /* of its bucket */
+	struct lab_ns *next; /* of its bucket */
 	char *name;
 	int fd;
-	struct nl_ns *nl;     /* NULL until wanted */
-	uint64_t used;        /* the least recently used one goes when there are too many */
+	struct nl_ns *nl; /* NULL until wanted */
+	uint64_t used;    /* the least recently used one goes when there are too many */
 };
 enum { LAB_NS_BUCKETS = 1024 };
 
 struct kern {
 	char *lab;
-	struct kern_dirs dirs;        /* owned copies */
-	char *bpf_dir;                /* of this lab */
-	char mark[48];                /* "vpcd LAB": alias of lo, and how aliases of links begin */
-	char file_text[48];           /* the same as a line: in the files under mounts */
-	int self_ns;                  /* where this process lives */
-	int userns;                   /* of the lab; -1 when there is none */
+	struct kern_dirs dirs; /* owned copies */
+	char *bpf_dir;         /* of this lab */
+	char mark[48];         /* "vpcd LAB": alias of lo, and how aliases of links begin */
+	char file_text[48];    /* the same as a line: in the files under mounts */
+	int self_ns;           /* where this process lives */
+	int userns;            /* of the lab; -1 when there is none */
 	bool netns_dir_ready;
 	struct datapath *datapath;
 	struct sysctl_view sysctls;

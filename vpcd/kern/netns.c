@@ -190,7 +190,9 @@ int netns_maker_next(struct netns_maker *m, struct err *e)
 	} control;
 	int error = 0, fd = -1;
 	struct iovec iov = { &error, sizeof(error) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
 	struct cmsghdr *c;
 	ssize_t n;
 

@@ -70,12 +70,14 @@ static void batch_table(struct batch *b, uint16_t type, const char *userdata)
 	nftnl_table_set_str(t, NFTNL_TABLE_NAME, TABLE);
 	if (userdata)
 		nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, userdata, (uint32_t)strlen(userdata));
-	nftnl_table_nlmsg_build_payload(batch_msg(b, type, (type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0) | NLM_F_ACK), t);
+	nftnl_table_nlmsg_build_payload(batch_msg(b, type, (type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0) | NLM_F_ACK),
+					t);
 	nftnl_table_free(t);
 	mnl_nlmsg_batch_next(b->b);
 }
 
-static void batch_chain(struct batch *b, const char *name, const char *type, uint32_t hook, int32_t prio, uint32_t policy)
+static void batch_chain(struct batch *b, const char *name, const char *type, uint32_t hook, int32_t prio,
+			uint32_t policy)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
 

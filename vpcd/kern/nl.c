@@ -93,7 +93,8 @@ static const char *extack_text(struct nlmsghdr *h)
 	if (!(h->nlmsg_flags & NLM_F_CAPPED))
 		skip += NLMSG_ALIGN(ack->msg.nlmsg_len) - sizeof(struct nlmsghdr);
 	if ((size_t)nlmsg_datalen(h) <= skip ||
-	    nla_parse(tb, NLMSGERR_ATTR_MAX, (struct nlattr *)((uint8_t *)ack + skip), nlmsg_datalen(h) - (int)skip, NULL) < 0)
+	    nla_parse(tb, NLMSGERR_ATTR_MAX, (struct nlattr *)((uint8_t *)ack + skip), nlmsg_datalen(h) - (int)skip,
+		      NULL) < 0)
 		return NULL;
 	return tb[NLMSGERR_ATTR_MSG] ? nla_get_string(tb[NLMSGERR_ATTR_MSG]) : NULL;
 }

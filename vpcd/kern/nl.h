@@ -31,7 +31,8 @@ int nl_ns_talk(struct nl_ns *ns, struct nl_msg *msg, struct err *e);
 /* The same for a question with one answer: fn gets it (and what else came) before the ack. */
 int nl_ns_get(struct nl_ns *ns, struct nl_msg *msg, int (*fn)(void *ctx, struct nlmsghdr *h), void *ctx, struct err *e);
 /* Calls fn for each object of a complete, uninterrupted dump; fn returns non-zero to stop. */
-int nl_ns_dump(struct nl_ns *ns, struct nl_msg *msg, int (*fn)(void *ctx, struct nlmsghdr *h), void *ctx, struct err *e);
+int nl_ns_dump(struct nl_ns *ns, struct nl_msg *msg, int (*fn)(void *ctx, struct nlmsghdr *h), void *ctx,
+	       struct err *e);
 
 /* ---- links: nl_link.c ---- */
 struct nl_link {
@@ -42,7 +43,7 @@ struct nl_link {
 	bool up, veth;
 	bool peer_elsewhere; /* the other end is in another namespace */
 	uint32_t mtu, group;
-	uint32_t peer;       /* ifindex of the other end, 0 = none */
+	uint32_t peer; /* ifindex of the other end, 0 = none */
 };
 int nl_link_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_link *l), void *ctx, struct err *e);
 /* By name when ifindex is 0; -ENODEV. */

@@ -36,7 +36,8 @@ int nl_addr_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_addr_inf
 	return nl_ns_dump(ns, nl_ns_msg(RTM_GETADDR, 0, &ifa, sizeof(ifa)), addr_each, &f, e);
 }
 
-static int addr_msg(struct nl_ns *ns, int type, int flags, const struct addr_row *row, struct nl_msg **ret, struct err *e)
+static int addr_msg(struct nl_ns *ns, int type, int flags, const struct addr_row *row, struct nl_msg **ret,
+		    struct err *e)
 {
 	struct ifaddrmsg ifa = { .ifa_family = (uint8_t)wire_af(&row->addr), .ifa_prefixlen = row->prefix_len };
 	int ifindex = nl_link_index(ns, row->ifname, e);

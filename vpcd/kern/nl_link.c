@@ -33,7 +33,8 @@ static void link_parse(struct nlmsghdr *h, struct nl_link *l)
 	l->group = tb[IFLA_GROUP] ? nla_get_u32(tb[IFLA_GROUP]) : 0;
 	l->peer = tb[IFLA_LINK] ? nla_get_u32(tb[IFLA_LINK]) : 0;
 	l->peer_elsewhere = tb[IFLA_LINK_NETNSID] != NULL;
-	if (tb[IFLA_LINKINFO] && nla_parse_nested(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) == 0 && info[IFLA_INFO_KIND])
+	if (tb[IFLA_LINKINFO] && nla_parse_nested(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) == 0 &&
+	    info[IFLA_INFO_KIND])
 		l->veth = !strcmp(nla_get_string(info[IFLA_INFO_KIND]), "veth");
 }
 

@@ -38,7 +38,8 @@ int nl_neigh_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_neigh_i
 	return nl_ns_dump(ns, nl_ns_msg(RTM_GETNEIGH, 0, &ndm, sizeof(ndm)), neigh_each, &f, e);
 }
 
-static int neigh_msg(struct nl_ns *ns, int type, int flags, const struct neigh_row *row, struct nl_msg **ret, struct err *e)
+static int neigh_msg(struct nl_ns *ns, int type, int flags, const struct neigh_row *row, struct nl_msg **ret,
+		     struct err *e)
 {
 	struct ndmsg ndm = { .ndm_family = (uint8_t)wire_af(&row->addr), .ndm_state = NUD_PERMANENT };
 

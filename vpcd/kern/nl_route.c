@@ -68,7 +68,8 @@ int nl_route_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_route_i
 	return nl_ns_dump(ns, nl_ns_msg(RTM_GETROUTE, 0, &rtm, sizeof(rtm)), route_each, &f, e);
 }
 
-static int route_msg(struct nl_ns *ns, int type, int flags, const struct route_row *row, struct nl_msg **ret, struct err *e)
+static int route_msg(struct nl_ns *ns, int type, int flags, const struct route_row *row, struct nl_msg **ret,
+		     struct err *e)
 {
 	struct rtmsg rtm = {
 		.rtm_family = row->dst.family == FAMILY_V6 ? AF_INET6 : AF_INET,

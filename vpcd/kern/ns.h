@@ -38,9 +38,9 @@ void netns_maker_stop(struct netns_maker **m);
 
 enum netns_found {
 	NETNS_ABSENT,
-	NETNS_FOREIGN,  /* there, and not known as ours by its file or owner; lo's alias may still say so */
-	NETNS_HALF,     /* a file of ours without its mount */
-	NETNS_OWNED,    /* owned by the lab's user namespace: ours */
+	NETNS_FOREIGN, /* there, and not known as ours by its file or owner; lo's alias may still say so */
+	NETNS_HALF,    /* a file of ours without its mount */
+	NETNS_OWNED,   /* owned by the lab's user namespace: ours */
 };
 /* fd of the namespace (FOREIGN, OWNED), else -1. userns_inode 0: the lab has none. */
 enum netns_found netns_examine(const char *name, const char *text, uint64_t userns_inode, int *ret_fd);

@@ -21,9 +21,9 @@
 
 struct seen_link {
 	struct nl_link link;
-	uint32_t ns;    /* index into namespaces */
-	uint32_t next;  /* of the links that name the same peer ifindex; 0 = none, else index + 1 */
-	bool lost;      /* ours, but without its peer */
+	uint32_t ns;   /* index into namespaces */
+	uint32_t next; /* of the links that name the same peer ifindex; 0 = none, else index + 1 */
+	bool lost;     /* without its peer: what stands on it does not count */
 };
 struct seen_ns {
 	char *name;
@@ -40,7 +40,7 @@ struct observation {
 	size_t n_links, cap_links;
 	uint32_t *by_peer; /* ifindex of the peer modulo its size -> index + 1 into links */
 	size_t n_by_peer;
-	uint32_t at;  /* namespace being read */
+	uint32_t at; /* namespace being read */
 };
 
 /* ---- the rows wanted for a namespace ---- */
@@ -103,8 +103,10 @@ static int read_inside(struct observation *o, struct seen_ns *ns, struct err *e)
 
 		if (r == 1) {
 			row->nft = nft->nft;
-			row->nft.inside = arena_memdup(o->state->arena, nft->nft.inside, nft->nft.n_inside * sizeof(*nft->nft.inside));
-			row->nft.addrs = arena_memdup(o->state->arena, nft->nft.addrs, nft->nft.n_addrs * sizeof(*nft->nft.addrs));
+			row->nft.inside = arena_memdup(o->state->arena, nft->nft.inside,
+						       nft->nft.n_inside * sizeof(*nft->nft.inside));
+			row->nft.addrs = arena_memdup(o->state->arena, nft->nft.addrs,
+						      nft->nft.n_addrs * sizeof(*nft->nft.addrs));
 		}
 	}
 	return r < 0 ? r : 0;
@@ -242,13 +244,14 @@ static struct seen_link *peer_of(struct observation *o, const struct seen_link *
 	for (; i; i = o->links[i - 1].next) {
 		struct seen_link *p = &o->links[i - 1];
 
-		if (p->ns != l->ns && p->link.peer == (uint32_t)l->link.ifindex && (uint32_t)p->link.ifindex == l->link.peer)
+		if (p->ns != l->ns && p->link.peer == (uint32_t)l->link.ifindex &&
+		    (uint32_t)p->link.ifindex == l->link.peer)
 			return p;
 	}
 	return NULL;
 }
 
-static void link_row(struct observation *o, struct seen_link *l, const struct seen_link *peer)
+static void link_row(struct observation *o, struct seen_link *l, struct seen_link *peer)
 {
 	struct link_row *row = &add(o, ROW_LINK, &o->ns[l->ns])->link;
 
@@ -258,9 +261,9 @@ static void link_row(struct observation *o, struct seen_link *l, const struct se
 	row->ifindex = (uint32_t)l->link.ifindex;
 	row->mtu = (uint16_t)l->link.mtu;
 	row->down = !l->link.up;
-	l->lost = !peer;
 	if (!peer)
 		return;
+	l->lost = peer->lost = false;
 	row->peer_ns = state_name(o->state, o->ns[peer->ns].name);
 	memcpy(row->peer_ifname, peer->link.ifname, sizeof(row->peer_ifname));
 	memcpy(row->peer_mac, peer->link.mac, sizeof(row->peer_mac));
@@ -279,6 +282,9 @@ static bool is_our_end(const struct observation *o, const struct seen_link *l)
 static void read_links(struct observation *o)
 {
 	index_by_peer(o);
+	/* Until a pair is found; an end in an instance outlives its dying router for a moment. */
+	for (size_t i = 0; i < o->n_links; i++)
+		o->links[i].lost = o->links[i].link.peer_elsewhere || is_our_end(o, &o->links[i]);
 	for (size_t i = 0; i < o->n_links; i++)
 		if (is_our_end(o, &o->links[i]))
 			link_row(o, &o->links[i], peer_of(o, &o->links[i]));
@@ -360,9 +366,9 @@ static int read_content(struct observation *o, struct err *e)
 			r = nl_addr_dump(in->nl, addr_seen, o, e);
 		if (r == 0)
 			r = nl_route_dump(in->nl, route_seen, o, e);
-		if (r == 0 && !ns->owned) /* neighbours and rules are the routers' */
+		if (r == 0)
 			r = nl_neigh_dump(in->nl, neigh_seen, o, e);
-		if (r == 0 && !ns->owned)
+		if (r == 0 && !ns->owned) /* rules are the routers' */
 			r = nl_rule_dump(in->nl, rule_seen, o, e);
 		if (r < 0)
 			return err_wrap(e, "namespace %s", ns->name);

@@ -9,8 +9,12 @@ struct sysctl_view {
 	int proc;      /* root of a proc file system of our own; -1 = none yet */
 	unsigned left; /* uses until it is renewed */
 };
-#define SYSCTL_VIEW_INIT { .proc = -1 }
+#define SYSCTL_VIEW_INIT \
+	{ \
+		.proc = -1 \
+	}
 void sysctl_view_done(struct sysctl_view *v);
 
-int sysctl_read(struct sysctl_view *v, const char *path, char *buf, size_t size); /* without the newline; 0, -ENOENT, ... */
+int sysctl_read(struct sysctl_view *v, const char *path, char *buf,
+		size_t size); /* without the newline; 0, -ENOENT, ... */
 int sysctl_write(struct sysctl_view *v, const char *path, const char *value);

@@ -182,7 +182,8 @@ static int make_file(const char *path, const char *text)
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		return -errno;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 && !(errno == EEXIST && access(path, F_OK) == 0))
+	if (linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 &&
+	    !(errno == EEXIST && access(path, F_OK) == 0))
 		return -errno;
 	return 0;
 }
