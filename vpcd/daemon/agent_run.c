@@ -1,0 +1,296 @@
+/* agent_run.c: starting a program inside an instance and keeping what it prints.
+ *
+ * The child joins the instance's network, takes a mount namespace in which /etc/hosts holds the lab's
+ * names and /sys shows the instance's devices, and leads a session of its own, so that one signal reaches
+ * what it starts. What escapes that becomes the agent's child (subreaper) and is found by its network.
+ * Output goes through a pipe into LOG_DIR/NAME.log, which is turned over at LOG_MAX. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "daemon/agent_run.h"
+#include "daemon/loop.h"
+#include "model/command.h"
+#include "util/log.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+enum { LOG_MAX = 1024 * 1024, READ_MAX = 16 * 1024 };
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+struct program {
+	struct loop *loop;
+	char *name, *command, *log_path;
+	uint64_t ns_inode;
+	pid_t pid;
+	int out_fd; /* what it prints; -1 */
+};
+
+static _Noreturn void child(const struct program_setup *s, char **argv, int out_fd);
+static void exec_path(char **argv, char **env);
+static void on_output(void *ctx, int fd, uint32_t events);
+static void drain(struct program *p);
+static void log_bytes(struct program *p, const char *bytes, size_t n);
+static void log_note(struct program *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+int program_start(struct loop *l, const struct program_setup *s, struct program **ret, struct err *e)
+{
+	_cleanup_free_ char **argv = NULL;
+	struct program *p;
+	int pipes[2], r;
+	pid_t pid;
+
+	r = command_split(s->command, &argv, e);
+	if (r < 0)
+		return err_wrap(e, "%s: run %s", s->name, s->command);
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return err_set(e, errno, "%s: pipe: %s", s->name, strerror(errno));
+	pid = fork();
+	if (pid == 0)
+		child(s, argv, pipes[1]);
+	close(pipes[1]);
+	if (pid < 0) {
+		r = err_set(e, errno, "%s: fork: %s", s->name, strerror(errno));
+		close(pipes[0]);
+		return r;
+	}
+	p = xcalloc(1, sizeof(*p));
+	*p = (struct program){ .loop = l, .ns_inode = s->ns_inode, .pid = pid, .out_fd = pipes[0] };
+	p->name = xstrdup(s->name);
+	p->command = xstrdup(s->command);
+	p->log_path = xasprintf("%s/%s.log", s->log_dir, s->name);
+	fcntl(p->out_fd, F_SETFL, O_NONBLOCK);
+	loop_watch(l, p->out_fd, EPOLLIN, on_output, p);
+	log_note(p, "started: %s", p->command);
+	*ret = p;
+	return 0;
+}
+
+void program_free(struct program **p)
+{
+	if (!*p)
+		return;
+	if ((*p)->out_fd >= 0) {
+		loop_unwatch((*p)->loop, (*p)->out_fd);
+		close((*p)->out_fd);
+	}
+	free((*p)->name);
+	free((*p)->command);
+	free((*p)->log_path);
+	free(*p);
+	*p = NULL;
+}
+
+bool program_is(const struct program *p, const char *name, uint64_t ns_inode, const char *command)
+{
+	return p->ns_inode == ns_inode && str_eq(p->name, name) && str_eq(p->command, command);
+}
+
+bool program_runs(const struct program *p)
+{
+	return p->pid != 0;
+}
+
+const char *program_name(const struct program *p)
+{
+	return p->name;
+}
+
+const char *program_command(const struct program *p)
+{
+	return p->command;
+}
+
+uint64_t program_ns_inode(const struct program *p)
+{
+	return p->ns_inode;
+}
+
+pid_t program_pid(const struct program *p)
+{
+	return p->pid;
+}
+
+void program_stop(struct program *p, int signo)
+{
+	if (!p->pid)
+		return;
+	kill(p->pid, signo); /* before its own setsid() there is no group yet */
+	kill(-p->pid, signo);
+}
+
+void program_ended(struct program *p, int status)
+{
+	p->pid = 0;
+	drain(p);
+	if (WIFEXITED(status))
+		log_note(p, "exit code %d: %s", WEXITSTATUS(status), p->command);
+	else
+		log_note(p, "ended by signal %d: %s", WTERMSIG(status), p->command);
+}
+
+unsigned program_sweep(uint64_t ns_inode, bool (*is_known)(void *ctx, pid_t pid), void *ctx)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/self/task/%d/children", (int)getpid());
+	_cleanup_free_ char *text = NULL;
+	unsigned n = 0;
+	char *p, *word;
+
+	if (read_whole_file(path, 1 << 20, &text, NULL) < 0)
+		return 0;
+	for (p = text; (word = str_word(&p));) {
+		_cleanup_free_ char *ns = xasprintf("/proc/%s/ns/net", word);
+		pid_t pid = (pid_t)atoi(word);
+		struct stat st;
+
+		if (is_known(ctx, pid) || stat(ns, &st) < 0 || st.st_ino != ns_inode)
+			continue;
+		kill(pid, SIGKILL);
+		n++;
+	}
+	return n;
+}
+
+/* ---- in the child ---- */
+
+static _Noreturn void give_up(const char *what)
+{
+	dprintf(STDERR_FILENO, "[vpcd] %s: %s\n", what, strerror(errno));
+	_exit(126);
+}
+
+static _Noreturn void child(const struct program_setup *s, char **argv, int out_fd)
+{
+	const char *path = getenv("PATH");
+	char *env[] = {
+		xasprintf("PATH=%s", path ? path : DEFAULT_PATH),
+		xstrdup("HOME=/"),
+		xstrdup("LANG=C.UTF-8"),
+		xasprintf("VPC_LAB=%s", s->lab),
+		xasprintf("VPC_INSTANCE=%s", s->name),
+		NULL,
+	};
+	int in = open("/dev/null", O_RDONLY);
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == 1)
+		_exit(126); /* the agent died meanwhile */
+	setsid();
+	dup2(out_fd, STDOUT_FILENO);
+	dup2(out_fd, STDERR_FILENO);
+	if (in >= 0)
+		dup2(in, STDIN_FILENO);
+	if (setns(s->ns_fd, CLONE_NEWNET) < 0)
+		give_up("cannot join its network");
+	if (unshare(CLONE_NEWNS) < 0)
+		give_up("no mount namespace");
+	mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
+	if (s->hosts_path && mount(s->hosts_path, "/etc/hosts", NULL, MS_BIND, NULL) < 0)
+		dprintf(STDERR_FILENO, "[vpcd] names of the lab are not in /etc/hosts: %s\n", strerror(errno));
+	/* Refused where parts of the machine's /sys are covered (some containers): then it shows those devices. */
+	mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	if (chdir("/") < 0)
+		give_up("/");
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	exec_path(argv, env);
+	dprintf(STDERR_FILENO, "[vpcd] cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+/* Looks along PATH itself: execvp() would start a shell for a file without a known format. */
+static void exec_path(char **argv, char **env)
+{
+	const char *p = env[0] + strlen("PATH=");
+	int keep = ENOENT;
+
+	if (strchr(argv[0], '/')) {
+		execve(argv[0], argv, env);
+		return;
+	}
+	while (*p) {
+		size_t n = strcspn(p, ":");
+		_cleanup_free_ char *full = xasprintf("%.*s/%s", (int)n, p, argv[0]);
+
+		execve(full, argv, env);
+		if (errno != ENOENT && errno != ENOTDIR)
+			keep = errno;
+		p += n + (p[n] == ':');
+	}
+	errno = keep;
+}
+
+/* ---- its log ---- */
+
+static void on_output(void *ctx, int fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	drain(ctx);
+}
+
+static void drain(struct program *p)
+{
+	char buf[READ_MAX];
+	ssize_t n;
+
+	if (p->out_fd < 0)
+		return;
+	/* Bounded: a program that prints without end must not keep the loop from the others. */
+	for (unsigned i = 0; i < 8; i++) {
+		n = read(p->out_fd, buf, sizeof(buf));
+		if (n <= 0)
+			break;
+		log_bytes(p, buf, (size_t)n);
+	}
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	loop_unwatch(p->loop, p->out_fd);
+	close(p->out_fd);
+	p->out_fd = -1;
+}
+
+static void log_bytes(struct program *p, const char *bytes, size_t n)
+{
+	int fd = open(p->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, bytes, n);
+	if (fstat(fd, &st) == 0 && st.st_size > LOG_MAX) {
+		_cleanup_free_ char *old = xasprintf("%s.1", p->log_path);
+
+		(void)!rename(p->log_path, old);
+	}
+	close(fd);
+}
+
+static void log_note(struct program *p, const char *fmt, ...)
+{
+	_cleanup_free_ char *msg = NULL, *line = NULL;
+	struct timespec ts;
+	struct tm tm;
+	char when[40];
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&msg, fmt, ap) < 0)
+		msg = NULL;
+	va_end(ap);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	line = xasprintf("[vpcd] %s %s\n", when, msg ? msg : "");
+	log_bytes(p, line, strlen(line));
+}

@@ -1,0 +1,227 @@
+/* lab.c: a lab's life in memory: loading what was asked, its handle on the kernel, its events. */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include "conf/build.h"
+#include "daemon/crew.h"
+#include "daemon/events.h"
+#include "daemon/lab.h"
+#include "daemon/loop.h"
+#include "daemon/probe.h"
+#include "daemon/server.h"
+#include "daemon/store.h"
+#include "daemon/transaction.h"
+#include "kern/datapath.h"
+#include "kern/kern.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+enum {
+	REAP_MS = 1000,
+	/* Verdict events of one port: enough for people and probes, no burden at a full-rate flood. */
+	EVENT_BURST = 256,
+	EVENTS_PER_S = 100,
+};
+
+static int build(struct lab *l, const struct stored *s, struct err *e);
+static void on_events(void *ctx, int fd, uint32_t events);
+static int on_event(void *ctx, const struct abi_event *ev);
+static void on_reap(void *ctx);
+
+struct lab *lab_new(struct server *s, const char *name)
+{
+	struct lab *l = xcalloc(1, sizeof(*l));
+
+	l->server = s;
+	strncpy(l->name, name, sizeof(l->name) - 1);
+	l->events_fd = -1;
+	document_init(&l->document);
+	diag_list_init(&l->warnings);
+	l->reaper = timer_new(s->loop, on_reap, l);
+	l->next_job = timer_new(s->loop, transaction_next, l);
+	l->crew = crew_new(l);
+	l->probes = probes_new(l);
+	return l;
+}
+
+void lab_free(struct lab **lp)
+{
+	struct lab *l = *lp;
+
+	if (!l)
+		return;
+	transaction_drop(l);
+	probes_free(&l->probes);
+	lab_close_kern(l);
+	timer_free(&l->reaper);
+	timer_free(&l->next_job);
+	crew_free(&l->crew);
+	document_done(&l->document);
+	registry_free(&l->registry);
+	places_free(&l->places);
+	model_free(&l->model);
+	diag_list_done(&l->warnings);
+	free(l);
+	*lp = NULL;
+}
+
+const char *lab_state_name(enum lab_state s)
+{
+	static const char *const names[] = { [LAB_UP] = "up", [LAB_APPLYING] = "applying", [LAB_FAILED] = "failed" };
+
+	return names[s];
+}
+
+void lab_set_state(struct lab *l, enum lab_state s)
+{
+	json_t *o = json_object();
+
+	l->state = s;
+	json_object_set_new(o, "state", json_string(lab_state_name(s)));
+	json_object_set_new(o, "revision", json_integer((json_int_t)l->revision));
+	json_object_set_new(o, "message", s == LAB_FAILED ? json_string(l->error.msg) : json_null());
+	events_add(l->server->events, l->name, "lab", o);
+}
+
+void lab_fail(struct lab *l, const struct err *e)
+{
+	l->error = *e;
+	log_error("lab", l->name, "%s", e->msg);
+	lab_set_state(l, LAB_FAILED);
+}
+
+int lab_load(struct lab *l, struct err *e)
+{
+	_cleanup_stored_ struct stored s = { 0 };
+	int r = store_load(l->server->dirs.state_dir, l->name, &s, e);
+
+	if (r == 0) {
+		l->revision = s.revision;
+		l->going = s.going;
+		if (!s.going)
+			r = build(l, &s, e);
+	}
+	l->broken = r < 0;
+	return r;
+}
+
+void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct model **m)
+{
+	document_done(&l->document);
+	l->document = *d;
+	document_init(d);
+	registry_free(&l->registry);
+	l->registry = TAKE_PTR(*r);
+	probes_model_gone(l->probes);
+	places_free(&l->places);
+	model_free(&l->model);
+	l->model = TAKE_PTR(*m);
+	l->places = l->model ? places_new(l->model) : NULL;
+}
+
+int lab_kern(struct lab *l, struct err *e)
+{
+	return l->kern ? 0 : kern_open(l->name, &l->server->dirs, &l->kern, e);
+}
+
+void lab_close_kern(struct lab *l)
+{
+	lab_datapath_rest(l);
+	kern_close(&l->kern);
+}
+
+struct datapath *lab_datapath(const struct lab *l)
+{
+	return l->kern ? kern_datapath(l->kern) : NULL;
+}
+
+void lab_datapath_rest(struct lab *l)
+{
+	if (l->events_fd >= 0)
+		loop_unwatch(l->server->loop, l->events_fd);
+	l->events_fd = -1;
+	timer_stop(l->reaper);
+}
+
+int lab_datapath_start(struct lab *l, struct err *e)
+{
+	struct datapath *d = lab_datapath(l);
+	struct datapath_config c = { .event_burst = EVENT_BURST, .events_per_s = EVENTS_PER_S };
+	int r;
+
+	lab_datapath_rest(l);
+	if (!d || !l->model)
+		return 0;
+	c.kernel_path = l->model->datapath == DATAPATH_KERNEL;
+	c.clock = l->model->clock;
+	r = datapath_configure(d, &c, e);
+	if (r < 0)
+		return r;
+	l->events_fd = datapath_events_fd(d);
+	r = loop_watch(l->server->loop, l->events_fd, EPOLLIN, on_events, l);
+	if (r < 0)
+		return err_set(e, r, "verdict events: %s", strerror(-r));
+	timer_set_ms(l->reaper, REAP_MS);
+	return 0;
+}
+
+void lab_drain_events(struct lab *l)
+{
+	struct datapath *d = lab_datapath(l);
+
+	if (d)
+		datapath_events_consume(d, on_event, l);
+}
+
+static int build(struct lab *l, const struct stored *s, struct err *e)
+{
+	_cleanup_document_ struct document d = { 0 };
+	struct registry *registry = NULL;
+	struct model *m = NULL;
+	int r = document_load(s->document, &d, e);
+
+	if (r < 0)
+		return err_wrap(e, "the document of lab %s", l->name);
+	r = registry_load(s->registry, &registry, e);
+	if (r < 0)
+		return err_wrap(e, "the registry of lab %s", l->name);
+	diag_list_done(&l->warnings);
+	r = model_build(&d, l->name, registry, &m, &l->warnings);
+	if (r < 0) {
+		_cleanup_free_ char *first = l->warnings.n ? diag_format(&l->warnings.v[0]) : NULL;
+
+		registry_free(&registry);
+		return err_set(e, r, "what was asked is not valid any more: %s", first ? first : "no reason given");
+	}
+	lab_adopt(l, &d, &registry, &m);
+	return 0;
+}
+
+static void on_events(void *ctx, int fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	lab_drain_events(ctx);
+}
+
+static int on_event(void *ctx, const struct abi_event *ev)
+{
+	struct lab *l = ctx;
+
+	if (!l->places)
+		return 0;
+	events_add(l->server->events, l->name, "verdict", verdict_json(l->places, ev));
+	probes_event(l->probes, ev);
+	return 0;
+}
+
+static void on_reap(void *ctx)
+{
+	struct lab *l = ctx;
+	struct datapath *d = lab_datapath(l);
+
+	if (!d)
+		return;
+	datapath_reap(d);
+	timer_set_ms(l->reaper, REAP_MS);
+}

@@ -1,0 +1,247 @@
+/* places.c: an index from port numbers to a model's things, and the words for what happens at them.
+ * Makes no system call. */
+#include <stdio.h>
+#include <string.h>
+#include "daemon/places.h"
+#include "filters/explain.h"
+#include "util/mem.h"
+
+struct places {
+	const struct model *m;
+	struct place *by_port;
+	uint32_t n;
+};
+
+static uint32_t highest_port(const struct model *m);
+static const char *gate_object(const struct places *p, const struct abi_event *ev);
+static const char *igw_name(const struct places *p, uint32_t port);
+static uint32_t decisive_rule(const struct abi_event *ev);
+
+struct places *places_new(const struct model *m)
+{
+	struct places *p = xcalloc(1, sizeof(*p));
+
+	p->m = m;
+	p->n = highest_port(m) + 1;
+	p->by_port = xcalloc(p->n, sizeof(*p->by_port));
+	for (uint32_t i = 0; i < m->n_enis; i++)
+		p->by_port[m->enis[i].obj.number] = (struct place){ PLACE_ENI, i };
+	for (uint32_t i = 0; i < m->n_hosts; i++)
+		p->by_port[m->hosts[i].port] = (struct place){ PLACE_HOST, i };
+	for (uint32_t i = 0; i < m->n_igws; i++) {
+		p->by_port[m->igws[i].port] = (struct place){ PLACE_IGW, i };
+		p->by_port[m->igws[i].inet_port] = (struct place){ PLACE_INET, i };
+	}
+	p->by_port[0] = (struct place){ PLACE_NONE, 0 };
+	return p;
+}
+
+void places_free(struct places **p)
+{
+	if (!*p)
+		return;
+	free((*p)->by_port);
+	free(*p);
+	*p = NULL;
+}
+
+struct place place_of_port(const struct places *p, uint32_t port)
+{
+	return port < p->n ? p->by_port[port] : (struct place){ PLACE_NONE, 0 };
+}
+
+uint32_t place_vpc(const struct places *p, uint32_t port)
+{
+	struct place at = place_of_port(p, port);
+
+	if (at.kind == PLACE_ENI)
+		return model_eni_vpc(p->m, at.index);
+	return at.kind == PLACE_IGW ? p->m->igws[at.index].vpc : NONE;
+}
+
+const char *place_name(const struct places *p, uint32_t port)
+{
+	struct place at = place_of_port(p, port);
+
+	switch (at.kind) {
+	case PLACE_ENI: return p->m->enis[at.index].obj.name;
+	case PLACE_IGW:
+	case PLACE_INET: return p->m->igws[at.index].obj.name;
+	case PLACE_HOST: return p->m->hosts[at.index].obj.name;
+	default: return NULL;
+	}
+}
+
+/* A denial by groups has no rule (design 4): that none of them matched is the reason. */
+void verdict_words(const struct places *p, const struct abi_event *ev, struct verdict_words *ret)
+{
+	uint32_t rule = ev->allow ? decisive_rule(ev) : ev->deny_rule;
+	struct rule_place at;
+
+	*ret = (struct verdict_words){ .allow = ev->allow };
+	ret->reason = reason_name(ev->reason);
+	if (!ev->allow) {
+		ret->gate = gate_name(ev->gate);
+		ret->object = gate_object(p, ev);
+	}
+	if (!rule || (!ev->allow && (ev->gate == ABI_GATE_SG_IN || ev->gate == ABI_GATE_SG_OUT)))
+		return;
+	if (ev->allow || ev->gate == ABI_GATE_NACL_IN || ev->gate == ABI_GATE_NACL_OUT)
+		rule_words(p->m, rule, ret->rule, sizeof(ret->rule), &ret->loc);
+	else if (model_route_place(p->m, rule, &at) && at.route) {
+		route_words(p->m, at.route, ret->rule, sizeof(ret->rule));
+		ret->loc = at.loc;
+	}
+}
+
+json_t *verdict_json(const struct places *p, const struct abi_event *ev)
+{
+	bool icmp = ev->proto == 1 || ev->proto == 58;
+	unsigned sport = (unsigned)ev->sport[0] << 8 | ev->sport[1], dport = (unsigned)ev->dport[0] << 8 | ev->dport[1];
+	struct verdict_words w;
+	struct addr a;
+	json_t *o = json_object();
+
+	verdict_words(p, ev, &w);
+	json_object_set_new(o, "verdict", json_string(w.allow ? "allow" : "deny"));
+	json_object_set_new(o, "gate", json_text(w.gate));
+	json_object_set_new(o, "object", json_text(w.object));
+	json_object_set_new(o, "reason", json_text(w.reason));
+	json_object_set_new(o, "rule", json_text(w.rule));
+	json_object_set_new(o, "file", json_file(w.loc));
+	json_object_set_new(o, "line", json_line(w.loc));
+	json_object_set_new(o, "from", json_text(place_name(p, ev->port)));
+	json_object_set_new(o, "to", json_text(place_name(p, ev->peer)));
+	json_object_set_new(o, "proto", json_integer(ev->proto));
+	a.a = ev->src;
+	json_object_set_new(o, "src", json_addr(&a));
+	a.a = ev->dst;
+	json_object_set_new(o, "dst", json_addr(&a));
+	json_object_set_new(o, "sport", icmp ? json_null() : json_integer(sport));
+	json_object_set_new(o, "dport", icmp ? json_null() : json_integer(dport));
+	json_object_set_new(o, "icmp_type", icmp ? json_integer(ev->dport[0]) : json_null());
+	json_object_set_new(o, "icmp_code", icmp ? json_integer(ev->dport[1]) : json_null());
+	return o;
+}
+
+void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, struct src_loc *ret)
+{
+	struct rule_place at;
+
+	*buf = '\0';
+	*ret = (struct src_loc){ 0 };
+	if (!number || !model_rule_place(m, number, &at))
+		return;
+	*ret = at.loc;
+	if (at.rule)
+		rule_format(&at.rule->rule, buf, size);
+	else
+		snprintf(buf, size, "*");
+}
+
+void route_words(const struct model *m, const struct route *r, char *buf, size_t size)
+{
+	static const char *const kinds[TARGET_KIND_MAX] = {
+		[TARGET_IGW] = "igw:",
+		[TARGET_NAT] = "nat:",
+		[TARGET_ENI] = "eni:",
+		[TARGET_INSTANCE] = "instance:",
+	};
+	char prefix[PREFIX_STRLEN], list[RULE_PEER_NAME_MAX + 8] = "";
+	const char *name = "";
+
+	if (r->target == TARGET_IGW && r->target_index != NONE)
+		name = m->igws[r->target_index].obj.name;
+	else if (r->target == TARGET_NAT && r->target_index != NONE)
+		name = m->nat_gateways[r->target_index].obj.name;
+	else if (r->target != TARGET_LOCAL && r->target_index != NONE)
+		name = m->enis[r->target_index].obj.name;
+	if (r->prefix_list != NONE)
+		snprintf(list, sizeof(list), " (pl:%s)", m->prefix_lists[r->prefix_list].obj.name);
+	snprintf(buf, size, "%s%s via %s%s", prefix_format(&r->dst, prefix), list,
+		 r->target == TARGET_LOCAL ? "local" : kinds[r->target], name);
+}
+
+json_t *json_text(const char *s)
+{
+	return s && *s ? json_string(s) : json_null();
+}
+
+json_t *json_line(struct src_loc loc)
+{
+	return loc.line ? json_integer(loc.line) : json_null();
+}
+
+json_t *json_file(struct src_loc loc)
+{
+	return loc.line ? json_text(loc.file) : json_null();
+}
+
+json_t *json_addr(const struct addr *a)
+{
+	char buf[ADDR_STRLEN];
+
+	return addr_is_zero(a) ? json_null() : json_string(addr_format(a, buf));
+}
+
+static uint32_t highest_port(const struct model *m)
+{
+	uint32_t max = 0;
+
+	for (uint32_t i = 0; i < m->n_enis; i++)
+		max = m->enis[i].obj.number > max ? m->enis[i].obj.number : max;
+	for (uint32_t i = 0; i < m->n_hosts; i++)
+		max = m->hosts[i].port > max ? m->hosts[i].port : max;
+	for (uint32_t i = 0; i < m->n_igws; i++) {
+		max = m->igws[i].port > max ? m->igws[i].port : max;
+		max = m->igws[i].inet_port > max ? m->igws[i].inet_port : max;
+	}
+	return max;
+}
+
+/* design 4: the object is the NACL, the route table, the gateway, or the interface. */
+static const char *gate_object(const struct places *p, const struct abi_event *ev)
+{
+	struct place at = place_of_port(p, ev->gate_port);
+	const struct subnet *subnet;
+	const char *name;
+
+	if (ev->gate == ABI_GATE_IGW) {
+		name = igw_name(p, ev->gate_port);
+		return name ? name : igw_name(p, ev->peer);
+	}
+	if (at.kind != PLACE_ENI)
+		return NULL;
+	subnet = &p->m->subnets[p->m->enis[at.index].subnet];
+	switch (ev->gate) {
+	case ABI_GATE_NACL_OUT:
+	case ABI_GATE_NACL_IN: return p->m->nacls[subnet->nacl].obj.name;
+	case ABI_GATE_ROUTE: return p->m->route_tables[subnet->route_table].obj.name;
+	case ABI_GATE_SOURCE_CHECK:
+	case ABI_GATE_SG_OUT:
+	case ABI_GATE_SG_IN:
+	case ABI_GATE_DEST_CHECK:
+	case ABI_GATE_CONNTRACK:
+	case ABI_GATE_NAT: return p->m->enis[at.index].obj.name;
+	default: return NULL;
+	}
+}
+
+static const char *igw_name(const struct places *p, uint32_t port)
+{
+	struct place at = place_of_port(p, port);
+
+	return at.kind == PLACE_IGW || at.kind == PLACE_INET ? p->m->igws[at.index].obj.name : NULL;
+}
+
+/* The last gate that asked its rules. */
+static uint32_t decisive_rule(const struct abi_event *ev)
+{
+	static const enum abi_cached_gate order[] = { ABI_CACHED_SG_IN, ABI_CACHED_NACL_IN, ABI_CACHED_SG_OUT,
+						      ABI_CACHED_NACL_OUT };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
+		if (ev->rule[order[i]])
+			return ev->rule[order[i]];
+	return 0;
+}

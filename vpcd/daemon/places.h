@@ -1,0 +1,38 @@
+/* places.h: from the numbers that packets and maps carry to the things of a model, and events in words. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+#include "abi.h"
+#include "model/model.h"
+
+enum place_kind { PLACE_NONE, PLACE_ENI, PLACE_IGW, PLACE_INET /* the gateway's far end */, PLACE_HOST };
+struct place {
+	enum place_kind kind;
+	uint32_t index; /* into enis, igws or hosts */
+};
+struct places;
+struct places *places_new(const struct model *m); /* borrows m */
+void places_free(struct places **p);
+struct place place_of_port(const struct places *p, uint32_t port);
+uint32_t place_vpc(const struct places *p, uint32_t port);     /* index; NONE on the internet */
+const char *place_name(const struct places *p, uint32_t port); /* NULL */
+
+/* What an event says, with names. Strings belong to the model or to this. */
+struct verdict_words {
+	bool allow;
+	const char *gate;   /* NULL when allowed */
+	const char *object; /* NULL: none */
+	const char *reason;
+	char rule[160];     /* "" = null */
+	struct src_loc loc; /* line 0 = none */
+};
+void verdict_words(const struct places *p, const struct abi_event *ev, struct verdict_words *ret);
+json_t *verdict_json(const struct places *p, const struct abi_event *ev); /* for the event stream */
+/* The text of rule or route NUMBER, and where it stands. */
+void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, struct src_loc *ret);
+void route_words(const struct model *m, const struct route *r, char *buf, size_t size);
+json_t *json_text(const char *s);        /* NULL, "": null */
+json_t *json_line(struct src_loc loc);   /* 0: null */
+json_t *json_file(struct src_loc loc);   /* without a line: null */
+json_t *json_addr(const struct addr *a); /* zero: null */

@@ -1,0 +1,733 @@
+/* probe.c: many probes at a time, each one flow with one packet and its answer.
+ *
+ * The verdict is never guessed: "allow" is the answer seen by the sender, "deny" is a verdict event of the
+ * data path about this flow. All tuples under which the flow may appear are watched:
+ *
+ *   forward   (source side) -> (destination side), return the other way round
+ *   sides     the private address and the public one of the same interface; behind a NAT gateway also the
+ *             gateway's addresses with the port it chose, learnt from the first packet that it sends
+ *
+ * The data path reports packets of a watched tuple at every port. Flows that could be mistaken for each other
+ * (same tuple; same destination through a NAT gateway) wait for each other. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include "daemon/http.h"
+#include "daemon/lab.h"
+#include "daemon/loop.h"
+#include "daemon/places.h"
+#include "daemon/probe.h"
+#include "daemon/probe_socket.h"
+#include "daemon/server.h"
+#include "filters/explain.h"
+#include "kern/datapath.h"
+#include "kern/kern.h"
+#include "model/flow.h"
+#include "plan/desired.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+enum {
+	RUNNING_MAX = 64,
+	FLOWS_MAX = 10000,
+	SIDES_MAX = 6,
+	WATCHES_MAX = 2 * SIDES_MAX * SIDES_MAX,
+	TIMEOUT_DEFAULT_MS = 2000,
+	TIMEOUT_MAX_MS = 60000,
+	WATCH_SPARE_MS = 1000,
+};
+
+struct side {
+	struct addr addr;
+	uint16_t port;
+};
+struct door { /* a listener at DST, shared by probes of one batch of ports */
+	char ns[128];
+	struct wire wire;
+	struct probes *all;
+	int fd, refs; /* fd -1: somebody else listens */
+	struct door *next;
+};
+struct probe {
+	struct batch *batch;
+	struct flow flow;
+	struct wire wire;
+	uint32_t src_vpc, dst_vpc; /* indexes; NONE on the internet */
+	bool may_nat;
+	bool running, done;
+
+	int fd;
+	struct door *door;
+	struct timer *timer;
+	uint64_t sent_ns;
+	struct side a[SIDES_MAX], b[SIDES_MAX]; /* source side, destination side */
+	unsigned n_a, n_b;
+	uint32_t nat_port; /* of the NAT gateway it went to; 0 */
+	struct abi_flow_key watched[WATCHES_MAX];
+	unsigned n_watched;
+	bool forward_seen, late_known;
+	struct abi_event last_allow; /* the forward packet's arrival; time_ns 0: none */
+	struct abi_event late;       /* a denied return without a forward packet: counts when nothing better comes */
+
+	json_t *result;
+	struct probe *prev, *next; /* of all->first */
+};
+struct batch {
+	struct probes *all;
+	struct request *request;
+	struct probe *probes;
+	size_t n, done;
+	uint32_t timeout_ms;
+	struct batch *next;
+};
+struct probes {
+	struct lab *lab;
+	struct probe *first, *last; /* waiting and running, oldest first */
+	unsigned n_running;
+	struct door *doors;
+	struct batch *batches;
+	struct timer *starter;
+};
+
+static int read_batch(struct batch *b, const json_t *o, struct err *e);
+static int read_flow(struct batch *b, struct probe *p, const json_t *o, struct err *e);
+static void start_some(void *ctx);
+static bool conflicts(const struct probe *p, const struct probe *q);
+static void start(struct probe *p);
+static void on_sender(void *ctx, int fd, uint32_t events);
+static void on_door(void *ctx, int fd, uint32_t events);
+static void on_timeout(void *ctx);
+static void learn_nat(struct probe *p, const struct abi_event *ev);
+static int leg_of(const struct probe *p, const struct abi_event *ev);
+static void watch(struct probe *p);
+static void finish_allow(struct probe *p, const char *note);
+static void finish_deny(struct probe *p, int leg, const struct abi_event *ev);
+static void finish_silent(struct probe *p, const char *note);
+static void finish(struct probe *p);
+static void batch_end(struct batch *b);
+static struct door *door_get(struct probes *all, const char *ns, int ns_fd, const struct wire *w);
+static void door_put(struct door *d);
+
+enum { LEG_NONE, LEG_FORWARD, LEG_RETURN };
+
+struct probes *probes_new(struct lab *l)
+{
+	struct probes *all = xcalloc(1, sizeof(*all));
+
+	all->lab = l;
+	all->starter = timer_new(l->server->loop, start_some, all);
+	return all;
+}
+
+void probes_free(struct probes **p)
+{
+	if (!*p)
+		return;
+	probes_model_gone(*p);
+	timer_free(&(*p)->starter);
+	free(*p);
+	*p = NULL;
+}
+
+void probes_ask(struct probes *all, struct request *r)
+{
+	struct batch *b = xcalloc(1, sizeof(*b));
+	json_error_t where;
+	struct err e = { 0 };
+	size_t len;
+	const char *body = request_body(r, &len);
+	json_t *o = json_loadb(body, len, 0, &where);
+
+	*b = (struct batch){ .all = all, .request = r, .next = all->batches };
+	all->batches = b;
+	if (!o)
+		err_set(&e, -EINVAL, "the body is not JSON: line %d: %s", where.line, where.text);
+	else
+		read_batch(b, o, &e);
+	json_decref(o);
+	if (e.code) {
+		answer_err(r, &e);
+		b->request = NULL;
+		b->n = 0;
+		batch_end(b);
+		return;
+	}
+	for (size_t i = 0; i < b->n; i++) {
+		struct probe *p = &b->probes[i];
+
+		p->prev = all->last;
+		if (all->last)
+			all->last->next = p;
+		else
+			all->first = p;
+		all->last = p;
+	}
+	if (b->n == 0)
+		batch_end(b);
+	else
+		timer_set_us(all->starter, 0);
+}
+
+void probes_event(struct probes *all, const struct abi_event *ev)
+{
+	struct probe *next;
+
+	for (struct probe *p = all->first; p; p = next) {
+		int leg;
+
+		next = p->next;
+		if (!p->running || ev->proto != p->wire.proto)
+			continue;
+		learn_nat(p, ev);
+		leg = leg_of(p, ev);
+		if (leg == LEG_NONE)
+			continue;
+		if (ev->allow) {
+			if (leg == LEG_FORWARD) {
+				p->forward_seen = true;
+				p->last_allow = *ev;
+			}
+			continue;
+		}
+		/* TCP of an earlier probe may send its SYN-ACK again: a denied return needs a forward packet first. */
+		if (leg == LEG_RETURN && !p->forward_seen && ev->proto == IPPROTO_TCP) {
+			p->late = *ev;
+			p->late_known = true;
+			continue;
+		}
+		finish_deny(p, leg, ev);
+	}
+}
+
+void probes_model_gone(struct probes *all)
+{
+	struct probe *next;
+
+	for (struct probe *p = all->first; p; p = next) {
+		next = p->next;
+		finish_silent(p, "the lab was changed while the probe was under way");
+	}
+}
+
+/* ---- what is asked ---- */
+
+static int read_batch(struct batch *b, const json_t *o, struct err *e)
+{
+	const json_t *flows = json_object_get(o, "flows"), *timeout = json_object_get(o, "timeout_ms"), *v;
+	size_t i;
+
+	if (!json_is_array(flows))
+		return err_set_aws(e, -EINVAL, "MissingParameter", "the body has no list \"flows\"");
+	if (json_array_size(flows) > FLOWS_MAX)
+		return err_set_aws(e, -EINVAL, "InvalidParameterValue", "at most %d flows can be probed at a time",
+				   FLOWS_MAX);
+	b->timeout_ms = TIMEOUT_DEFAULT_MS;
+	if (timeout && !json_is_null(timeout)) {
+		json_int_t ms = json_integer_value(timeout);
+
+		if (!json_is_integer(timeout) || ms < 1 || ms > TIMEOUT_MAX_MS)
+			return err_set_aws(e, -EINVAL, "InvalidParameterValue", "timeout_ms is a number from 1 to %d",
+					   TIMEOUT_MAX_MS);
+		b->timeout_ms = (uint32_t)ms;
+	}
+	b->probes = xcalloc(json_array_size(flows) + 1, sizeof(*b->probes));
+	json_array_foreach(flows, i, v)
+	{
+		int r = read_flow(b, &b->probes[i], v, e);
+
+		if (r < 0)
+			return json_array_size(flows) > 1 ? err_wrap(e, "flow %zu", i + 1) : r;
+	}
+	b->n = json_array_size(flows);
+	return 0;
+}
+
+static void side_add(struct side *sides, unsigned *n, const struct addr *a, uint16_t port)
+{
+	for (unsigned i = 0; i < *n; i++)
+		if (addr_cmp(&sides[i].addr, a) == 0 && sides[i].port == port)
+			return;
+	if (!addr_is_zero(a) && *n < SIDES_MAX)
+		sides[(*n)++] = (struct side){ *a, port };
+}
+
+/* The private and the public address that stand for each other. */
+static void sides_of(const struct model *m, uint32_t eni, const struct addr *a, struct side *sides, unsigned *n,
+		     uint16_t port)
+{
+	for (uint32_t i = 0; i < m->enis[eni].n_addrs; i++) {
+		const struct eni_addr *at = &m->enis[eni].addrs[i];
+
+		if (addr_cmp(&at->addr, a) != 0 && addr_cmp(&at->public_ip, a) != 0)
+			continue;
+		side_add(sides, n, &at->addr, port);
+		side_add(sides, n, &at->public_ip, port);
+	}
+}
+
+static int read_flow(struct batch *b, struct probe *p, const json_t *o, struct err *e)
+{
+	const struct model *m = b->all->lab->model;
+	const char *src = json_string_value(json_object_get(o, "src")),
+		   *dst = json_string_value(json_object_get(o, "dst"));
+	const char *proto = json_string_value(json_object_get(o, "proto"));
+	const json_t *port = json_object_get(o, "from_port");
+	struct flow *f = &p->flow;
+	int r;
+
+	*p = (struct probe){ .batch = b, .fd = -1 };
+	if (!src || !dst || !proto)
+		return err_set_aws(e, -EINVAL, "MissingParameter",
+				   "a flow is {\"src\",\"dst\",\"proto\",\"from_port\"}");
+	r = flow_parse_words(m, src, dst, proto, f, e);
+	if (r < 0)
+		return r;
+	if (port && !json_is_null(port)) {
+		json_int_t n = json_integer_value(port);
+
+		if (!json_is_integer(port) || n < 1 || n > 65535)
+			return err_set_aws(e, -EINVAL, "InvalidParameterValue",
+					   "from_port is a number from 1 to 65535");
+		f->sport = (uint16_t)n;
+	}
+	if (f->src.kind == END_ADDRESS)
+		return err_set(e, -EINVAL, "nobody in lab %s has the address %s, so nothing can be sent from there",
+			       m->name, src);
+	if (f->src.kind == END_ENI && m->enis[f->src.index].owner != ENI_OF_INSTANCE)
+		return err_set(e, -EINVAL, "%s is a NAT gateway and sends nothing of its own", src);
+	if (addr_family(&f->dst_addr) != FAMILY_V4 || addr_family(&f->src.addr) != FAMILY_V4)
+		return err_set(e, -EINVAL, "IPv6 is not carried in this lab");
+	p->wire = (struct wire){ .proto = f->proto,
+				 .src = f->src.addr,
+				 .dst = f->dst_addr,
+				 .sport = f->sport,
+				 .dport = f->dport,
+				 .icmp_type = f->icmp_type,
+				 .icmp_code = f->icmp_code };
+	if (f->proto != IPPROTO_TCP && f->proto != IPPROTO_UDP && f->proto != IPPROTO_ICMP)
+		p->wire.sport = 0;
+	p->src_vpc = f->src.kind == END_ENI ? model_eni_vpc(m, f->src.index) : NONE;
+	p->dst_vpc = f->dst.kind == END_ENI ? model_eni_vpc(m, f->dst.index) : NONE;
+	side_add(p->a, &p->n_a, &f->src.addr, p->wire.sport);
+	side_add(p->b, &p->n_b, &f->dst_addr, p->wire.dport);
+	if (f->src.kind == END_ENI)
+		sides_of(m, f->src.index, &f->src.addr, p->a, &p->n_a, p->wire.sport);
+	p->may_nat = f->src.kind == END_ENI && p->n_a == 1 && p->src_vpc != p->dst_vpc;
+	if (f->dst.kind == END_ENI)
+		sides_of(m, f->dst.index, &f->dst_addr, p->b, &p->n_b, p->wire.dport);
+	return 0;
+}
+
+/* ---- running ---- */
+
+static void start_some(void *ctx)
+{
+	struct probes *all = ctx;
+	struct probe *next;
+
+	for (struct probe *p = all->first; p && all->n_running < RUNNING_MAX; p = next) {
+		bool wait = false;
+
+		next = p->next;
+		if (p->running)
+			continue;
+		for (struct probe *q = all->first; q != p && !wait; q = q->next)
+			wait = conflicts(p, q);
+		if (!wait)
+			start(p);
+	}
+}
+
+static bool conflicts(const struct probe *p, const struct probe *q)
+{
+	const struct wire *x = &p->wire, *y = &q->wire;
+
+	if (x->proto != y->proto || addr_cmp(&x->dst, &y->dst) != 0 || x->dport != y->dport)
+		return false;
+	return (p->may_nat && q->may_nat) || (addr_cmp(&x->src, &y->src) == 0 && x->sport == y->sport);
+}
+
+static const char *end_ns(const struct probe *p, const struct flow_end *end, char *buf)
+{
+	const struct model *m = p->batch->all->lab->model;
+
+	if (end->kind == END_HOST)
+		return ns_name_of(m, m->hosts[end->index].obj.name, buf);
+	if (end->kind == END_ENI && m->enis[end->index].owner == ENI_OF_INSTANCE &&
+	    m->enis[end->index].owner_index != NONE)
+		return ns_name_of(m, m->instances[m->enis[end->index].owner_index].obj.name, buf);
+	return NULL;
+}
+
+static void start(struct probe *p)
+{
+	struct probes *all = p->batch->all;
+	struct loop *loop = all->lab->server->loop;
+	char src_ns[128], dst_ns[128], note[160];
+	const char *there = end_ns(p, &p->flow.dst, dst_ns);
+	_cleanup_close_ int here_fd = netns_open(end_ns(p, &p->flow.src, src_ns)),
+			    there_fd = there ? netns_open(there) : -1;
+
+	p->running = true;
+	all->n_running++;
+	p->timer = timer_new(loop, on_timeout, p);
+	if (here_fd < 0) {
+		snprintf(note, sizeof(note), "namespace %s: %s", src_ns, strerror(-here_fd));
+		finish_silent(p, note);
+		return;
+	}
+	watch(p);
+	if (there_fd >= 0)
+		p->door = door_get(all, there, there_fd, &p->wire);
+	p->sent_ns = clock_ns();
+	p->fd = sender_open(here_fd, &p->wire);
+	if (p->fd < 0) {
+		snprintf(note, sizeof(note), "%s cannot send it: %s", p->flow.src.name, strerror(-p->fd));
+		finish_silent(p, note);
+		return;
+	}
+	timer_set_ms(p->timer, p->batch->timeout_ms);
+	loop_watch(loop, p->fd, p->wire.proto == IPPROTO_TCP ? EPOLLOUT : EPOLLIN, on_sender, p);
+}
+
+/* The verdict events that this answer caused are in the ring already: they name the rules. */
+static void drain_events(struct probes *all)
+{
+	struct datapath *d = lab_datapath(all->lab);
+
+	if (d && all->lab->events_fd >= 0)
+		lab_drain_events(all->lab);
+}
+
+static void on_sender(void *ctx, int fd, uint32_t events)
+{
+	struct probe *p = ctx;
+	int r = sender_ready(fd, &p->wire);
+
+	(void)events;
+	if (r == 0)
+		return;
+	drain_events(p->batch->all);
+	if (p->done)
+		return;
+	if (r > 0)
+		finish_allow(p, NULL);
+	else if (r == -ECONNREFUSED)
+		finish_allow(p, "nothing listens there: the destination refused, and its refusal came back");
+	else
+		loop_unwatch(p->batch->all->lab->server->loop,
+			     fd); /* an error of the way: a verdict or the timeout will say more */
+}
+
+static void on_door(void *ctx, int fd, uint32_t events)
+{
+	struct door *d = ctx;
+	bool seen = door_ready(fd, &d->wire);
+	struct probes *all = d->all;
+	struct probe *next;
+
+	(void)events;
+	if (!seen || wire_is_answered(&d->wire))
+		return;
+	drain_events(all);
+	for (struct probe *p = all->first; p; p = next) {
+		next = p->next;
+		if (p->running && p->door == d)
+			finish_allow(p, "seen at the destination; no answer is due to it");
+	}
+}
+
+static void on_timeout(void *ctx)
+{
+	struct probe *p = ctx;
+	char note[160];
+
+	drain_events(p->batch->all);
+	if (p->done)
+		return;
+	if (p->late_known) {
+		finish_deny(p, LEG_RETURN, &p->late);
+		return;
+	}
+	snprintf(note, sizeof(note),
+		 p->forward_seen ? "the request passed every filter, but no answer was heard within %u ms"
+				 : "nothing was heard of it within %u ms: no answer and no verdict",
+		 p->batch->timeout_ms);
+	finish_silent(p, note);
+}
+
+/* ---- which packets are its own ---- */
+
+static unsigned be16(const uint8_t v[2])
+{
+	return (unsigned)v[0] << 8 | v[1];
+}
+
+static bool side_is(const struct side *sides, unsigned n, const struct abi_addr *a, unsigned port, bool ports)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (memcmp(&sides[i].addr.a, a, sizeof(*a)) == 0 && (!ports || sides[i].port == port))
+			return true;
+	return false;
+}
+
+/* Equal addresses in another VPC of the lab are another's packets. */
+static bool port_fits(const struct probe *p, uint32_t port)
+{
+	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
+
+	return vpc == NONE || vpc == p->src_vpc || vpc == p->dst_vpc;
+}
+
+static int leg_of(const struct probe *p, const struct abi_event *ev)
+{
+	bool ports = ev->proto == IPPROTO_TCP || ev->proto == IPPROTO_UDP, icmp = ev->proto == IPPROTO_ICMP;
+	unsigned sport = be16(ev->sport), dport = be16(ev->dport);
+
+	if (!port_fits(p, ev->port))
+		return LEG_NONE;
+	if (side_is(p->a, p->n_a, &ev->src, sport, ports || icmp) && side_is(p->b, p->n_b, &ev->dst, dport, ports) &&
+	    (!icmp || (ev->dport[0] == p->wire.icmp_type && ev->dport[1] == p->wire.icmp_code)))
+		return LEG_FORWARD;
+	if (side_is(p->b, p->n_b, &ev->src, sport, ports) &&
+	    side_is(p->a, p->n_a, &ev->dst, icmp ? sport : dport, ports || icmp) &&
+	    (!icmp || ev->dport[0] != p->wire.icmp_type))
+		return LEG_RETURN;
+	return LEG_NONE;
+}
+
+/* Its packet went to a NAT gateway; what that sends on has another source. */
+static void learn_nat(struct probe *p, const struct abi_event *ev)
+{
+	const struct lab *l = p->batch->all->lab;
+	const struct model *m = l->model;
+	struct place at = place_of_port(l->places, ev->allow ? ev->peer : 0);
+	const struct eni *eni;
+
+	if (!p->nat_port && at.kind == PLACE_ENI && m->enis[at.index].owner == ENI_OF_NAT_GATEWAY &&
+	    leg_of(p, ev) == LEG_FORWARD) {
+		p->nat_port = ev->peer;
+		return;
+	}
+	if (!p->nat_port || ev->port != p->nat_port ||
+	    !side_is(p->b, p->n_b, &ev->dst, be16(ev->dport), p->wire.dport != 0))
+		return;
+	eni = &m->enis[place_of_port(l->places, p->nat_port).index];
+	for (uint32_t i = 0; i < eni->n_addrs; i++) {
+		if (memcmp(&eni->addrs[i].addr.a, &ev->src, sizeof(ev->src)) != 0)
+			continue;
+		side_add(p->a, &p->n_a, &eni->addrs[i].addr, (uint16_t)be16(ev->sport));
+		side_add(p->a, &p->n_a, &eni->addrs[i].public_ip, (uint16_t)be16(ev->sport));
+		watch(p);
+	}
+}
+
+static void set_port(uint8_t out[2], uint16_t port)
+{
+	out[0] = (uint8_t)(port >> 8);
+	out[1] = (uint8_t)port;
+}
+
+static void watch_tuple(struct probe *p, const struct side *from, const struct side *to, int leg)
+{
+	struct datapath *d = lab_datapath(p->batch->all->lab);
+	struct abi_flow_key k;
+
+	memset(&k, 0, sizeof(k));
+	k.proto = p->wire.proto;
+	k.family = 4;
+	k.src = from->addr.a;
+	k.dst = to->addr.a;
+	if (k.proto == IPPROTO_ICMP) {
+		set_port(k.sport, leg == LEG_FORWARD ? from->port : to->port);
+		k.dport[0] = leg == LEG_FORWARD       ? p->wire.icmp_type
+			     : p->wire.icmp_type == 8 ? 0
+						      : (uint8_t)(p->wire.icmp_type + 1);
+		k.dport[1] = p->wire.icmp_code;
+	} else {
+		set_port(k.sport, from->port);
+		set_port(k.dport, to->port);
+	}
+	for (unsigned i = 0; i < p->n_watched; i++)
+		if (memcmp(&p->watched[i], &k, sizeof(k)) == 0)
+			return;
+	if (!d || p->n_watched == WATCHES_MAX ||
+	    datapath_watch(d, &k, (p->batch->timeout_ms + WATCH_SPARE_MS) * 1000000ull, NULL) < 0)
+		return;
+	p->watched[p->n_watched++] = k;
+}
+
+static void watch(struct probe *p)
+{
+	for (unsigned i = 0; i < p->n_a; i++)
+		for (unsigned k = 0; k < p->n_b; k++) {
+			watch_tuple(p, &p->a[i], &p->b[k], LEG_FORWARD);
+			watch_tuple(p, &p->b[k], &p->a[i], LEG_RETURN);
+		}
+}
+
+/* ---- the end of one ---- */
+
+static void set_result(struct probe *p, const struct verdict_words *w, json_t *denied, const char *note)
+{
+	static const struct verdict_words nothing;
+	char text[256];
+	json_t *o = json_object();
+
+	if (!w)
+		w = &nothing;
+	json_object_set_new(o, "flow", json_string(flow_format(&p->flow, text, sizeof(text))));
+	json_object_set_new(o, "verdict", json_string(denied ? "deny" : "allow"));
+	json_object_set_new(o, "denied", denied ? denied : json_null());
+	json_object_set_new(o, "rule", json_text(w->rule));
+	json_object_set_new(o, "file", json_file(w->loc));
+	json_object_set_new(o, "line", json_line(w->loc));
+	json_object_set_new(o, "rtt_us",
+			    denied ? json_null() : json_integer((json_int_t)((clock_ns() - p->sent_ns) / 1000)));
+	json_object_set_new(o, "note", json_text(note));
+	p->result = o;
+}
+
+static void finish_allow(struct probe *p, const char *note)
+{
+	struct verdict_words w = { 0 };
+
+	if (p->forward_seen)
+		verdict_words(p->batch->all->lab->places, &p->last_allow, &w);
+	set_result(p, &w, NULL, note);
+	finish(p);
+}
+
+/* What a group denial lacks in rules it says in names. */
+static void groups_note(const struct model *m, const struct places *places, const struct abi_event *ev, char *buf,
+			size_t size)
+{
+	struct place at = place_of_port(places, ev->gate_port);
+	size_t n;
+
+	*buf = '\0';
+	if ((ev->gate != ABI_GATE_SG_IN && ev->gate != ABI_GATE_SG_OUT) || at.kind != PLACE_ENI)
+		return;
+	n = (size_t)snprintf(buf, size, "group%s", m->enis[at.index].n_groups == 1 ? "" : "s");
+	for (uint32_t i = 0; i < m->enis[at.index].n_groups && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", i ? ", " : " ",
+				      m->security_groups[m->enis[at.index].groups[i]].obj.name);
+}
+
+static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
+{
+	const struct lab *l = p->batch->all->lab;
+	struct verdict_words w;
+	char note[256];
+
+	verdict_words(l->places, ev, &w);
+	groups_note(l->model, l->places, ev, note, sizeof(note));
+	set_result(p, &w,
+		   json_pack("{ssssss?ss}", "leg", leg == LEG_FORWARD ? "forward" : "return", "gate", w.gate, "object",
+			     w.object, "reason", w.reason),
+		   note);
+	finish(p);
+}
+
+static void finish_silent(struct probe *p, const char *note)
+{
+	set_result(p, NULL, json_pack("{snsnsnsn}", "leg", "gate", "object", "reason"), note);
+	finish(p);
+}
+
+static void finish(struct probe *p)
+{
+	struct batch *b = p->batch;
+	struct probes *all = b->all;
+	struct datapath *d = lab_datapath(all->lab);
+
+	if (p->done)
+		return;
+	p->done = true;
+	if (p->running)
+		all->n_running--;
+	p->running = false;
+	for (unsigned i = 0; d && i < p->n_watched; i++)
+		datapath_unwatch(d, &p->watched[i]);
+	if (p->fd >= 0) {
+		loop_unwatch(all->lab->server->loop, p->fd);
+		close(p->fd);
+	}
+	p->fd = -1;
+	if (p->door)
+		door_put(p->door);
+	p->door = NULL;
+	timer_free(&p->timer);
+	if (p->prev)
+		p->prev->next = p->next;
+	else
+		all->first = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
+	else
+		all->last = p->prev;
+	timer_set_us(all->starter, 0);
+	if (++b->done == b->n)
+		batch_end(b);
+}
+
+static void batch_end(struct batch *b)
+{
+	struct batch **link = &b->all->batches;
+	json_t *results = json_array();
+
+	for (size_t i = 0; i < b->n; i++)
+		json_array_append_new(results, b->probes[i].result);
+	if (b->request)
+		answer_json(b->request, 200, json_pack("{so}", "results", results));
+	else
+		json_decref(results);
+	while (*link != b)
+		link = &(*link)->next;
+	*link = b->next;
+	free(b->probes);
+	free(b);
+}
+
+/* ---- doors ---- */
+
+static struct door *door_get(struct probes *all, const char *ns, int ns_fd, const struct wire *w)
+{
+	struct door *d;
+	int fd;
+
+	for (d = all->doors; d; d = d->next)
+		if (strcmp(d->ns, ns) == 0 && d->wire.proto == w->proto && d->wire.dport == w->dport &&
+		    (wire_is_answered(w) || (d->wire.sport == w->sport && d->wire.icmp_type == w->icmp_type))) {
+			d->refs++;
+			return d;
+		}
+	fd = door_open(ns_fd, w);
+	if (fd < 0 && fd != -EADDRINUSE)
+		return NULL;
+	d = xcalloc(1, sizeof(*d));
+	*d = (struct door){ .all = all, .wire = *w, .fd = fd < 0 ? -1 : fd, .refs = 1, .next = all->doors };
+	snprintf(d->ns, sizeof(d->ns), "%s", ns);
+	all->doors = d;
+	if (d->fd >= 0)
+		loop_watch(all->lab->server->loop, d->fd, EPOLLIN, on_door, d);
+	return d;
+}
+
+static void door_put(struct door *d)
+{
+	struct door **link = &d->all->doors;
+
+	if (--d->refs)
+		return;
+	if (d->fd >= 0) {
+		loop_unwatch(d->all->lab->server->loop, d->fd);
+		close(d->fd);
+	}
+	while (*link != d)
+		link = &(*link)->next;
+	*link = d->next;
+	free(d);
+}

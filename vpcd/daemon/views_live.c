@@ -1,0 +1,347 @@
+/* views_live.c: what has counters or state in the data path: rules, routes, connections, interfaces. */
+#include <stdio.h>
+#include <string.h>
+#include "daemon/lab.h"
+#include "daemon/loop.h"
+#include "daemon/places.h"
+#include "daemon/views.h"
+#include "filters/world.h"
+#include "filters/conntrack.h"
+#include "kern/datapath.h"
+#include "util/mem.h"
+
+struct list_owner {
+	const char *kind, *name;
+	enum rule_dir dir;
+};
+static json_t *rule_json(const struct lab *l, const struct list_owner *owner, const struct model_rule *r,
+			 uint32_t star);
+static void add_counter(json_t *o, const struct abi_counter *c, bool known);
+static json_t *route_json(const struct lab *l, const struct route *r);
+static json_t *group_rules(const struct lab *l, const struct security_group *g);
+static json_t *nacl_rules(const struct lab *l, const struct nacl *n);
+
+json_t *view_rules(struct lab *l)
+{
+	const struct model *m = l->model;
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < m->n_security_groups; i++) {
+		json_t *some = group_rules(l, &m->security_groups[i]);
+
+		json_array_extend(all, some);
+		json_decref(some);
+	}
+	for (uint32_t i = 0; i < m->n_nacls; i++) {
+		json_t *some = nacl_rules(l, &m->nacls[i]);
+
+		json_array_extend(all, some);
+		json_decref(some);
+	}
+	return all;
+}
+
+json_t *view_route_tables(struct lab *l, const char *name)
+{
+	const struct model *m = l->model;
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < m->n_route_tables; i++) {
+		const struct route_table *t = &m->route_tables[i];
+		json_t *o, *subnets, *routes;
+
+		if (!view_wants(name, t->obj.name))
+			continue;
+		o = json_object();
+		subnets = json_array();
+		routes = json_array();
+		for (uint32_t k = 0; k < m->n_subnets; k++)
+			if (m->subnets[k].route_table == i)
+				json_array_append_new(subnets, json_string(m->subnets[k].obj.name));
+		for (uint32_t k = 0; k < t->n_routes; k++)
+			json_array_append_new(routes, route_json(l, &t->routes[k]));
+		json_object_set_new(o, "name", json_string(t->obj.name));
+		json_object_set_new(o, "id", json_text(t->obj.id));
+		json_object_set_new(o, "vpc", json_string(m->vpcs[t->vpc].obj.name));
+		json_object_set_new(o, "main", json_boolean(t->is_main));
+		json_object_set_new(o, "number", json_integer(t->obj.number));
+		json_object_set_new(o, "linux_table", json_integer(ABI_ROUTE_TABLE_BASE + t->obj.number));
+		json_object_set_new(o, "subnets", subnets);
+		json_object_set_new(o, "routes", routes);
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+json_t *view_security_groups(struct lab *l, const char *name)
+{
+	const struct model *m = l->model;
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < m->n_security_groups; i++) {
+		const struct security_group *g = &m->security_groups[i];
+		json_t *o, *members;
+
+		if (!view_wants(name, g->obj.name))
+			continue;
+		o = json_object();
+		members = json_array();
+		for (uint32_t k = 0; k < m->n_enis; k++)
+			for (uint32_t n = 0; n < m->enis[k].n_groups; n++)
+				if (m->enis[k].groups[n] == i)
+					json_array_append_new(members, json_string(m->enis[k].obj.name));
+		json_object_set_new(o, "name", json_string(g->obj.name));
+		json_object_set_new(o, "id", json_text(g->obj.id));
+		json_object_set_new(o, "vpc", json_string(m->vpcs[g->vpc].obj.name));
+		json_object_set_new(o, "default", json_boolean(g->is_default));
+		json_object_set_new(o, "members", members);
+		json_object_set_new(o, "rules", group_rules(l, g));
+		view_place(o, &g->obj);
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+json_t *view_nacls(struct lab *l, const char *name)
+{
+	const struct model *m = l->model;
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < m->n_nacls; i++) {
+		const struct nacl *n = &m->nacls[i];
+		json_t *o, *subnets;
+
+		if (!view_wants(name, n->obj.name))
+			continue;
+		o = json_object();
+		subnets = json_array();
+		for (uint32_t k = 0; k < m->n_subnets; k++)
+			if (m->subnets[k].nacl == i)
+				json_array_append_new(subnets, json_string(m->subnets[k].obj.name));
+		json_object_set_new(o, "name", json_string(n->obj.name));
+		json_object_set_new(o, "id", json_text(n->obj.id));
+		json_object_set_new(o, "vpc", json_string(m->vpcs[n->vpc].obj.name));
+		json_object_set_new(o, "default", json_boolean(n->is_default));
+		json_object_set_new(o, "subnets", subnets);
+		json_object_set_new(o, "rules", nacl_rules(l, n));
+		view_place(o, &n->obj);
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+/* ---- rules ---- */
+
+static json_t *group_rules(const struct lab *l, const struct security_group *g)
+{
+	json_t *a = json_array();
+
+	for (int dir = RULE_IN; dir <= RULE_OUT; dir++) {
+		struct list_owner owner = { "security-group", g->obj.name, dir };
+
+		for (uint32_t i = 0; i < g->dir[dir].n; i++)
+			json_array_append_new(a, rule_json(l, &owner, &g->dir[dir].v[i], 0));
+	}
+	return a;
+}
+
+static json_t *nacl_rules(const struct lab *l, const struct nacl *n)
+{
+	json_t *a = json_array();
+
+	for (int dir = RULE_IN; dir <= RULE_OUT; dir++) {
+		struct list_owner owner = { "nacl", n->obj.name, dir };
+
+		for (uint32_t i = 0; i < n->dir[dir].n; i++)
+			json_array_append_new(a, rule_json(l, &owner, &n->dir[dir].v[i], 0));
+		json_array_append_new(a, rule_json(l, &owner, NULL, n->star[dir]));
+	}
+	return a;
+}
+
+/* r NULL: the implicit rule, number star. */
+static json_t *rule_json(const struct lab *l, const struct list_owner *owner, const struct model_rule *r, uint32_t star)
+{
+	struct datapath *d = lab_datapath(l);
+	struct abi_counter hits = { 0 };
+	uint32_t number = r ? r->number : star;
+	bool known = d && datapath_rule_hits(d, number, &hits) == 0;
+	json_t *o = json_object();
+	char text[256] = "*";
+
+	if (r)
+		rule_format(&r->rule, text, sizeof(text));
+	json_object_set_new(o, "number", json_integer(number));
+	json_object_set_new(o, "owner_kind", json_string(owner->kind));
+	json_object_set_new(o, "owner", json_string(owner->name));
+	json_object_set_new(o, "direction", json_string(owner->dir == RULE_IN ? "inbound" : "outbound"));
+	json_object_set_new(o, "text", json_string(text));
+	json_object_set_new(o, "action", json_string(r && r->rule.allow ? "allow" : "deny"));
+	add_counter(o, &hits, known);
+	json_object_set_new(o, "file", r ? json_file(r->loc) : json_null());
+	json_object_set_new(o, "line", r ? json_line(r->loc) : json_null());
+	json_object_set_new(o, "origin", json_string(origin_name(r ? r->origin : ORIGIN_IMPLICIT)));
+	return o;
+}
+
+static void add_counter(json_t *o, const struct abi_counter *c, bool known)
+{
+	json_object_set_new(o, "packets", known ? json_integer((json_int_t)c->packets) : json_null());
+	json_object_set_new(o, "bytes", known ? json_integer((json_int_t)c->bytes) : json_null());
+}
+
+static json_t *route_json(const struct lab *l, const struct route *r)
+{
+	const struct model *m = l->model;
+	struct datapath *d = lab_datapath(l);
+	struct abi_counter hits = { 0 };
+	bool known = d && datapath_route_hits(d, r->number, &hits) == 0;
+	json_t *o = json_object();
+	char text[256], prefix[PREFIX_STRLEN];
+	const char *via;
+
+	route_words(m, r, text, sizeof(text));
+	via = strstr(text, " via ");
+	json_object_set_new(o, "destination", json_string(prefix_format(&r->dst, prefix)));
+	json_object_set_new(o, "prefix_list",
+			    r->prefix_list == NONE ? json_null()
+						   : json_string(m->prefix_lists[r->prefix_list].obj.name));
+	json_object_set_new(o, "target", json_text(via ? via + 5 : NULL));
+	json_object_set_new(o, "state", json_string(r->blackhole ? "blackhole" : "active"));
+	json_object_set_new(o, "origin", json_string(origin_name(r->origin)));
+	add_counter(o, &hits, known);
+	json_object_set_new(o, "file", json_file(r->loc));
+	json_object_set_new(o, "line", json_line(r->loc));
+	return o;
+}
+
+/* ---- connections ---- */
+
+struct ct_view {
+	const struct lab *l;
+	struct datapath *d;
+	json_t *a;
+	uint64_t now;
+};
+
+static const char *ct_state_name(uint8_t proto, const struct abi_flow *f)
+{
+	static const char *const names[] = {
+		[FLOW_OPENING] = "opening",   [FLOW_ESTABLISHED] = "established",
+		[FLOW_FIN_WAIT] = "fin-wait", [FLOW_TIME_WAIT] = "time-wait",
+		[FLOW_CLOSED] = "closed",     [FLOW_SINGLE] = "single",
+		[FLOW_STREAM] = "stream",     [FLOW_ICMP] = "icmp",
+		[FLOW_OTHER] = "other",
+	};
+
+	return names[flow_state_of(proto, f->tx, f->rx)];
+}
+
+static unsigned be16(const uint8_t v[2])
+{
+	return (unsigned)v[0] << 8 | v[1];
+}
+
+/* As the side that opened the flow sees it. ICMP has an identifier and no ports. */
+static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_flow *f)
+{
+	struct ct_view *v = ctx;
+	bool inbound = f->flags & ABI_FLOW_INBOUND, ports = key->proto == 6 || key->proto == 17;
+	uint64_t ends = f->seen_ns + datapath_timeout_ns(v->d, key, f);
+	struct addr own = { key->src }, other = { key->dst };
+	unsigned own_port = be16(key->sport), other_port = be16(key->dport);
+	struct src_loc loc;
+	char rule[256], proto[8];
+	json_t *o;
+
+	if (!(f->flags & ABI_FLOW_TRACKED) || f->flags & ABI_FLOW_DYING || ends <= v->now)
+		return 0;
+	rule_words(v->l->model, f->own_rule, rule, sizeof(rule), &loc);
+	o = json_object();
+	json_object_set_new(o, "eni", json_text(place_name(v->l->places, key->port)));
+	json_object_set_new(o, "src", json_addr(inbound ? &other : &own));
+	json_object_set_new(o, "dst", json_addr(inbound ? &own : &other));
+	json_object_set_new(o, "proto", json_string(rule_proto_name(key->proto, proto)));
+	json_object_set_new(o, "sport", ports ? json_integer(inbound ? other_port : own_port) : json_null());
+	json_object_set_new(o, "dport", ports ? json_integer(inbound ? own_port : other_port) : json_null());
+	json_object_set_new(o, "direction", json_string(inbound ? "inbound" : "outbound"));
+	json_object_set_new(o, "state", json_string(ct_state_name(key->proto, f)));
+	json_object_set_new(o, "idle_left_s", json_integer((json_int_t)((ends - v->now) / 1000000000u)));
+	json_object_set_new(o, "tracked", json_true());
+	json_object_set_new(o, "rule", json_text(rule));
+	json_object_set_new(o, "file", json_file(loc));
+	json_object_set_new(o, "line", json_line(loc));
+	json_array_append_new(v->a, o);
+	return 0;
+}
+
+json_t *view_ct(struct lab *l)
+{
+	struct ct_view v = { .l = l, .d = lab_datapath(l), .a = json_array(), .now = clock_ns() };
+
+	if (v.d)
+		datapath_flows(v.d, add_flow, &v);
+	return v.a;
+}
+
+/* ---- interfaces ---- */
+
+static int count_flow(void *ctx, const struct abi_flow_key *key, const struct abi_flow *f)
+{
+	uint64_t *n = ctx;
+
+	(void)key;
+	if (f->flags & ABI_FLOW_TRACKED && !(f->flags & ABI_FLOW_DYING))
+		++*n;
+	return 0;
+}
+
+static json_t *number(bool known, uint64_t n)
+{
+	return known ? json_integer((json_int_t)n) : json_null();
+}
+
+json_t *view_status(struct lab *l)
+{
+	const struct model *m = l->model;
+	struct datapath *d = lab_datapath(l);
+	_cleanup_free_ struct eni_health *health = enis_look(l);
+	uint64_t lost = 0, entries = 0;
+	bool all_ok = true;
+	json_t *enis = json_array(), *o, *ct;
+
+	for (uint32_t i = 0; i < m->n_enis; i++) {
+		const struct eni *eni = &m->enis[i];
+		struct abi_port_stats s = { 0 };
+		bool known = d && datapath_port_stats(d, eni->obj.number, &s) == 0;
+
+		all_ok = all_ok && health[i].filters_ok;
+		lost += s.events_lost;
+		o = json_object();
+		json_object_set_new(o, "eni", json_text(eni->obj.id));
+		json_object_set_new(o, "name", json_string(eni->obj.name));
+		json_object_set_new(o, "cached", number(known, s.path[ABI_PATH_CACHED]));
+		json_object_set_new(o, "full", number(known, s.path[ABI_PATH_FULL]));
+		json_object_set_new(o, "stack", number(known, s.path[ABI_PATH_STACK]));
+		json_object_set_new(o, "tx_packets", number(known, s.tx_packets));
+		json_object_set_new(o, "tx_bytes", number(known, s.tx_bytes));
+		json_object_set_new(o, "rx_packets", number(known, s.rx_packets));
+		json_object_set_new(o, "rx_bytes", number(known, s.rx_bytes));
+		json_object_set_new(o, "denied", number(known, s.denied));
+		json_object_set_new(o, "events_lost", number(known, s.events_lost));
+		json_object_set_new(o, "conntrack_full", number(known, s.ct_full));
+		json_object_set_new(o, "filters", json_string(health[i].filters_ok ? "ok" : "missing"));
+		json_array_append_new(enis, o);
+	}
+	if (d)
+		datapath_flows(d, count_flow, &entries);
+	ct = json_object();
+	json_object_set_new(ct, "entries", number(d != NULL, entries));
+	json_object_set_new(ct, "max", json_null());
+	o = json_object();
+	json_object_set_new(o, "enis", enis);
+	json_object_set_new(o, "programs", json_string(d && all_ok ? "ok" : "missing"));
+	json_object_set_new(o, "events_lost", number(d != NULL, lost));
+	json_object_set_new(o, "conntrack", ct);
+	return o;
+}
