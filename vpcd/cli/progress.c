@@ -1,12 +1,14 @@
 /* progress.c: reads the event stream while a request waits, and shows how far the apply is. */
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "cli/progress.h"
 #include "util/mem.h"
 
 static void progress_look(void *ctx);
-static void event_show(struct progress *p, const json_t *event);
+static void event_count(struct progress *p, const json_t *event);
+static uint64_t now_ms(void);
 static int events_read(struct progress *p, struct reply *ret);
 
 void progress_begin(struct progress *p, const char *lab, struct request *q)
@@ -16,7 +18,7 @@ void progress_begin(struct progress *p, const char *lab, struct request *q)
 		return;
 	/* What is already in the stream is of the past. */
 	progress_look(p);
-	p->shown = false;
+	p->began_ms = now_ms();
 	q->progress = progress_look;
 	q->progress_ctx = p;
 }
@@ -44,10 +46,16 @@ static void progress_look(void *ctx)
 		if (event) {
 			p->seq = (uint64_t)json_integer_value(json_object_get(event, "seq"));
 			if (!first)
-				event_show(p, event);
+				event_count(p, event);
 		}
 		json_decref(event);
 	}
+	if (first)
+		return;
+	fprintf(stderr, "\r%s: %u change%s, %.1f s\033[K", p->lab, p->changes, p->changes == 1 ? "" : "s",
+		(double)(now_ms() - p->began_ms) / 1000);
+	fflush(stderr);
+	p->shown = true;
 }
 
 static int events_read(struct progress *p, struct reply *ret)
@@ -58,15 +66,20 @@ static int events_read(struct progress *p, struct reply *ret)
 	return client_call(&q, ret);
 }
 
-static void event_show(struct progress *p, const json_t *event)
+/* Which changes there are is known at once; then the kernel works. */
+static void event_count(struct progress *p, const json_t *event)
 {
-	const char *lab = json_string_value(json_object_get(event, "lab"));
-	const json_t *done = json_object_get(event, "done"), *total = json_object_get(event, "total");
+	const char *lab = json_string_value(json_object_get(event, "lab")),
+		   *type = json_string_value(json_object_get(event, "type"));
 
-	if (!lab || strcmp(lab, p->lab) != 0 || !json_is_integer(done) || !json_is_integer(total))
-		return;
-	fprintf(stderr, "\r%s: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " steps\033[K", p->lab,
-		json_integer_value(done), json_integer_value(total));
-	fflush(stderr);
-	p->shown = true;
+	if (lab && type && strcmp(lab, p->lab) == 0 && strcmp(type, "change") == 0)
+		p->changes++;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }

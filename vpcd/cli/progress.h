@@ -4,7 +4,9 @@
 
 struct progress {
 	const char *lab;
-	uint64_t seq; /* of the last event seen */
+	uint64_t seq;     /* of the last event seen */
+	unsigned changes; /* of the request that waits */
+	uint64_t began_ms;
 	bool on, started, shown;
 };
 /* Sets q's progress callback where stderr is a terminal. */
