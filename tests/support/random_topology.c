@@ -104,6 +104,8 @@ static void nacl_add(struct gen *g, unsigned vpc)
 
 static void vpc_add(struct gen *g, unsigned vpc)
 {
+	unsigned group;
+
 	strbuf_addf(&g->b, "\n[vpc v%u]\ncidr = 10.0.0.0/16\n", vpc);
 	if (g->igw[vpc])
 		strbuf_addf(&g->b, "\n[internet-gateway igw%u]\nvpc = v%u\n", vpc, vpc);
@@ -128,10 +130,10 @@ static void vpc_add(struct gen *g, unsigned vpc)
 		strbuf_addf(&g->b, "\n[instance i%u-%u]\nsubnet = s%u-%u\n", vpc, i, vpc, i % g->subnets[vpc]);
 		if (g->igw[vpc] && rng_below(&g->r, 2))
 			strbuf_adds(&g->b, "public-ip = auto\n");
-		strbuf_addf(&g->b, "security-groups = g%u-%u", vpc, rng_below(&g->r, g->groups[vpc]));
-		if (g->groups[vpc] > 1 && rng_below(&g->r, 3) == 0)
-			strbuf_addf(&g->b, "\nsecurity-groups = g%u-%u", vpc, g->groups[vpc] - 1);
-		strbuf_adds(&g->b, "\n");
+		group = rng_below(&g->r, g->groups[vpc]);
+		strbuf_addf(&g->b, "security-groups = g%u-%u\n", vpc, group);
+		if (group + 1 < g->groups[vpc] && rng_below(&g->r, 3) == 0)
+			strbuf_addf(&g->b, "security-groups = g%u-%u\n", vpc, g->groups[vpc] - 1);
 		if (rng_below(&g->r, 6) == 0)
 			strbuf_adds(&g->b, "source-dest-check = no\n");
 	}

@@ -1,0 +1,481 @@
+/* judge.h: the gates. judge() takes one packet through them in AWS's order (semantics 8) and says what
+ * becomes of it; it changes no state. Compiles for BPF and host.
+ *
+ *   source-check  service  sg-out  nacl-out  route  igw|nat  nacl-in  dest-check  sg-in
+ *
+ * The next hop is looked up before sg-out, because NACLs apply if and only if its subnet differs from
+ * the sender's and group references need to know the neighbour; a denial is still reported in AWS's order. */
+#pragma once
+#include "filters/pass.h"
+
+/* ---- small questions about addresses ---- */
+
+static __always_inline int addr_is_v4(const struct abi_addr *a)
+{
+	return a->b[10] == 0xff && a->b[11] == 0xff;
+}
+
+static __always_inline int addr_is_rfc1918(const struct abi_addr *a)
+{
+	const __u8 *b = a->b + 12;
+
+	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168);
+}
+
+static __always_inline int addr_is_rfc6598(const struct abi_addr *a)
+{
+	return a->b[12] == 100 && (a->b[13] & 0xc0) == 64;
+}
+
+static __always_inline int addr_is_link_local(const struct abi_addr *a)
+{
+	return a->b[12] == 169 && a->b[13] == 254;
+}
+
+/* Multicast, limited broadcast, "this network". */
+static __always_inline int addr_is_no_destination(const struct abi_addr *a)
+{
+	return a->b[12] >= 224 || a->b[12] == 0 || a->b[12] == 127;
+}
+
+static __always_inline const struct abi_addr_val *addr_owner(struct world *w, __u32 vpc, const struct abi_addr *a)
+{
+	struct abi_addr_key key;
+
+	key.vpc = vpc;
+	key.addr = *a;
+	return map_get(w, addrs, &key);
+}
+
+static __always_inline const struct abi_inet *inet_find(struct world *w, const struct abi_addr *a)
+{
+	struct abi_lpm_key key;
+
+	key.prefixlen = ABI_LPM_TABLE_BITS + 128;
+	key.table_hi = key.table_lo = 0;
+	key.addr = *a;
+	return map_get(w, inet, &key);
+}
+
+/* ---- one gate ---- */
+
+static __always_inline int outcome_deny(struct outcome *o, __u16 gate, __u16 reason, __u32 gate_port, __u32 rule)
+{
+	o->allow = 0;
+	o->gate = gate;
+	o->reason = reason;
+	o->gate_port = gate_port;
+	o->deny_rule = rule;
+	return 0;
+}
+
+/* members: the peer's group set if it is known. */
+static __always_inline void query_set(struct pass *x, int out, __u32 members)
+{
+	x->q.peer = out ? x->dst : x->p.key.src;
+	x->q.members = members;
+	x->q.family = x->p.key.family;
+	x->q.proto = x->p.key.proto;
+	x->q.port[0] = x->p.key.dport[0];
+	x->q.port[1] = x->p.key.dport[1];
+}
+
+/* One direction of a NACL. 1: passes; 0: denied, o says so. */
+PIECE judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port)
+{
+	const struct abi_policy *policy = map_get(w, policies, &slot);
+	const struct abi_ruleset *rs;
+	const struct abi_match *m;
+	__u16 gate = out ? ABI_GATE_NACL_OUT : ABI_GATE_NACL_IN;
+
+	if (!x)
+		return 0;
+	if (!slot || !policy)
+		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, 0);
+	rs = out ? &policy->out : &policy->in;
+	query_set(x, out, 0);
+	m = ruleset_match(w, rs, &x->q);
+	if (!m || !m->allow)
+		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, m ? m->rule : rs->star);
+	x->o.rule[out ? ABI_CACHED_NACL_OUT : ABI_CACHED_NACL_IN] = m->rule;
+	return 1;
+}
+
+/* One direction of an interface's groups, for a flow without state; x->q is set. Says whether the flow
+ * needs an entry at this end. */
+PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port)
+{
+	const struct abi_policy *policy = map_get(w, policies, &slot);
+	const struct abi_ruleset *rs;
+	const struct abi_match *m;
+	__u16 gate = out ? ABI_GATE_SG_OUT : ABI_GATE_SG_IN, reason = ABI_REASON_ENI_SG_RULES_MISMATCH;
+
+	if (!x)
+		return 0;
+	if (!policy)
+		return outcome_deny(&x->o, gate, ABI_REASON_SG_HAS_NO_RULES, gate_port, 0);
+	rs = out ? &policy->out : &policy->in;
+	m = ruleset_match(w, rs, &x->q);
+	if (!m) {
+		if (rs->flags & ABI_RULESET_EMPTY)
+			reason = ABI_REASON_SG_HAS_NO_RULES;
+		else if (rs->flags & ABI_RULESET_GROUPS && !x->q.members)
+			reason = ABI_REASON_SG_REFERENCES_NOT_PRESERVED;
+		return outcome_deny(&x->o, gate, reason, gate_port, 0);
+	}
+	if (out) {
+		x->o.rule[ABI_CACHED_SG_OUT] = m->rule;
+		x->o.track_src = !(m->flags & ABI_MATCH_UNTRACKED);
+	} else {
+		x->o.rule[ABI_CACHED_SG_IN] = m->rule;
+		x->o.track_dst = !(m->flags & ABI_MATCH_UNTRACKED);
+	}
+	return 1;
+}
+
+static __always_inline void accept_tracked(struct outcome *o, int out, __u32 rule, __u16 reason)
+{
+	if (out) {
+		o->rule[ABI_CACHED_SG_OUT] = rule;
+		o->reason_sg_out = reason;
+	} else {
+		o->rule[ABI_CACHED_SG_IN] = rule;
+		o->reason_sg_in = reason;
+	}
+}
+
+/* A new SYN on a connection that is closing starts a new one. */
+static __always_inline int flow_is_reused(const struct pkt *p, const struct abi_flow *f)
+{
+	enum flow_state s;
+
+	if (p->key.proto != PKT_PROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return 0;
+	s = flow_state_of(p->key.proto, f->tx, f->rx);
+	return s == FLOW_TIME_WAIT || s == FLOW_CLOSED || s == FLOW_FIN_WAIT;
+}
+
+/* The sender's own tracked entry, alive, or NULL. */
+static __always_inline struct abi_flow *own_entry(struct world *w, struct pass *x)
+{
+	struct abi_flow *f = map_get(w, flows, &x->p.key);
+
+	if (!f)
+		return NULL;
+	flow_key_twin(&x->p.key, f, &x->twin);
+	if (!flow_is_reused(&x->p, f))
+		return flow_find_alive(w, &x->p.key, &x->twin, x->now);
+	flow_delete(w, &x->p.key);
+	return NULL;
+}
+
+/* The receiver's tracked entry of this flow, alive, or NULL. Leaves its key in x->twin. */
+static __always_inline struct abi_flow *twin_entry(struct world *w, struct pass *x, __u32 port)
+{
+	struct abi_flow *f;
+
+	flow_key_reverse(&x->p.key, port, &x->twin);
+	x->twin.src = x->dst;
+	f = flow_find_alive(w, &x->twin, &x->p.key, x->now);
+	if (!f || !flow_is_reused(&x->p, f))
+		return f;
+	flow_delete(w, &x->twin);
+	return NULL;
+}
+
+/* Is an ICMP error about a tracked flow of this port? Its rule number, or ~0. out: the port sends it. */
+static __always_inline __u32 related_rule(struct world *w, struct pass *x, __u32 port, int out)
+{
+	const struct abi_flow *f;
+
+	if (!x->p.icmp_error || world_config(w)->flags & ABI_CONFIG_STRICT_ICMP)
+		return ~0u;
+	if (out) {
+		flow_key_reverse(&x->p.inner, port, &x->related);
+	} else {
+		x->related = x->p.inner;
+		x->related.port = port;
+		if (x->o.flags & ABI_FLOW_DNAT)
+			x->related.src = x->o.xaddr;
+	}
+	f = map_get(w, flows, &x->related);
+	return f ? f->own_rule : ~0u;
+}
+
+/* ---- arrival: the gates on the receiver's side ---- */
+
+static __always_inline int judge_arrival_nat(struct world *w, struct pass *x, const struct abi_flow *twin)
+{
+	const struct abi_addr_val *owner;
+	const struct abi_port *d = map_get(w, ports, &x->o.peer);
+	__u8 proto = x->p.key.proto;
+
+	if (!d)
+		return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_PORT_DOWN, x->o.peer, 0);
+	if ((proto != PKT_PROTO_TCP && proto != PKT_PROTO_UDP && proto != PKT_PROTO_ICMP) ||
+	    (x->p.frag && proto != PKT_PROTO_UDP))
+		return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_PROTOCOL_RESTRICTION, x->o.peer, 0);
+	owner = addr_owner(w, d->vpc, &x->dst);
+	if (!owner || owner->port != x->o.peer)
+		return 1; /* on its way out through the gateway */
+	if (twin)
+		return 1; /* an answer to something the gateway sent */
+	if (related_rule(w, x, x->o.peer, 0) != ~0u)
+		return 1;
+	return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN, x->o.peer, 0);
+}
+
+/* nacl-in, dest-check, nat or sg-in at the port o.peer. members: the sender's group set when it is
+ * the packet's own source and a direct neighbour. */
+PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members, int owns_dst)
+{
+	const struct abi_port *d;
+	const struct abi_flow *twin;
+	__u32 rule;
+
+	if (!x)
+		return 0;
+	d = map_get(w, ports, &x->o.peer);
+	if (!d || (d->kind != ABI_PORT_ENI && d->kind != ABI_PORT_NAT))
+		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->o.peer, x->o.rule[ABI_CACHED_ROUTE]);
+	x->o.mtu = d->mtu;
+	if (crossing && !judge_nacl(w, x, d->nacl_policy, 0, x->o.peer))
+		return 0;
+	if (d->flags & ABI_PORT_SOURCE_DEST_CHECK && !owns_dst)
+		return outcome_deny(&x->o, ABI_GATE_DEST_CHECK, ABI_REASON_ENI_SOURCE_DEST_CHECK_RESTRICTION, x->o.peer, 0);
+	twin = twin_entry(w, x, x->o.peer);
+	if (d->kind == ABI_PORT_NAT)
+		return judge_arrival_nat(w, x, twin);
+	if (!d->sg_policy)
+		return 1;
+	if (twin) {
+		accept_tracked(&x->o, 0, twin->own_rule, ABI_REASON_TRACKED);
+		return 1;
+	}
+	rule = related_rule(w, x, x->o.peer, 0);
+	if (rule != ~0u) {
+		accept_tracked(&x->o, 0, rule, ABI_REASON_RELATED);
+		return 1;
+	}
+	query_set(x, 0, members);
+	return judge_groups(w, x, d->sg_policy, 0, x->o.peer);
+}
+
+/* ---- departure ---- */
+
+struct next_hop {
+	__u16 gate, reason;          /* why there is none; gate NONE: there is one */
+	__u32 route;
+	__u8 is_igw;
+};
+
+/* Who gets it next: sets o.peer and o.rule[ROUTE]. A frame for a neighbour's MAC bypasses the tables. */
+static __always_inline void next_hop_find(struct world *w, struct pass *x, const struct abi_port *s,
+					  const struct abi_addr_val *owner, struct next_hop *ret)
+{
+	const struct abi_port *d;
+	const struct abi_route *r;
+	struct abi_lpm_key key;
+
+	ret->gate = ABI_GATE_NONE;
+	ret->reason = ABI_REASON_ACCEPT;
+	ret->route = 0;
+	ret->is_igw = 0;
+	if (x->p.to_port) {
+		d = map_get(w, ports, &x->p.to_port);
+		if (d && d->kind && d->subnet == s->subnet && d->vpc == s->vpc && x->p.to_port != x->p.key.port) {
+			x->o.peer = x->p.to_port;
+			return;
+		}
+		ret->gate = ABI_GATE_ROUTE;
+		ret->reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
+		return;
+	}
+	key.prefixlen = ABI_LPM_TABLE_BITS + 128;
+	key.table_hi = 0;
+	key.table_lo = s->route_table;
+	key.addr = x->dst;
+	r = map_get(w, routes, &key);
+	if (!r) {
+		ret->gate = ABI_GATE_ROUTE;
+		ret->reason = ABI_REASON_NO_ROUTE_TO_DESTINATION;
+		return;
+	}
+	ret->route = r->route;
+	if (r->kind == ABI_ROUTE_LOCAL && owner) {
+		x->o.peer = owner->port;
+	} else if (r->kind == ABI_ROUTE_PORT || r->kind == ABI_ROUTE_IGW) {
+		x->o.peer = r->port;
+		ret->is_igw = r->kind == ABI_ROUTE_IGW;
+	} else {
+		ret->gate = ABI_GATE_ROUTE;
+		ret->reason = r->kind == ABI_ROUTE_LOCAL ? ABI_REASON_NO_POSSIBLE_DESTINATION : ABI_REASON_BAD_STATE_ROUTE;
+	}
+}
+
+/* Out through the internet gateway o.peer: its filters and the source's public address. */
+static __always_inline int judge_igw_out(struct world *w, struct pass *x, const struct abi_addr_val *dst_owner, __u32 vpc)
+{
+	const struct abi_addr_val *src;
+	const struct abi_port *d = map_get(w, ports, &x->o.peer);
+	__u16 reason = ABI_REASON_NONE;
+
+	if (!d)
+		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_PORT_DOWN, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
+	x->o.mtu = d->mtu;
+	src = addr_owner(w, vpc, &x->p.key.src);
+	if (dst_owner)
+		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_IN_VPC_CIDRS;
+	else if (!src || src->port != x->p.key.port)
+		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
+	else if (addr_is_unset(&src->public_ip))
+		reason = ABI_REASON_IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS;
+	else if (addr_is_rfc1918(&x->dst))
+		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS;
+	else if (addr_is_rfc6598(&x->dst))
+		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS;
+	else if (x->p.icmp_error && !addr_eq(&x->p.inner.dst, &x->p.key.src))
+		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
+	if (reason)
+		return outcome_deny(&x->o, ABI_GATE_IGW, reason, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
+	x->o.flags |= ABI_FLOW_SNAT;
+	x->o.xaddr = src->public_ip;
+	return 1;
+}
+
+/* sg-out: state first, then rules. */
+static __always_inline int judge_departure_groups(struct world *w, struct pass *x, const struct abi_port *s,
+						  const struct abi_flow *own, __u32 peer_members)
+{
+	__u32 rule;
+
+	if (!s->sg_policy)
+		return 1;
+	if (own) {
+		accept_tracked(&x->o, 1, own->own_rule, ABI_REASON_TRACKED);
+		return 1;
+	}
+	rule = related_rule(w, x, x->p.key.port, 1);
+	if (rule != ~0u) {
+		accept_tracked(&x->o, 1, rule, ABI_REASON_RELATED);
+		return 1;
+	}
+	query_set(x, 1, peer_members);
+	return judge_groups(w, x, s->sg_policy, 1, x->p.key.port);
+}
+
+/* A packet that an instance or NAT gateway sends. */
+static __always_inline int judge_eni(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_addr_val *owner, *src;
+	const struct abi_port *d;
+	const struct abi_flow *own;
+	struct next_hop hop;
+	__u32 me = x->p.key.port, members = 0;
+	int crossing = 1, owns_src, owns_dst = 0;
+
+	src = addr_owner(w, s->vpc, &x->p.key.src);
+	owns_src = src && src->port == me;
+	if (s->flags & ABI_PORT_SOURCE_DEST_CHECK && !owns_src)
+		return outcome_deny(&x->o, ABI_GATE_SOURCE_CHECK, ABI_REASON_ENI_ADDRESS_RESTRICTION, me, 0);
+	if (addr_is_no_destination(&x->dst))
+		return outcome_deny(&x->o, ABI_GATE_PARSE, ABI_REASON_BROADCAST, me, 0);
+	owner = addr_owner(w, s->vpc, &x->dst);
+	if (addr_is_link_local(&x->dst) || (owner && !owner->port))
+		return outcome_deny(&x->o, ABI_GATE_SERVICE, ABI_REASON_NO_SERVICE, me, 0);
+	own = own_entry(w, x);
+	next_hop_find(w, x, s, owner, &hop);
+	d = map_get(w, ports, &x->o.peer);
+	if (d && !hop.is_igw && hop.gate == ABI_GATE_NONE) {
+		crossing = d->subnet != s->subnet;
+		owns_dst = owner && owner->port == x->o.peer;
+		if (owns_dst)
+			members = d->members;
+	}
+	if (!judge_departure_groups(w, x, s, own, members))
+		return 0;
+	x->o.nacl_applies = crossing;
+	if (crossing && !judge_nacl(w, x, s->nacl_policy, 1, me))
+		return 0;
+	x->o.rule[ABI_CACHED_ROUTE] = hop.route;
+	if (hop.gate != ABI_GATE_NONE)
+		return outcome_deny(&x->o, hop.gate, hop.reason, me, hop.route);
+	if (s->kind == ABI_PORT_NAT)
+		x->o.track_src = owns_src;
+	if (hop.is_igw)
+		return judge_igw_out(w, x, owner, s->vpc);
+	if (!judge_arrival(w, x, crossing, owns_src ? s->members : 0, owns_dst))
+		return 0;
+	if (d && d->kind == ABI_PORT_NAT && s->sg_policy && x->o.reason_sg_out == ABI_REASON_ACCEPT)
+		x->o.track_src = 1; /* flows through a NAT gateway are always tracked, semantics 5.3 */
+	return 1;
+}
+
+/* A packet that enters a VPC through its internet gateway: s is the gateway's port. */
+static __always_inline int judge_igw_in(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_inet *to = inet_find(w, &x->p.key.dst);
+	const struct abi_port *d;
+	__u32 me = x->p.key.port;
+	__u16 reason = ABI_REASON_NONE;
+
+	if (addr_is_rfc1918(&x->p.key.src))
+		reason = ABI_REASON_IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS;
+	else if (addr_is_rfc6598(&x->p.key.src))
+		reason = ABI_REASON_IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS;
+	else if (!to || to->kind != ABI_INET_PUBLIC || to->port != s->link)
+		reason = ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS;
+	else if (x->p.icmp_error && !addr_eq(&x->p.inner.src, &x->p.key.dst))
+		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
+	if (reason)
+		return outcome_deny(&x->o, ABI_GATE_IGW, reason, me, 0);
+	x->o.peer = to->eni;
+	x->o.flags |= ABI_FLOW_DNAT;
+	x->o.xaddr = to->private_ip;
+	x->dst = to->private_ip;
+	d = map_get(w, ports, &x->o.peer);
+	if (!d || d->vpc != s->vpc)
+		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_PORT_DOWN, me, 0);
+	x->o.nacl_applies = 1;
+	return judge_arrival(w, x, 1, 0, 1);
+}
+
+/* A packet on the lab's internet, from a host or from a gateway's far end. */
+static __always_inline int judge_internet(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_inet *from, *to = inet_find(w, &x->p.key.dst);
+	const struct abi_port *d;
+	__u32 me = x->p.key.port;
+
+	if (s->kind == ABI_PORT_HOST) {
+		from = inet_find(w, &x->p.key.src);
+		if (!from || from->kind != ABI_INET_HOST || from->port != me)
+			return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC, me, 0);
+	}
+	if (!to)
+		return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION, me, 0);
+	if (to->kind == ABI_INET_VPC)
+		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS, to->port ? to->port : me, 0);
+	x->o.peer = to->port;
+	d = map_get(w, ports, &x->o.peer);
+	if (!d || !d->kind)
+		return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_PORT_DOWN, me, 0);
+	x->o.mtu = d->mtu;
+	return 1;
+}
+
+PIECE judge(struct world *w, struct pass *x)
+{
+	const struct abi_port *s;
+
+	if (!x)
+		return 0;
+	s = map_get(w, ports, &x->p.key.port);
+	if (!s || !s->kind)
+		return outcome_deny(&x->o, ABI_GATE_SOURCE_CHECK, ABI_REASON_PORT_DOWN, x->p.key.port, 0);
+	if (s->kind == ABI_PORT_ENI || s->kind == ABI_PORT_NAT)
+		return judge_eni(w, x, s);
+	if (s->kind == ABI_PORT_IGW)
+		return judge_igw_in(w, x, s);
+	return judge_internet(w, x, s);
+}

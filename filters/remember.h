@@ -1,0 +1,162 @@
+/* remember.h: what an allowed packet leaves behind: entries of both ends, and first fragments for the
+ * later ones. Compiles for BPF and host. */
+#pragma once
+#include "filters/judge.h"
+
+/* ---- state ---- */
+
+static __always_inline void flow_remember(struct abi_flow *f, const struct pass *x, const struct abi_config *c)
+{
+	f->seen_ns = x->now;
+	f->valid_ns = x->now + c->timer_ns[ABI_TIMER_VALID];
+	f->peer = x->o.peer;
+	f->rule[ABI_CACHED_SG_OUT] = x->o.rule[ABI_CACHED_SG_OUT];
+	f->rule[ABI_CACHED_NACL_OUT] = x->o.rule[ABI_CACHED_NACL_OUT];
+	f->rule[ABI_CACHED_ROUTE] = x->o.rule[ABI_CACHED_ROUTE];
+	f->rule[ABI_CACHED_NACL_IN] = x->o.rule[ABI_CACHED_NACL_IN];
+	f->rule[ABI_CACHED_SG_IN] = x->o.rule[ABI_CACHED_SG_IN];
+	f->reason_sg_out = x->o.reason_sg_out;
+	f->reason_sg_in = x->o.reason_sg_in;
+	f->mtu = x->o.mtu;
+	f->xaddr = x->o.xaddr;
+	f->flags = (f->flags & (ABI_FLOW_TRACKED | ABI_FLOW_INBOUND)) | x->o.flags;
+	f->epoch = x->epoch; /* last: what is cached is good from here on */
+}
+
+/* Is there room for one more tracked flow at a port? */
+static __always_inline int port_ct_room(struct world *w, __u32 port)
+{
+	const struct abi_port *d = map_get(w, ports, &port);
+	const __s64 *count = map_get(w, port_ct, &port);
+
+	return d && count && *count < (__s64)d->ct_limit;
+}
+
+/* Makes a tracked entry. 0, or it is full. */
+static __always_inline int flow_create(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f)
+{
+	int r;
+
+	if (!port_ct_room(w, k->port))
+		return -1;
+	r = map_insert(w, flows, k, f);
+	if (r == -17) /* EEXIST: another CPU was quicker */
+		return 0;
+	if (r)
+		return -1;
+	port_ct_add(w, k->port, 1);
+	return 0;
+}
+
+static __always_inline void fresh_init(struct pass *x, __u8 flags, __u32 rule)
+{
+	__builtin_memset(&x->fresh, 0, sizeof(x->fresh));
+	x->fresh.created_ns = x->now;
+	x->fresh.seen_ns = x->now;
+	x->fresh.flags = flags;
+	x->fresh.own_rule = rule;
+}
+
+/* The entry of the receiver: what it has seen, or a new one. 0, or it is full. */
+static __always_inline int twin_update(struct world *w, struct pass *x)
+{
+	struct abi_flow *twin = map_get(w, flows, &x->twin);
+
+	if (twin) {
+		twin->rx |= x->bits;
+		return 0;
+	}
+	if (!x->o.track_dst)
+		return 0;
+	fresh_init(x, ABI_FLOW_TRACKED | ABI_FLOW_INBOUND, x->o.rule[ABI_CACHED_SG_IN]);
+	x->fresh.peer = x->p.key.port;
+	x->fresh.rx = x->bits;
+	return flow_create(w, &x->twin, &x->fresh);
+}
+
+/* The entry of the sender. 0, or it is full. */
+static __always_inline int own_update(struct world *w, struct pass *x)
+{
+	const struct abi_config *c = world_config(w);
+	struct abi_flow *f = map_get(w, flows, &x->p.key);
+
+	if (!f && !x->o.track_src)
+		f = map_get(w, cache, &x->p.key);
+	x->bits = flow_bits_of(&x->p, f ? f->tx : 0);
+	if (f) {
+		f->tx |= x->bits;
+		flow_remember(f, x, c);
+		return 0;
+	}
+	x->o.fresh = 1;
+	fresh_init(x, x->o.track_src ? ABI_FLOW_TRACKED : 0, x->o.rule[ABI_CACHED_SG_OUT]);
+	x->fresh.tx = x->bits;
+	flow_remember(&x->fresh, x, c);
+	if (x->o.track_src)
+		return flow_create(w, &x->p.key, &x->fresh);
+	map_put(w, cache, &x->p.key, &x->fresh);
+	return 0;
+}
+
+/* Keeps what an allowed packet means for the flow. Denies it when there is no room. */
+PIECE flow_update(struct world *w, struct pass *x)
+{
+	if (!x)
+		return 0;
+	if (x->p.icmp_error)
+		return 1; /* belongs to another flow and makes none */
+	if (own_update(w, x))
+		return outcome_deny(&x->o, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL, x->p.key.port, 0);
+	flow_key_reverse(&x->p.key, x->o.peer, &x->twin);
+	x->twin.src = x->dst;
+	if (twin_update(w, x)) {
+		if (x->o.fresh)
+			flow_delete(w, &x->p.key);
+		return outcome_deny(&x->o, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL, x->o.peer, 0);
+	}
+	return 1;
+}
+
+/* ---- fragments ---- */
+
+static __always_inline void frag_key_set(const struct pkt *p, struct abi_frag_key *k)
+{
+	__builtin_memset(k, 0, sizeof(*k));
+	k->port = p->key.port;
+	k->proto = p->key.proto;
+	k->family = p->key.family;
+	k->id = p->frag_id;
+	k->src = p->key.src;
+	k->dst = p->key.dst;
+}
+
+/* A later fragment takes the ports of its first one. 0, or the reason it must die. */
+static __always_inline enum abi_reason frag_resolve(struct world *w, struct pass *x)
+{
+	struct abi_frag_key k;
+	const struct abi_frag *f;
+
+	frag_key_set(&x->p, &k);
+	f = map_get(w, frags, &k);
+	if (!f || x->now - f->seen_ns > world_config(w)->timer_ns[ABI_TIMER_FRAGMENT])
+		return ABI_REASON_FRAGMENT_ORPHAN;
+	if (x->p.frag_off < f->first_end)
+		return ABI_REASON_FRAGMENT_TINY;
+	__builtin_memcpy(x->p.key.sport, f->sport, 2);
+	__builtin_memcpy(x->p.key.dport, f->dport, 2);
+	return ABI_REASON_NONE;
+}
+
+static __always_inline void frag_remember(struct world *w, const struct pass *x)
+{
+	struct abi_frag_key k;
+	struct abi_frag f;
+
+	frag_key_set(&x->p, &k);
+	__builtin_memset(&f, 0, sizeof(f));
+	f.seen_ns = x->now;
+	__builtin_memcpy(f.sport, x->p.key.sport, 2);
+	__builtin_memcpy(f.dport, x->p.key.dport, 2);
+	f.first_end = x->p.len - (x->p.l4_off - ETH_HLEN_);
+	map_put(w, frags, &k, &f);
+}
