@@ -208,7 +208,7 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 	_exit(127);
 }
 
-/* Looks along PATH itself: execvp() would start a shell for a file without a known format. */
+/* Looks along PATH itself: the C library's search starts a shell for a file without a known format. */
 static void exec_path(char **argv, char **env)
 {
 	const char *p = env[0] + strlen("PATH=");

@@ -105,6 +105,8 @@ static void watch(struct probe *p);
 static void finish_allow(struct probe *p, const char *note);
 static void finish_deny(struct probe *p, int leg, const struct abi_event *ev);
 static void finish_silent(struct probe *p, const char *note);
+static void finish_unaddressable(struct probe *p);
+static void finish_arp(struct probe *p);
 static void finish(struct probe *p);
 static void batch_end(struct batch *b);
 static struct door *door_get(struct probes *all, const char *ns, int ns_fd, const struct wire *w);
@@ -170,6 +172,12 @@ void probes_ask(struct probes *all, struct request *r)
 		timer_set_us(all->starter, 0);
 }
 
+static bool is_unknown_neighbour(const struct probe *p, const struct abi_event *ev)
+{
+	return !ev->allow && ev->reason == ABI_REASON_ARP_UNKNOWN && p->flow.src.kind == END_ENI &&
+	       ev->port == p->flow.src.port && memcmp(&ev->dst, &p->wire.dst.a, sizeof(ev->dst)) == 0;
+}
+
 void probes_event(struct probes *all, const struct abi_event *ev)
 {
 	struct probe *next;
@@ -178,6 +186,10 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 		int leg;
 
 		next = p->next;
+		if (p->running && is_unknown_neighbour(p, ev)) {
+			finish_arp(p);
+			continue;
+		}
 		if (!p->running || ev->proto != p->wire.proto)
 			continue;
 		learn_nat(p, ev);
@@ -376,6 +388,10 @@ static void start(struct probe *p)
 	if (here_fd < 0) {
 		snprintf(note, sizeof(note), "namespace %s: %s", src_ns, strerror(-here_fd));
 		finish_silent(p, note);
+		return;
+	}
+	if (p->flow.no_public && p->flow.src.kind == END_ENI) {
+		finish_unaddressable(p);
 		return;
 	}
 	watch(p);
@@ -631,10 +647,53 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
 	finish(p);
 }
 
+/* design 3: having no public address, it is denied at igw. A host's packet shows that; from another VPC there is no
+ * address that a packet could carry. */
+static void finish_unaddressable(struct probe *p)
+{
+	const struct model *m = p->batch->all->lab->model;
+	uint32_t igw = m->vpcs[p->dst_vpc].igw;
+	char note[256];
+
+	snprintf(note, sizeof(note), "no packet was sent: %s has no public address, so %s has no address to send to",
+		 p->flow.dst.name, p->flow.src.name);
+	set_result(p, NULL,
+		   json_pack("{ssssss?ss}", "leg", "forward", "gate", gate_name(ABI_GATE_IGW), "object",
+			     igw == NONE ? NULL : m->igws[igw].obj.name, "reason",
+			     reason_name(ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS)),
+		   note);
+	finish(p);
+}
+
+/* Nobody answers ARP for an address of its own subnet: the local route leads to nobody. */
+static void finish_arp(struct probe *p)
+{
+	const struct model *m = p->batch->all->lab->model;
+	const struct subnet *s = &m->subnets[m->enis[p->flow.src.index].subnet];
+	char addr[ADDR_STRLEN], note[160];
+
+	snprintf(note, sizeof(note), "no interface answers ARP for %s", addr_format(&p->wire.dst, addr));
+	set_result(p, NULL,
+		   json_pack("{ssssssss}", "leg", "forward", "gate", gate_name(ABI_GATE_ROUTE), "object",
+			     m->route_tables[s->route_table].obj.name, "reason",
+			     reason_name(ABI_REASON_NO_POSSIBLE_DESTINATION)),
+		   note);
+	finish(p);
+}
+
 static void finish_silent(struct probe *p, const char *note)
 {
 	set_result(p, NULL, json_pack("{snsnsnsn}", "leg", "gate", "object", "reason"), note);
 	finish(p);
+}
+
+static void abort_half_open(struct probe *p)
+{
+	char name[128];
+	_cleanup_close_ int ns = netns_open(end_ns(p, &p->flow.src, name));
+
+	if (ns >= 0)
+		sender_abort(p->fd, ns, &p->wire);
 }
 
 static void finish(struct probe *p)
@@ -653,6 +712,8 @@ static void finish(struct probe *p)
 		datapath_unwatch(d, &p->watched[i]);
 	if (p->fd >= 0) {
 		loop_unwatch(all->lab->server->loop, p->fd);
+		if (p->forward_seen && json_is_object(json_object_get(p->result, "denied")))
+			abort_half_open(p);
 		close(p->fd);
 	}
 	p->fd = -1;

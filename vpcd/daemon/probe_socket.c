@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "daemon/probe_socket.h"
@@ -27,10 +28,15 @@ struct inside { /* handed into the namespace */
 	const struct wire *w;
 	int fd;
 };
+struct reset {
+	const struct wire *w;
+	uint32_t seq;
+};
 static const char payload[] = "vpcd probe\n";
 
 static int open_sender(void *ctx);
 static int open_door(void *ctx);
+static int send_reset(void *ctx);
 static struct sockaddr_in sockaddr_of(const struct addr *a, uint16_t port);
 static int bind_source(int fd, const struct wire *w);
 static int icmp_answered(int fd, const struct wire *w);
@@ -63,6 +69,22 @@ int sender_ready(int fd, const struct wire *w)
 	if (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) >= 0)
 		return 1;
 	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+void sender_abort(int fd, int ns_fd, const struct wire *w)
+{
+	int on = 1, queue = TCP_SEND_QUEUE;
+	uint32_t seq = 0;
+	socklen_t size = sizeof(seq);
+	struct reset in = { w, 0 };
+
+	/* Repair mode tells the sequence number that the SYN used; closing the socket ends it. */
+	if (w->proto != IPPROTO_TCP || setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) < 0 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &seq, &size) < 0)
+		return;
+	in.seq = seq;
+	netns_call(ns_fd, send_reset, &in);
 }
 
 int door_open(int ns_fd, const struct wire *w)
@@ -235,6 +257,38 @@ static int open_door(void *ctx)
 	else
 		in->fd = fd;
 	return r;
+}
+
+static int send_reset(void *ctx)
+{
+	const struct reset *in = ctx;
+	const struct wire *w = in->w;
+	struct sockaddr_in to = sockaddr_of(&w->dst, 0);
+	struct {
+		uint32_t src, dst; /* be */
+		uint8_t zero, proto;
+		uint16_t len; /* be */
+		struct tcphdr tcp;
+	} p = { .src = htonl(addr_to_v4(&w->src)),
+		.dst = htonl(addr_to_v4(&w->dst)),
+		.proto = IPPROTO_TCP,
+		.len = htons(sizeof(p.tcp)) };
+	struct wire raw = *w;
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+
+	if (fd < 0)
+		return -errno;
+	raw.proto = IPPROTO_RAW; /* no port to bind to */
+	p.tcp.source = htons(w->sport);
+	p.tcp.dest = htons(w->dport);
+	p.tcp.seq = htonl(in->seq);
+	p.tcp.doff = sizeof(p.tcp) / 4;
+	p.tcp.rst = 1;
+	p.tcp.check = checksum(&p, sizeof(p));
+	if (bind_source(fd, &raw) == 0)
+		(void)!sendto(fd, &p.tcp, sizeof(p.tcp), MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to));
+	close(fd);
+	return 0;
 }
 
 static struct sockaddr_in sockaddr_of(const struct addr *a, uint16_t port)

@@ -22,6 +22,10 @@ int sender_open(int ns_fd, const struct wire *w);
  * other negative errno: an error was reported instead. */
 int sender_ready(int fd, const struct wire *w);
 
+/* Tells DST that a TCP connection that never came about is over: its half of one would be held, and its
+ * SYN-ACK sent again, for seconds. fd is closed by the caller. */
+void sender_abort(int fd, int ns_fd, const struct wire *w);
+
 /* Answers at DST. -EADDRINUSE: something listens there already and will. -EPROTONOSUPPORT: nothing is needed. */
 int door_open(int ns_fd, const struct wire *w);
 /* When the fd is ready: answers what came. True when what came is the packet of w itself. */
