@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 #include "kern/kern.h"
+#include "kern/apply_parts.h"
 #include "kern/lab.h"
 #include "kern/nft.h"
 #include "kern/ns.h"
@@ -22,7 +23,9 @@
 #include "util/mem.h"
 
 enum {
-	STUCK_US = 2 * 1000 * 1000, /* the kernel clears 1,000 namespaces in some 130 ms */
+	STUCK_US = 2 * 1000 * 1000, /* the kernel clears 1,000 namespaces in some 150 ms */
+	STUCK_FEW_US = 200 * 1000,
+	FEW = 16, /* that many links are deleted one by one in less time, 18 ms each */
 	POLL_MS = 1,
 };
 
@@ -39,8 +42,7 @@ struct apply {
 	size_t at;  /* next operation; in the vanish phases next of waits */
 	int result; /* first error of the deletions */
 	struct err err;
-	struct netns_maker *maker;
-	bool bump;         /* the maps were changed since the last epoch */
+	struct ns_factory factory;
 	const char **gone; /* namespaces that the plan deletes, sorted */
 	size_t n_gone, cap_gone;
 	const struct row **late; /* ... and those of them that are kept until links are gone */
@@ -70,123 +72,13 @@ static bool is_gone(const struct apply *a, const char *ns)
 
 /* ---- namespaces ---- */
 
-static int count_left(const struct apply *a)
-{
-	uint32_t n = 0;
-
-	for (size_t i = a->at; i < a->plan->n; i++) {
-		const struct op *op = &a->plan->ops[i];
-
-		n += op->row && op->row->kind == ROW_NS && op->kind != OP_DEL && op->row->ns_row.user_owned;
-	}
-	return (int)n;
-}
-
-static int ns_make(struct apply *a, const struct row *row, struct err *e)
-{
-	int userns;
-
-	if (!row->ns_row.user_owned)
-		return netns_new(a->k->self_ns, e);
-	if (!a->maker) {
-		userns = lab_userns(a->k, e);
-		if (userns < 0)
-			return userns;
-		if (netns_maker_start(userns, (uint32_t)count_left(a), &a->maker, e) < 0)
-			return e->code;
-	}
-	return netns_maker_next(a->maker, e);
-}
-
-/* lo up and marked. Before the mount, so that a mount is never without its mark. */
-static int ns_mark(struct apply *a, struct nl_ns *nl, struct err *e)
-{
-	struct nl_link_change c = { .alias = a->k->mark, .up = true };
-	int r = nl_link_set(nl, NL_LO, &c, e);
-
-	return r < 0 ? err_wrap(e, "lo") : 0;
-}
-
-static int ns_create(struct apply *a, const struct row *row, struct err *e)
-{
-	struct kern *k = a->k;
-	_cleanup_free_ char *path = xasprintf(NETNS_DIR "/%s", row->ns);
-	_cleanup_close_ int fd = -1;
-	struct nl_ns *nl = NULL;
-	int r;
-
-	if (!k->netns_dir_ready) {
-		r = netns_dir_prepare(e);
-		if (r < 0)
-			return r;
-		k->netns_dir_ready = true;
-	}
-	fd = ns_make(a, row, e);
-	if (fd < 0)
-		return e->code;
-	r = netns_enter(fd);
-	if (r < 0)
-		return err_set(e, r, "cannot be entered: %s", strerror(-r));
-	r = nl_ns_open(&nl, e);
-	netns_leave(k->self_ns);
-	if (r == 0)
-		r = ns_mark(a, nl, e);
-	if (r == 0)
-		r = ns_mount(path, fd, k->file_text, e);
-	if (r < 0)
-		nl_ns_close(&nl);
-	else
-		lab_ns_put(k, row->ns, TAKE_FD(fd), nl);
-	return r;
-}
-
-static int ns_remove(struct apply *a, const char *name, struct err *e)
-{
-	_cleanup_free_ char *path = xasprintf(NETNS_DIR "/%s", name);
-
-	lab_ns_drop(a->k, name);
-	return ns_unmount(path, e);
-}
-
-/* What stands at the name already: ours is mended, another one is left alone. */
-static int ns_add(struct apply *a, const struct row *row, struct err *e)
-{
-	struct kern *k = a->k;
-	int fd, r = row->ns_row.user_owned ? lab_userns(k, e) : 0;
-	enum netns_found found;
-	struct nl_link lo = { 0 };
-	struct lab_ns *ns;
-
-	if (r < 0)
-		return r;
-	found = netns_examine(row->ns, k->file_text, ns_inode(k->userns), &fd);
-	if (found == NETNS_ABSENT || found == NETNS_HALF)
-		return ns_create(a, row, e);
-	if (fd < 0)
-		return err_set(e, -EEXIST, "%s/%s exists and is not lab %s's", NETNS_DIR, row->ns, k->lab);
-	lab_ns_put(k, row->ns, fd, NULL);
-	r = lab_ns_get(k, row->ns, true, &ns, e);
-	if (r < 0)
-		return r;
-	nl_link_get(ns->nl, NL_LO, NULL, &lo, NULL);
-	if (found != NETNS_OWNED && strcmp(lo.alias, k->mark) != 0) {
-		lab_ns_drop(k, row->ns);
-		return err_set(e, -EEXIST, "it exists and is not lab %s's", k->lab);
-	}
-	if ((found == NETNS_OWNED) == row->ns_row.user_owned)
-		return ns_mark(a, ns->nl, e);
-	/* Ours, but owned by the wrong user namespace: a new one. */
-	r = ns_remove(a, row->ns, e);
-	return r < 0 ? r : ns_create(a, row, e);
-}
-
 static int ns_del(struct apply *a, const struct op *op, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf(NETNS_DIR "/%s", op->row->ns);
 	struct lab_ns *ns;
 
 	if (op->rank < RANK_DEL_NFT)
-		return ns_remove(a, op->row->ns, e);
+		return apply_ns_remove(a->k, op->row->ns, e);
 	if (!op->row->ns_row.user_owned) {
 		*VEC_PUSH(a->late, a->n_late, a->cap_late) = op->row;
 		return 0;
@@ -195,148 +87,6 @@ static int ns_del(struct apply *a, const struct op *op, struct err *e)
 	 * thousand in 0.09 s instead of 0.35 s, while it tears down one as the next is unmounted. */
 	lab_ns_get(a->k, op->row->ns, false, &ns, NULL);
 	return ns_unmount(path, e);
-}
-
-/* ---- links ---- */
-
-/* What has the number or name of a new link is a leftover if it is ours: away with it. */
-static int clear_here(struct apply *a, struct lab_ns *ns, const struct link_row *row, bool by_name, struct err *e)
-{
-	struct nl_link l;
-	int r = nl_link_get(ns->nl, by_name ? 0 : (int)row->ifindex, row->ifname, &l, NULL);
-
-	if (r < 0)
-		return 0;
-	if (!l.veth || (l.group != NL_GROUP && !lab_is_marked(a->k, l.alias)))
-		return err_set(e, -EEXIST, "interface %s (%d) of %s stands in the way and is not ours", l.ifname,
-			       l.ifindex, ns->name);
-	r = nl_link_del(ns->nl, l.ifindex, e);
-	return r == -ENODEV ? 0 : r;
-}
-
-/* The peer's name is taken by the rest of a link whose router's namespace is just dying (it leads to our
- * number elsewhere), or by something of the instance's own root. */
-static int clear_there(struct lab_ns *peer, const struct link_row *row, struct err *e)
-{
-	struct nl_link l;
-	int r = nl_link_get(peer->nl, 0, row->peer_ifname, &l, NULL);
-
-	if (r < 0)
-		return 0;
-	if (!l.veth || !l.peer_elsewhere || l.peer != row->ifindex)
-		return err_set(e, -EEXIST, "interface %s of %s stands in the way and is not ours", l.ifname,
-			       peer->name);
-	r = nl_link_del(peer->nl, l.ifindex, e);
-	return r == -ENODEV ? 0 : r;
-}
-
-static int link_clear(struct apply *a, struct lab_ns *ns, struct lab_ns *peer, const struct link_row *row,
-		      struct err *e)
-{
-	int r = clear_here(a, ns, row, false, e);
-
-	if (r == 0)
-		r = clear_here(a, ns, row, true, e);
-	return r < 0 ? r : clear_there(peer, row, e);
-}
-
-static int link_ends(struct apply *a, const struct row *row, struct lab_ns **ns, struct lab_ns **peer, struct err *e)
-{
-	int r = lab_ns_get(a->k, row->link.peer_ns, true, peer, e);
-
-	return r < 0 ? r : lab_ns_get(a->k, row->ns, true, ns, e);
-}
-
-static int peer_index(struct lab_ns *peer, const struct link_row *row, struct err *e)
-{
-	return row->peer_ifindex ? (int)row->peer_ifindex : nl_link_index(peer->nl, row->peer_ifname, e);
-}
-
-static int link_add(struct apply *a, const struct row *row, struct err *e)
-{
-	struct nl_link_change here = { .alias = row->link.alias, .no_autoconf = true };
-	/* Without carrier it sends nothing: this end, down until OP_UP, is the gate. */
-	struct nl_link_change there = { .up = true, .no_autoconf = true };
-	struct lab_ns *ns, *peer;
-	int ifindex, r = link_ends(a, row, &ns, &peer, e);
-
-	if (r < 0)
-		return r;
-	r = nl_link_add_veth(ns->nl, &row->link, peer->fd, e);
-	if (r == -EEXIST || r == -EBUSY) {
-		r = link_clear(a, ns, peer, &row->link, e);
-		if (r == 0)
-			r = nl_link_add_veth(ns->nl, &row->link, peer->fd, e);
-	}
-	if (r < 0)
-		return r;
-	r = nl_link_set(ns->nl, (int)row->link.ifindex, &here, e);
-	if (r < 0)
-		return r;
-	ifindex = peer_index(peer, &row->link, e);
-	if (ifindex < 0)
-		return ifindex;
-	r = nl_link_set(peer->nl, ifindex, &there, e);
-	return r < 0 ? err_wrap(e, "%s in %s", row->link.peer_ifname, row->link.peer_ns) : 0;
-}
-
-/* One end: only what differs, since even the MAC it has already costs it its neighbours. */
-static int end_set(struct nl_ns *nl, int ifindex, struct nl_link_change c, struct err *e)
-{
-	static const struct nl_link_change down = { .down = true };
-	int r = 0;
-
-	if (c.ifname) { /* needs it down */
-		c.up = true;
-		r = nl_link_set(nl, ifindex, &down, e);
-	}
-	return r < 0 ? r : nl_link_set(nl, ifindex, &c, e);
-}
-
-static int link_set(struct apply *a, const struct row *row, const struct row *old, struct err *e)
-{
-	const struct link_row *want = &row->link, *is = &old->link;
-	struct lab_ns *ns, *peer;
-	int r = link_ends(a, row, &ns, &peer, e);
-
-	if (r < 0)
-		return r;
-	if (!is->peer_ns || strcmp(is->peer_ns, want->peer_ns) != 0 || is->ifindex != want->ifindex ||
-	    (want->peer_ifindex && is->peer_ifindex != want->peer_ifindex)) {
-		r = nl_link_del(ns->nl, (int)is->ifindex, e);
-		return r < 0 && r != -ENODEV ? r : link_add(a, row, e);
-	}
-	/* Its name is the row's key, so that never changes. */
-	r = end_set(ns->nl, (int)is->ifindex,
-		    (struct nl_link_change){ .alias = want->alias,
-					     .mac = memcmp(is->mac, want->mac, sizeof(is->mac)) ? want->mac : NULL,
-					     .mtu = is->mtu != want->mtu ? want->mtu : 0,
-					     .group = NL_GROUP },
-		    e);
-	if (r < 0)
-		return r;
-	r = end_set(peer->nl, (int)is->peer_ifindex,
-		    (struct nl_link_change){
-			    .ifname = strcmp(is->peer_ifname, want->peer_ifname) ? want->peer_ifname : NULL,
-			    .mac = memcmp(is->peer_mac, want->peer_mac, sizeof(is->peer_mac)) ? want->peer_mac : NULL,
-			    .mtu = is->mtu != want->mtu ? want->mtu : 0 },
-		    e);
-	return r < 0 ? err_wrap(e, "%s in %s", is->peer_ifname, want->peer_ns) : 0;
-}
-
-static int link_up(struct apply *a, const struct row *row, struct err *e)
-{
-	static const struct nl_link_change up = { .up = true };
-	struct lab_ns *ns, *peer;
-	int ifindex, r = link_ends(a, row, &ns, &peer, e);
-
-	if (r < 0)
-		return r;
-	ifindex = peer_index(peer, &row->link, e);
-	r = ifindex < 0 ? ifindex : nl_link_set(peer->nl, ifindex, &up, e);
-	if (r < 0)
-		return err_wrap(e, "%s in %s", row->link.peer_ifname, row->link.peer_ns);
-	return nl_link_set(ns->nl, (int)row->link.ifindex, &up, e);
 }
 
 /* ---- the data path ---- */
@@ -463,18 +213,18 @@ static int row_op(struct apply *a, const struct op *op, struct err *e)
 	const struct row *row = op->row;
 
 	switch (row->kind) {
-	case ROW_NS: return op->kind == OP_DEL ? ns_del(a, op, e) : ns_add(a, row, e);
+	case ROW_NS: return op->kind == OP_DEL ? ns_del(a, op, e) : apply_ns_add(a->k, &a->factory, row, e);
 	case ROW_SYSCTL: return op->kind == OP_DEL ? 0 : sysctl_set(a, row, e);
 	case ROW_NFT: return nft_op(a, op, e);
 	case ROW_FILTER: /* a program goes with its link; links never change their kind */
 		return op->kind == OP_DEL ? 0 : filter_attach(a, row, e);
 	case ROW_LINK:
 		if (op->kind == OP_ADD)
-			return link_add(a, row, e);
+			return apply_link_add(a->k, row, e);
 		if (op->kind == OP_SET)
-			return link_set(a, row, op->old, e);
+			return apply_link_set(a->k, row, op->old, e);
 		if (op->kind == OP_UP)
-			return link_up(a, row, e);
+			return apply_link_up(a->k, row, e);
 		break;
 	default: break;
 	}
@@ -511,14 +261,13 @@ static int one_op(struct apply *a, const struct op *op, struct err *e)
 static void end_of_rank(struct apply *a, uint8_t rank)
 {
 	if (rank == RANK_NS)
-		netns_maker_stop(&a->maker);
+		netns_maker_stop(&a->factory.maker);
 	if (rank == RANK_DEL_NS)
 		lab_ns_drop_all(a->k);
-	if (rank == RANK_SWITCH || rank == RANK_UP || rank == RANK_DEL_SWITCH || rank == RANK_DEL_LINK)
-		a->bump = true;
-	if (a->bump && a->k->datapath)
+	/* What was judged by the old maps, or sent through links that were not there, is judged anew. */
+	if ((rank == RANK_SWITCH || rank == RANK_UP || rank == RANK_DEL_SWITCH || rank == RANK_DEL_LINK) &&
+	    a->k->datapath)
 		datapath_epoch_bump(a->k->datapath);
-	a->bump = false;
 }
 
 static int step_ops(struct apply *a, struct err *e)
@@ -593,7 +342,7 @@ static int step_vanish(struct apply *a)
 		a->moved_us = now_us();
 		return 1;
 	}
-	if (now_us() - a->moved_us > STUCK_US) {
+	if (now_us() - a->moved_us > (a->n_waits - a->at > FEW ? STUCK_US : STUCK_FEW_US)) {
 		nl_link_del(ns->nl, (int)w->ifindex, NULL); /* somebody still lives in there */
 		a->at++;
 		return 1;
@@ -607,7 +356,7 @@ static void remove_late(struct apply *a)
 	for (size_t i = 0; i < a->n_late; i++) {
 		struct err e = { 0 };
 
-		if (ns_remove(a, a->late[i]->ns, &e) < 0 && !a->result) {
+		if (apply_ns_remove(a->k, a->late[i]->ns, &e) < 0 && !a->result) {
 			a->result = err_wrap(&e, "delete namespace %s", a->late[i]->ns);
 			a->err = e;
 		}
@@ -682,6 +431,8 @@ struct apply *apply_new(struct kern *k, const struct plan *plan)
 
 		if (op->kind == OP_DEL && op->row && op->row->kind == ROW_NS && op->rank >= RANK_DEL_NFT)
 			*VEC_PUSH(a->gone, a->n_gone, a->cap_gone) = op->row->ns;
+		a->factory.wanted +=
+			op->kind == OP_ADD && op->row && op->row->kind == ROW_NS && op->row->ns_row.user_owned;
 	}
 	if (a->n_gone)
 		qsort(a->gone, a->n_gone, sizeof(*a->gone), name_cmp);
@@ -702,7 +453,7 @@ int apply_step(struct apply *a, unsigned budget_us, struct err *e)
 			err_wrap(&local, "lab %s", a->k->lab);
 		a->phase = PHASE_DONE;
 		a->result = r;
-		netns_maker_stop(&a->maker);
+		netns_maker_stop(&a->factory.maker);
 		lab_ns_drop_all(a->k);
 		if (e)
 			*e = local;
@@ -722,7 +473,7 @@ void apply_free(struct apply **ap)
 
 	if (!a)
 		return;
-	netns_maker_stop(&a->maker);
+	netns_maker_stop(&a->factory.maker);
 	lab_ns_drop_all(a->k);
 	free(a->gone);
 	free(a->late);

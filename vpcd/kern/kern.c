@@ -15,7 +15,8 @@
 enum {
 	FILES_SPARE = 256, /* descriptors left for everything else in the process */
 	FILES_A_NS = 2,
-	FLOWS_FLOOR = 65536, /* semantics 12: one interface's share is far less */
+	FLOWS_FLOOR = 65536,
+	FLOWS_A_PORT = 128, /* beyond that interfaces share: 1,000 of them at once in full swing are not a lab */
 	FLOWS_CEILING = 1 << 20,
 };
 
@@ -105,7 +106,7 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 {
 	uint32_t rows[ABI_MAP_SYNC_MAX] = { 0 };
 	const struct map_rows *m = &desired->maps;
-	uint64_t flows = 0;
+	uint64_t flows = FLOWS_FLOOR;
 
 	memset(ret, 0, sizeof(*ret));
 	for (size_t i = 0; i < m->n; i++) {
@@ -122,7 +123,8 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 		switch (m->v[i].map) {
 		case ABI_MAP_PORTS:
 			memcpy(&u.port, value, sizeof(u.port));
-			flows += u.port.ct_limit;
+			if (flows < 2 * (uint64_t)u.port.ct_limit) /* one interface's share, at both ends of its flows */
+				flows = 2 * (uint64_t)u.port.ct_limit;
 			memcpy(&u.number, key, sizeof(u.number));
 			RAISE(ports, u.number + 1);
 			break;
@@ -149,7 +151,9 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 			ret->tables_rows = rows[i];
 	if (rows[ABI_MAP_ADDRS] / 2 > ret->ports)
 		ret->ports = rows[ABI_MAP_ADDRS] / 2;
-	ret->flows = flows < FLOWS_FLOOR ? FLOWS_FLOOR : flows > FLOWS_CEILING ? FLOWS_CEILING : (uint32_t)flows;
+	if (flows < FLOWS_A_PORT * (uint64_t)rows[ABI_MAP_PORTS])
+		flows = FLOWS_A_PORT * (uint64_t)rows[ABI_MAP_PORTS];
+	ret->flows = flows > FLOWS_CEILING ? FLOWS_CEILING : (uint32_t)flows;
 }
 
 /* ---- open namespaces ---- */

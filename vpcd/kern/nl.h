@@ -50,6 +50,7 @@ int nl_link_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_link *l)
 int nl_link_get(struct nl_ns *ns, int ifindex, const char *ifname, struct nl_link *ret, struct err *e);
 /* ifindex by name, remembered until a link of this socket changes; -ENODEV. */
 int nl_link_index(struct nl_ns *ns, const char *ifname, struct err *e);
+void nl_ns_forget(struct nl_ns *ns); /* links changed by another socket's doing */
 /* Without taking the kernel's lock on links, which it holds for half a second while it clears a
  * thousand namespaces. */
 bool nl_link_exists(struct nl_ns *ns, int ifindex);
@@ -60,11 +61,11 @@ struct nl_link_change {
 	const char *ifname, *alias;
 	const uint8_t *mac;
 	uint32_t mtu, group;
-	bool up, down, no_autoconf;
+	bool up, down;
+	bool quiet; /* no IPv6 address of its own making; a primary address that goes leaves the others */
 };
 int nl_link_set(struct nl_ns *ns, int ifindex, const struct nl_link_change *c, struct err *e);
 int nl_link_del(struct nl_ns *ns, int ifindex, struct err *e);
-int nl_link_del_ours(struct nl_ns *ns, struct err *e); /* all of our group, in one batch */
 
 /* ---- addresses: nl_addr.c ---- */
 struct nl_addr_info {

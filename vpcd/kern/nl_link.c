@@ -1,6 +1,7 @@
 /* nl_link.c: links: read, make veth pairs, change, delete. Kernel room, never prints. */
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -141,10 +142,26 @@ int nl_link_add_veth(struct nl_ns *ns, const struct link_row *row, int peer_ns_f
 	return r;
 }
 
-static struct nl_msg *change_msg(int ifindex, const struct nl_link_change *c, bool autoconf_too)
+static void put_quiet(struct nl_msg *msg, bool inet6_too)
+{
+	struct nlattr *spec = nla_nest_start(msg, IFLA_AF_SPEC), *family, *conf;
+
+	family = nla_nest_start(msg, AF_INET);
+	conf = nla_nest_start(msg, IFLA_INET_CONF);
+	nla_put_u32(msg, IPV4_DEVCONF_PROMOTE_SECONDARIES, 1);
+	nla_nest_end(msg, conf);
+	nla_nest_end(msg, family);
+	if (inet6_too) {
+		family = nla_nest_start(msg, AF_INET6);
+		nla_put_u8(msg, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+		nla_nest_end(msg, family);
+	}
+	nla_nest_end(msg, spec);
+}
+
+static struct nl_msg *change_msg(int ifindex, const struct nl_link_change *c, bool inet6_too)
 {
 	struct ifinfomsg ifi = { .ifi_index = ifindex };
-	struct nlattr *spec, *inet6;
 	struct nl_msg *msg;
 
 	if (c->up || c->down) {
@@ -162,22 +179,17 @@ static struct nl_msg *change_msg(int ifindex, const struct nl_link_change *c, bo
 		nla_put_u32(msg, IFLA_MTU, c->mtu);
 	if (c->group)
 		nla_put_u32(msg, IFLA_GROUP, c->group);
-	if (autoconf_too) {
-		spec = nla_nest_start(msg, IFLA_AF_SPEC);
-		inet6 = nla_nest_start(msg, AF_INET6);
-		nla_put_u8(msg, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-		nla_nest_end(msg, inet6);
-		nla_nest_end(msg, spec);
-	}
+	if (c->quiet)
+		put_quiet(msg, inet6_too);
 	return msg;
 }
 
 int nl_link_set(struct nl_ns *ns, int ifindex, const struct nl_link_change *c, struct err *e)
 {
-	int r = nl_ns_talk(ns, change_msg(ifindex, c, c->no_autoconf), e);
+	int r = nl_ns_talk(ns, change_msg(ifindex, c, true), e);
 
 	/* A kernel without IPv6 configures nothing by itself. */
-	if (r == -EAFNOSUPPORT && c->no_autoconf)
+	if (r == -EAFNOSUPPORT && c->quiet)
 		r = nl_ns_talk(ns, change_msg(ifindex, c, false), e);
 	if (c->ifname)
 		nl_ns_forget(ns);
@@ -188,15 +200,4 @@ int nl_link_del(struct nl_ns *ns, int ifindex, struct err *e)
 {
 	nl_ns_forget(ns);
 	return nl_ns_talk(ns, link_msg(RTM_DELLINK, 0, ifindex), e);
-}
-
-int nl_link_del_ours(struct nl_ns *ns, struct err *e)
-{
-	struct nl_msg *msg = link_msg(RTM_DELLINK, 0, 0);
-	int r;
-
-	nl_ns_forget(ns);
-	nla_put_u32(msg, IFLA_GROUP, NL_GROUP);
-	r = nl_ns_talk(ns, msg, e);
-	return r == -ENODEV ? 0 : r; /* none left */
 }

@@ -36,5 +36,4 @@ static inline bool wire_get_addr(struct nlattr *nla, struct addr *ret)
 int nl_ns_fd(const struct nl_ns *ns);
 /* Names a socket knows; forgotten whole when a link changes. */
 void nl_ns_remember(struct nl_ns *ns, const char *ifname, int ifindex);
-void nl_ns_forget(struct nl_ns *ns);
 int nl_ns_recall(const struct nl_ns *ns, const char *ifname); /* 0: unknown */
