@@ -13,7 +13,7 @@ int state_desired(const struct model *m, struct state **ret, struct err *e);
 int maps_desired(const struct model *m, struct map_rows *ret, struct err *e);
 
 /* Names, used by everyone who looks for a namespace or interface. buf holds at least 128 bytes. */
-char *ns_name_of(const struct model *m, const char *object, char *buf);      /* LAB.NAME */
+char *ns_name_of(const struct model *m, const char *object, char *buf); /* LAB.NAME */
 char *ns_name_router(const struct model *m, uint32_t vpc, char *buf);
 char *ns_name_internet(const struct model *m, char *buf);
 void port_mac(uint32_t port, uint8_t mac[6]);

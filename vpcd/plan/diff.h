@@ -6,15 +6,15 @@
 #include "plan/state.h"
 
 enum plan_rank {
-	RANK_CLEAR_LINK,        /* DEL of what stands in the way of a new link or namespace */
+	RANK_CLEAR_LINK, /* DEL of what stands in the way of a new link or namespace */
 	RANK_CLEAR_NS,
 	RANK_NS,
-	RANK_SYSCTL,            /* of the namespace: links inherit them */
+	RANK_SYSCTL, /* of the namespace: links inherit them */
 	RANK_LINK,
-	RANK_SYSCTL_DEVICE,     /* net/ipv4/conf/eth0/... */
-	RANK_TABLES,            /* rows of peers, members and rules beside those in use */
-	RANK_POLICIES,          /* slots to their tables */
-	RANK_SWITCH,            /* ports, addrs, routes, inet; the epoch is bumped after the last map operation up to here */
+	RANK_SYSCTL_DEVICE, /* net/ipv4/conf/eth0/... */
+	RANK_TABLES,        /* rows of peers, members and rules beside those in use */
+	RANK_POLICIES,      /* slots to their tables */
+	RANK_SWITCH, /* ports, addrs, routes, inet; the epoch is bumped after the last map operation up to here */
 	RANK_FILTER,
 	RANK_UP,
 	RANK_ADDR,
@@ -22,8 +22,8 @@ enum plan_rank {
 	RANK_ROUTE,
 	RANK_RULE,
 	RANK_NFT,
-	RANK_SYSCTL_LATE,       /* ip_forward, and what exists only with connection tracking */
-	RANK_DEL_NFT,           /* from here on only deletions */
+	RANK_SYSCTL_LATE, /* ip_forward, and what exists only with connection tracking */
+	RANK_DEL_NFT,     /* from here on only deletions */
 	RANK_DEL_LINK,
 	RANK_DEL_NS,
 	RANK_DEL_RULE,
@@ -31,8 +31,8 @@ enum plan_rank {
 	RANK_DEL_NEIGH,
 	RANK_DEL_ADDR,
 	RANK_DEL_FILTER,
-	RANK_DEL_SWITCH,        /* inet, routes, addrs, ports */
-	RANK_DEL_POLICIES,      /* the epoch is bumped after the last map operation up to here */
+	RANK_DEL_SWITCH,   /* inet, routes, addrs, ports */
+	RANK_DEL_POLICIES, /* the epoch is bumped after the last map operation up to here */
 	RANK_DEL_TABLES,
 	RANK_MAX
 };
@@ -40,10 +40,10 @@ enum plan_rank {
 enum op_kind { OP_ADD, OP_SET, OP_DEL, OP_UP /* both ends of a link */ };
 struct op {
 	enum op_kind kind;
-	const struct row *row;          /* ADD, SET, UP: of desired; DEL: of actual. NULL for a map operation */
-	const struct row *old;          /* SET: what is there */
-	const struct map_row *map_row;  /* map operations: into desired->maps (ADD, SET) or actual->maps (DEL) */
-	uint8_t rank;                   /* enum plan_rank, ascending */
+	const struct row *row;         /* ADD, SET, UP: of desired; DEL: of actual. NULL for a map operation */
+	const struct row *old;         /* SET: what is there */
+	const struct map_row *map_row; /* map operations: into desired->maps (ADD, SET) or actual->maps (DEL) */
+	uint8_t rank;                  /* enum plan_rank, ascending */
 };
 struct plan {
 	const struct state *desired, *actual; /* borrowed; must outlive the plan */
@@ -61,8 +61,8 @@ char *op_format(const struct op *op, const struct plan *p, char *buf, size_t siz
 enum change_op { CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE, CHANGE_REPAIR };
 struct change {
 	enum change_op op;
-	const char *kind, *name;        /* "security-group", "web" */
-	const char *why;                /* "inbound tcp 22 from pl:offices added (demo.ini:51)" */
+	const char *kind, *name; /* "security-group", "web" */
+	const char *why;         /* "inbound tcp 22 from pl:offices added (demo.ini:51)" */
 };
 struct change_list {
 	struct arena *arena;
@@ -73,4 +73,4 @@ struct change_list {
  * model change explains, as repairs of their owners. plan may be NULL. */
 void changes_of(const struct model *was, const struct model *now, const struct plan *plan, struct change_list *ret);
 void change_list_done(struct change_list *l);
-const char *change_op_name(enum change_op op);  /* "create", "update", "delete", "repair" */
+const char *change_op_name(enum change_op op); /* "create", "update", "delete", "repair" */

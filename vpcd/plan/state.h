@@ -13,60 +13,71 @@
 
 #define IFNAME_MAX 16
 
-enum row_kind { ROW_NS, ROW_LINK, ROW_SYSCTL, ROW_ADDR, ROW_NEIGH, ROW_ROUTE, ROW_RULE, ROW_NFT, ROW_FILTER, ROW_KIND_MAX };
+enum row_kind {
+	ROW_NS,
+	ROW_LINK,
+	ROW_SYSCTL,
+	ROW_ADDR,
+	ROW_NEIGH,
+	ROW_ROUTE,
+	ROW_RULE,
+	ROW_NFT,
+	ROW_FILTER,
+	ROW_KIND_MAX
+};
 
-struct link_row {               /* a veth pair; no IPv6 address, no autoconfiguration */
-	char ifname[IFNAME_MAX];        /* this end, in row.ns */
-	uint32_t ifindex;               /* of this end */
-	uint8_t mac[6];                 /* of this end: the router's own */
-	char alias[80];                 /* "vpcd LAB eni web-1": the mark that it is ours */
+struct link_row {                /* a veth pair; no IPv6 address, no autoconfiguration */
+	char ifname[IFNAME_MAX]; /* this end, in row.ns */
+	uint32_t ifindex;        /* of this end */
+	uint8_t mac[6];          /* of this end: the router's own */
+	char alias[80];          /* "vpcd LAB eni web-1": the mark that it is ours */
 	const char *peer_ns;
-	char peer_ifname[IFNAME_MAX];   /* eth0 in an instance */
-	uint32_t peer_ifindex;          /* 0: any */
+	char peer_ifname[IFNAME_MAX]; /* eth0 in an instance */
+	uint32_t peer_ifindex;        /* 0: any */
 	uint8_t peer_mac[6];
-	uint16_t mtu;                   /* both ends */
-	bool down;                      /* observed: an end is down. Never wanted; mended by OP_UP */
+	uint16_t mtu; /* both ends */
+	bool down;    /* observed: an end is down. Never wanted; mended by OP_UP */
 };
 struct sysctl_row {
-	const char *path;               /* "net/ipv4/ip_forward" */
+	const char *path; /* "net/ipv4/ip_forward" */
 	const char *value;
 };
 struct addr_row {
 	char ifname[IFNAME_MAX];
 	struct addr addr;
-	uint8_t prefix_len;             /* family's own terms */
+	uint8_t prefix_len; /* family's own terms */
 };
-struct neigh_row {              /* permanent */
+struct neigh_row { /* permanent */
 	char ifname[IFNAME_MAX];
 	struct addr addr;
 	uint8_t mac[6];
 };
 enum route_type { ROUTE_TYPE_UNICAST, ROUTE_TYPE_THROW, ROUTE_TYPE_BLACKHOLE };
 #define ROUTE_TABLE_MAIN 254
-#define ROUTE_METRIC_LAST UINT32_MAX    /* of the blackhole that ends a table */
-struct route_row {              /* protocol ABI_ROUTE_PROTO */
+#define ROUTE_METRIC_LAST UINT32_MAX /* of the blackhole that ends a table */
+struct route_row {                   /* protocol ABI_ROUTE_PROTO */
 	uint32_t table;
 	struct prefix dst;
-	uint32_t metric;                /* the route's number; 0 = none */
+	uint32_t metric; /* the route's number; 0 = none */
 	enum route_type type;
-	char ifname[IFNAME_MAX];        /* "" for throw, blackhole */
-	struct addr via;                /* zero = none; with via: onlink */
-	struct addr prefsrc;            /* zero = none */
+	char ifname[IFNAME_MAX]; /* "" for throw, blackhole */
+	struct addr via;         /* zero = none; with via: onlink */
+	struct addr prefsrc;     /* zero = none */
 };
-struct rule_row {               /* ip rule; all of it is the key; several may share a pref */
+struct rule_row { /* ip rule; all of it is the key; several may share a pref */
 	uint32_t pref;
-	uint32_t mark, mask;            /* mask 0: matches all */
-	uint32_t table;                 /* 0: action blackhole */
+	uint32_t mark, mask; /* mask 0: matches all */
+	uint32_t table;      /* 0: action blackhole */
 };
-struct nft_row {                /* a NAT gateway's ruleset, atomic */
-	struct prefix *inside;          /* who may open connections: the VPC's CIDRs */
+struct nft_row {               /* a NAT gateway's ruleset, atomic */
+	struct prefix *inside; /* who may open connections: the VPC's CIDRs */
 	uint32_t n_inside;
-	struct addr *addrs;             /* private addresses to translate to; [0] primary */
+	struct addr *addrs; /* private addresses to translate to; [0] primary */
 	uint32_t n_addrs;
 	uint32_t idle_s, udp_s, icmp_s; /* conntrack timers of the namespace, seconds, clock applied */
 };
 enum tc_hook { HOOK_ENI_INGRESS, HOOK_ENI_EGRESS, HOOK_IGW_INGRESS, HOOK_IGW_EGRESS, HOOK_INET_INGRESS, HOOK_MAX };
-struct filter_row {             /* a program of ours on clsact; which hook says ingress or egress of the device */
+struct filter_row { /* a program of ours on clsact; which hook says ingress or egress of the device */
 	uint32_t ifindex;
 	char ifname[IFNAME_MAX];
 	enum tc_hook hook;
@@ -74,11 +85,13 @@ struct filter_row {             /* a program of ours on clsact; which hook says 
 
 struct row {
 	enum row_kind kind;
-	const char *ns;                 /* "LAB.shop.router" */
-	enum obj_kind owner_kind;       /* whose it is, for words; not compared */
+	const char *ns;           /* "LAB.shop.router" */
+	enum obj_kind owner_kind; /* whose it is, for words; not compared */
 	const char *owner;
 	union {
-		struct { bool user_owned; } ns_row; /* owned by the lab's user namespace; lo is up and carries the mark */
+		struct {
+			bool user_owned;
+		} ns_row; /* owned by the lab's user namespace; lo is up and carries the mark */
 		struct link_row link;
 		struct sysctl_row sysctl;
 		struct addr_row addr;
@@ -92,11 +105,11 @@ struct row {
 
 struct state_names;
 struct state {
-	struct arena *arena;            /* owns the strings */
-	struct state_names *names;      /* one copy of each namespace and owner */
+	struct arena *arena;       /* owns the strings */
+	struct state_names *names; /* one copy of each namespace and owner */
 	struct row *rows;
 	size_t n, cap;
-	struct map_rows maps;           /* policy maps of the lab's data path */
+	struct map_rows maps; /* policy maps of the lab's data path */
 	bool sorted;
 };
 struct state *state_new(void);
@@ -107,8 +120,8 @@ void state_free(struct state **s);
 struct row *state_add(struct state *s, enum row_kind kind, const char *ns, enum obj_kind owner_kind, const char *owner);
 const char *state_name(struct state *s, const char *name);
 void state_sort(struct state *s);
-int row_key_cmp(const struct row *a, const struct row *b);    /* same thing? */
-bool row_value_eq(const struct row *a, const struct row *b);  /* as wanted? */
+int row_key_cmp(const struct row *a, const struct row *b);   /* same thing? */
+bool row_value_eq(const struct row *a, const struct row *b); /* as wanted? */
 /* "route 0.0.0.0/0 via 169.254.0.1 dev igw_main in table 1001 of lab.shop.router" */
 char *row_format(const struct row *r, char *buf, size_t size);
 /* "address 10.0.0.5 of VPC 1" */
