@@ -69,6 +69,7 @@ enum abi_gate {
 	X(PROTOCOL_RESTRICTION, "the target carries only TCP, UDP and ICMP") \
 	X(NGW_SOURCE_ADDRESS_REASSIGN, "the NAT gateway takes no connection from outside") \
 	X(REMAP_EPHEMERAL_PORT, "the NAT gateway may pick any port from 1024 to 65535, and only part of them is admitted") \
+	X(PCX_REQUIRES_ADDRESS_IN_VPC_CIDR, "a peering connection carries only traffic between addresses of its two VPCs") \
 	X(TRACKED, "it belongs to a connection that was allowed before") \
 	X(RELATED, "it is an ICMP error about a connection that was allowed before") \
 	X(NOT_APPLIED, "the gate does not apply: sender and next hop are in one subnet") \
@@ -103,8 +104,14 @@ enum abi_port_kind {
 	ABI_PORT_IGW,        /* router end of a VPC's internet link */
 	ABI_PORT_INET,       /* internet end of that link */
 	ABI_PORT_HOST,       /* internet end of a host's link */
+	ABI_PORT_PCX,        /* a VPC's end of a peering connection's link */
 };
-enum { ABI_PORT_SOURCE_DEST_CHECK = 1 };
+enum {
+	ABI_PORT_SOURCE_DEST_CHECK = 1,
+	ABI_PORT_NO_REFERENCES = 2,  /* PCX: between regions, group references do not cross */
+};
+/* table_hi of routes: which family of tables table_lo counts */
+enum { ABI_TABLE_ROUTES = 0, ABI_TABLE_VPC = 1 /* table_lo = VPC number: its CIDRs, all LOCAL */ };
 
 struct abi_port {            /* map ports: ARRAY, index = port number */
 	__u8 kind;           /* enum abi_port_kind; NONE = not there */
@@ -112,11 +119,11 @@ struct abi_port {            /* map ports: ARRAY, index = port number */
 	__u16 mtu;           /* num; IP packet size that fits */
 	__u32 vpc;           /* number; 0 on the internet */
 	__u32 subnet;        /* number; 0 = none */
-	__u32 route_table;   /* number; 0 = none */
+	__u32 route_table;   /* number; IGW: of the edge association; 0 = none */
 	__u32 sg_policy;     /* slot in policies; 0 = no groups, everything passes */
 	__u32 nacl_policy;   /* slot in policies; 0 = none */
 	__u32 members;       /* KIND_POLICY number of its group set, for group references; 0 = none */
-	__u32 link;          /* IGW: its INET port; INET: its IGW port; else 0 */
+	__u32 link;          /* the link's other end: IGW and INET, PCX and PCX; else 0 */
 	__u32 object;        /* number of the NAT gateway, igw or host; 0 for instances */
 	__u32 ct_limit;      /* most tracked connections of this port */
 	__u8 mac[6];         /* of the far end: the instance's, host's, gateway's eth0 */

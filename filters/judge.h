@@ -57,6 +57,22 @@ static __always_inline const struct abi_inet *inet_find(struct world *w, const s
 	return map_get(w, inet, &key);
 }
 
+static __always_inline const struct abi_route *route_find(struct world *w, __u32 family, __u32 table, const struct abi_addr *a)
+{
+	struct abi_lpm_key key;
+
+	key.prefixlen = ABI_LPM_TABLE_BITS + 128;
+	key.table_hi = family;
+	key.table_lo = table;
+	key.addr = *a;
+	return map_get(w, routes, &key);
+}
+
+static __always_inline int vpc_contains(struct world *w, __u32 vpc, const struct abi_addr *a)
+{
+	return route_find(w, ABI_TABLE_VPC, vpc, a) != NULL;
+}
+
 /* ---- one gate ---- */
 
 static __always_inline int outcome_deny(struct outcome *o, __u16 gate, __u16 reason, __u32 gate_port, __u32 rule)
@@ -275,7 +291,6 @@ static __always_inline void next_hop_find(struct world *w, struct pass *x, const
 {
 	const struct abi_port *d;
 	const struct abi_route *r;
-	struct abi_lpm_key key;
 
 	ret->gate = ABI_GATE_NONE;
 	ret->reason = ABI_REASON_ACCEPT;
@@ -291,11 +306,7 @@ static __always_inline void next_hop_find(struct world *w, struct pass *x, const
 		ret->reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
 		return;
 	}
-	key.prefixlen = ABI_LPM_TABLE_BITS + 128;
-	key.table_hi = 0;
-	key.table_lo = s->route_table;
-	key.addr = x->dst;
-	r = map_get(w, routes, &key);
+	r = route_find(w, ABI_TABLE_ROUTES, s->route_table, &x->dst);
 	if (!r) {
 		ret->gate = ABI_GATE_ROUTE;
 		ret->reason = ABI_REASON_NO_ROUTE_TO_DESTINATION;
@@ -326,7 +337,7 @@ static __always_inline int judge_igw_out(struct world *w, struct pass *x, const 
 	src = addr_owner(w, vpc, &x->p.key.src);
 	if (dst_owner)
 		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_IN_VPC_CIDRS;
-	else if (!src || src->port != x->p.key.port)
+	else if (!src || !src->port) /* an appliance may forward for others: the address decides */
 		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
 	else if (addr_is_unset(&src->public_ip))
 		reason = ABI_REASON_IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS;
@@ -341,6 +352,38 @@ static __always_inline int judge_igw_out(struct world *w, struct pass *x, const 
 	x->o.flags |= ABI_FLOW_SNAT;
 	x->o.xaddr = src->public_ip;
 	return 1;
+}
+
+/* Out into a peering connection, o.peer is this VPC's end: no transit, both addresses belong to the pair. */
+static __always_inline int judge_peering_out(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_port *near = map_get(w, ports, &x->o.peer), *far;
+
+	far = near ? map_get(w, ports, &near->link) : NULL;
+	if (!near || !far)
+		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PORT_DOWN, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
+	if (!vpc_contains(w, s->vpc, &x->p.key.src) || !vpc_contains(w, far->vpc, &x->dst))
+		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR, x->p.key.port,
+				    x->o.rule[ABI_CACHED_ROUTE]);
+	x->o.mtu = near->mtu;
+	return 1;
+}
+
+/* The group set of whoever owns an address in the VPC beyond a peering connection; 0 = not known. */
+static __always_inline __u32 members_beyond(struct world *w, const struct abi_port *near, const struct abi_addr *a)
+{
+	const struct abi_port *far = map_get(w, ports, &near->link), *d;
+	const struct abi_addr_val *owner;
+	__u32 port;
+
+	if (!far || near->flags & ABI_PORT_NO_REFERENCES)
+		return 0;
+	owner = addr_owner(w, far->vpc, a);
+	if (!owner)
+		return 0;
+	port = owner->port;
+	d = map_get(w, ports, &port);
+	return d ? d->members : 0;
 }
 
 /* sg-out: state first, then rules. */
@@ -391,6 +434,8 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 		owns_dst = owner && owner->port == x->o.peer;
 		if (owns_dst)
 			members = d->members;
+		else if (d->kind == ABI_PORT_PCX)
+			members = members_beyond(w, d, &x->dst);
 	}
 	if (!judge_departure_groups(w, x, s, own, members))
 		return 0;
@@ -404,10 +449,27 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 		x->o.track_src = owns_src;
 	if (hop.is_igw)
 		return judge_igw_out(w, x, owner, s->vpc);
+	if (d && d->kind == ABI_PORT_PCX)
+		return judge_peering_out(w, x, s);
 	if (!judge_arrival(w, x, crossing, owns_src ? s->members : 0, owns_dst))
 		return 0;
 	if (d && d->kind == ABI_PORT_NAT && s->sg_policy && x->o.reason_sg_out == ABI_REASON_ACCEPT)
 		x->o.track_src = 1; /* flows through a NAT gateway are always tracked, semantics 5.3 */
+	return 1;
+}
+
+/* The gateway's own route table (edge association): to the owner, or to an appliance first. */
+static __always_inline int edge_route(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_route *r = route_find(w, ABI_TABLE_ROUTES, s->route_table, &x->dst);
+
+	if (!r)
+		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_NO_ROUTE_TO_DESTINATION, x->p.key.port, 0);
+	x->o.rule[ABI_CACHED_ROUTE] = r->route;
+	if (r->kind == ABI_ROUTE_PORT)
+		x->o.peer = r->port;
+	else if (r->kind != ABI_ROUTE_LOCAL)
+		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_BAD_STATE_ROUTE, x->p.key.port, r->route);
 	return 1;
 }
 
@@ -433,11 +495,30 @@ static __always_inline int judge_igw_in(struct world *w, struct pass *x, const s
 	x->o.flags |= ABI_FLOW_DNAT;
 	x->o.xaddr = to->private_ip;
 	x->dst = to->private_ip;
+	if (s->route_table && !edge_route(w, x, s))
+		return 0;
 	d = map_get(w, ports, &x->o.peer);
 	if (!d || d->vpc != s->vpc)
 		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_PORT_DOWN, me, 0);
 	x->o.nacl_applies = 1;
-	return judge_arrival(w, x, 1, 0, 1);
+	return judge_arrival(w, x, 1, 0, x->o.peer == to->eni);
+}
+
+/* A packet that enters a VPC from its peer: s is this VPC's end. The sender's groups are known as long
+ * as it owns the source address and the regions are one. */
+static __always_inline int judge_peering_in(struct world *w, struct pass *x, const struct abi_port *s)
+{
+	const struct abi_port *far = map_get(w, ports, &s->link);
+	const struct abi_addr_val *owner = addr_owner(w, s->vpc, &x->dst);
+	__u32 me = x->p.key.port;
+
+	if (!far || !vpc_contains(w, s->vpc, &x->dst) || !vpc_contains(w, far->vpc, &x->p.key.src))
+		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR, me, 0);
+	if (!owner || !owner->port)
+		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_NO_POSSIBLE_DESTINATION, me, 0);
+	x->o.peer = owner->port;
+	x->o.nacl_applies = 1;
+	return judge_arrival(w, x, 1, members_beyond(w, s, &x->p.key.src), 1);
 }
 
 /* A packet on the lab's internet, from a host or from a gateway's far end. */
@@ -477,5 +558,7 @@ PIECE judge(struct world *w, struct pass *x)
 		return judge_eni(w, x, s);
 	if (s->kind == ABI_PORT_IGW)
 		return judge_igw_in(w, x, s);
+	if (s->kind == ABI_PORT_PCX)
+		return judge_peering_in(w, x, s);
 	return judge_internet(w, x, s);
 }
