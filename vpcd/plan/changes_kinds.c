@@ -67,10 +67,12 @@ static void subnet_compare(struct notes *n, const struct model *was, const void 
 static void route_table_describe(struct notes *n, const struct model *m, const void *object)
 {
 	const struct route_table *t = object;
-	const struct route_table none = { .n_routes = 0 };
+	uint32_t routes = 0;
 
-	note(n, "in VPC %s%s", vpc_name(m, t->vpc), t->is_main ? ", main" : "");
-	compare_routes(n, m, &none, m, t);
+	for (uint32_t i = 0; i < t->n_routes; i++)
+		routes += t->routes[i].target != TARGET_LOCAL;
+	note(n, "in VPC %s%s, %u route%s beside the local ones", vpc_name(m, t->vpc), t->is_main ? ", main" : "",
+	     routes, routes == 1 ? "" : "s");
 }
 
 static void route_table_compare(struct notes *n, const struct model *was, const void *a, const struct model *now,
