@@ -17,7 +17,7 @@ static int socket_try(const char *path);
 static int perform(CURL *h, const struct request *q, const char *socket_path);
 static int answer_take(CURL *h, const struct request *q, struct strbuf *body, struct reply *ret);
 static int error_print(const struct request *q, const struct reply *r);
-static void diags_print(const json_t *errors);
+static size_t diags_print(const json_t *errors);
 static size_t body_add(char *p, size_t size, size_t n, void *ctx);
 
 int client_call(const struct request *q, struct reply *ret)
@@ -206,6 +206,7 @@ static int error_print(const struct request *q, const struct reply *r)
 	const char *message = json_string_value(json_object_get(json_object_get(r->json, "error"), "message"));
 	const json_t *errors = json_object_get(r->json, "errors");
 	enum exit_code code = EXIT_BROKEN;
+	size_t n;
 
 	if (r->status == 404)
 		code = EXIT_USAGE;
@@ -215,15 +216,18 @@ static int error_print(const struct request *q, const struct reply *r)
 		code = q->bad_code;
 	if (q->quiet)
 		return code;
-	diags_print(errors);
+	n = diags_print(errors);
+	if (n)
+		return fail(code, "%zu error%s; nothing was changed", n, n == 1 ? "" : "s");
 	if (message)
 		return fail(code, "%s", message);
 	return fail(code, "vpcd answers %ld to %s without saying why", r->status, q->path);
 }
 
-static void diags_print(const json_t *errors)
+/* How many of them are errors. */
+static size_t diags_print(const json_t *errors)
 {
-	size_t i;
+	size_t i, n = 0;
 	json_t *d;
 
 	json_array_foreach(errors, i, d)
@@ -238,7 +242,9 @@ static void diags_print(const json_t *errors)
 			fprintf(stderr, "%s: ", file);
 		fprintf(stderr, "%s: %s%s%s\n", json_string_value(json_object_get(d, "severity")),
 			json_string_value(json_object_get(d, "message")), fix ? "; " : "", fix ? fix : "");
+		n += str_eq(json_string_value(json_object_get(d, "severity")), "error");
 	}
+	return n;
 }
 
 static size_t body_add(char *p, size_t size, size_t n, void *ctx)

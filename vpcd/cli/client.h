@@ -36,6 +36,8 @@ void json_print(const json_t *v);
 /* Which lab is meant: --lab, else LAB of "LAB/NAME", else the only one there is, else the only one that
  * has NAME. word may be NULL; *ret_name is what stands behind the slash. ret_lab: at least 64 bytes. */
 int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name);
+/* The same for a thing of a kind ("security-group"); NULL: whatever has an address. */
+int lab_of_kind(const struct args *a, const char *kind, const char *word, char *ret_lab, const char **ret_name);
 #define LAB_SIZE 64
 /* Adds text to a path, with %XX for what may not stand there. */
 struct strbuf;

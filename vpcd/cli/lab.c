@@ -4,10 +4,15 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-static int lab_count(const json_t *labs, const char *name, char *ret_lab);
-static bool lab_has(const char *lab, const char *name);
+static int lab_count(const json_t *labs, const char *kind, const char *name, char *ret_lab);
+static bool lab_has(const char *lab, const char *kind, const char *name);
 
 int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name)
+{
+	return lab_of_kind(a, NULL, word, ret_lab, ret_name);
+}
+
+int lab_of_kind(const struct args *a, const char *kind, const char *word, char *ret_lab, const char **ret_name)
 {
 	const char *slash = word ? strchr(word, '/') : NULL;
 	_cleanup_reply_ struct reply labs = { 0 };
@@ -30,10 +35,10 @@ int lab_of(const struct args *a, const char *word, char *ret_lab, const char **r
 	r = client_get(&labs, "/v1/labs");
 	if (r)
 		return r;
-	return lab_count(json_object_get(labs.json, "labs"), word, ret_lab);
+	return lab_count(json_object_get(labs.json, "labs"), kind, word, ret_lab);
 }
 
-static int lab_count(const json_t *labs, const char *name, char *ret_lab)
+static int lab_count(const json_t *labs, const char *kind, const char *name, char *ret_lab)
 {
 	_cleanup_strbuf_ struct strbuf all = { 0 };
 	const char *found = NULL;
@@ -47,7 +52,7 @@ static int lab_count(const json_t *labs, const char *name, char *ret_lab)
 		const char *lab_name = json_string_value(json_object_get(lab, "name"));
 
 		strbuf_addf(&all, "%s%s", i ? ", " : "", lab_name);
-		if (json_array_size(labs) > 1 && !(name && lab_has(lab_name, name)))
+		if (json_array_size(labs) > 1 && !(name && lab_has(lab_name, kind, name)))
 			continue;
 		found = lab_name;
 		fit++;
@@ -61,26 +66,24 @@ static int lab_count(const json_t *labs, const char *name, char *ret_lab)
 	return fail(EXIT_USAGE, "which lab? --lab with one of: %s", all.s);
 }
 
-/* An instance, host or NAT gateway of that name. What follows @ or : belongs to a flow. */
-static bool lab_has(const char *lab, const char *name)
+/* What follows @ or : belongs to a flow. */
+static bool lab_has(const char *lab, const char *kind, const char *name)
 {
-	static const char *const kinds[] = { "instance", "host", "nat-gateway" };
-	size_t n = strcspn(name, "@:");
+	const char *const kinds[] = { kind ? kind : "instance", kind ? NULL : "host", kind ? NULL : "nat-gateway" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		struct strbuf path = { 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && kinds[i]; i++) {
+		_cleanup_strbuf_ struct strbuf path = { 0 };
+		_cleanup_free_ char *word = xstrdup(name);
 		struct request q = { .quiet = true };
 		struct reply reply;
-		_cleanup_free_ char *word = xstrdup(name);
 		int r;
 
-		word[n] = '\0';
+		word[strcspn(word, "@:")] = '\0';
 		strbuf_addf(&path, "/v1/labs/%s/%s/", lab, kinds[i]);
 		path_add(&path, word);
 		q.path = path.s;
 		r = client_call(&q, &reply);
 		reply_done(&reply);
-		strbuf_done(&path);
 		if (r == 0)
 			return true;
 	}

@@ -13,6 +13,7 @@
 #include "util/mem.h"
 #include "util/str.h"
 
+#define IDLE_S "10" /* seconds without a lab after which it ends */
 enum { START_MS_MAX = 15000, LOOK_EVERY_MS = 5, LOG_MAX = 1 << 20 };
 
 static bool program_find(char *path, size_t size);
@@ -82,7 +83,7 @@ static bool program_at(const char *dir, size_t len, char *path, size_t size)
 
 static void child_run(const char *program, int log_fd)
 {
-	char *argv[] = { (char *)program, (char *)"--exit-when-idle", NULL };
+	char *argv[] = { (char *)program, (char *)"--exit-when-idle", (char *)IDLE_S, NULL };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	setsid();

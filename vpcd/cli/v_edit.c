@@ -30,14 +30,10 @@ static int edit(const struct args *a, const char *op)
 	json_t *edits;
 	int r;
 
-	/* Only a name of an instance tells which lab is meant; a group "web" may stand in each. */
 	kind_singular(a->words[0], kind, sizeof(kind));
-	r = strcmp(kind, "instance") == 0 || strchr(a->words[1], '/') ? lab_of(a, a->words[1], lab, &name)
-								      : lab_of(a, NULL, lab, NULL);
+	r = lab_of_kind(a, kind, a->words[1], lab, &name);
 	if (r)
 		return r;
-	if (strcmp(kind, "instance") != 0 && !strchr(a->words[1], '/'))
-		name = a->words[1];
 	edits = json_pack("{s:[{s:s,s:s,s:s,s:s,s:o}]}", "edits", "op", op, "kind", kind, "name", name, "key",
 			  a->words[2], "value", value ? json_string(value) : json_null());
 	body = edits ? json_dumps(edits, JSON_COMPACT) : NULL;

@@ -60,7 +60,7 @@ int show_run(const struct args *a)
 	kind = kind_find(a->words[0]);
 	if (!kind)
 		return kind_unknown(a->words[0]);
-	r = lab_of(a, a->n > 1 ? a->words[1] : NULL, lab, &name);
+	r = lab_of_kind(a, kind->one, a->n > 1 ? a->words[1] : NULL, lab, &name);
 	if (r)
 		return r;
 	strbuf_addf(&path, "/v1/labs/%s/%s%s", lab, kind->one, name ? "/" : "");

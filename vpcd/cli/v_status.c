@@ -144,6 +144,6 @@ static void totals_print(const json_t *status)
 	_cleanup_free_ char *entries = json_cell(json_object_get(ct, "entries")),
 			    *max = json_cell(json_object_get(ct, "max"));
 
-	printf("\nprograms %s, %s of %s connections tracked, %s verdict events lost\n", *programs ? programs : "-",
-	       *entries ? entries : "-", *max ? max : "-", *lost ? lost : "-");
+	printf("\nprograms %s, %s%s%s connections tracked, %s verdict events lost\n", *programs ? programs : "-",
+	       *entries ? entries : "-", *max ? " of " : "", max, *lost ? lost : "-");
 }

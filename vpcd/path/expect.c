@@ -21,11 +21,11 @@ void answer_of_walk(const struct walk *w, struct answer *ret)
 
 char *answer_format(const struct answer *a, char *buf, size_t size)
 {
-	if (a->allow)
-		snprintf(buf, size, "allow");
+	if (a->allow || !a->gate) /* without a gate: nobody saw where it died */
+		snprintf(buf, size, a->allow ? "allow" : "deny at an unknown gate");
 	else
-		snprintf(buf, size, "deny at %s%s%s%s", str_eq(a->leg, "return") ? "return:" : "",
-			 a->gate ? a->gate : "?", a->object ? "@" : "", a->object ? a->object : "");
+		snprintf(buf, size, "deny at %s%s%s%s", str_eq(a->leg, "return") ? "return:" : "", a->gate,
+			 a->object ? "@" : "", a->object ? a->object : "");
 	return buf;
 }
 

@@ -1,0 +1,133 @@
+# timeout: 120
+# cli_live: vpc with a daemon: starting one, exit codes, which lab is meant, tables and JSON, edits,
+# commands inside instances, the demo.
+. "${0%/*}/../lib.sh"
+cd "$ROOT"
+
+json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
+members() { # KIND: members of the first object as docs/json.md lists them
+	sed -nE "s/^$1 +\{(.*)\}.*/\1/p" docs/json.md | sed -E 's/\[[^]]*\]//g; s/:"[^"]*"//g; s/[",:]+/ /g' | xargs
+}
+cat >"$T/pair.ini" <<'INI'
+[vpc v]
+cidr = 10.0.0.0/16
+[subnet s]
+vpc = v
+cidr = 10.0.0.0/24
+[security-group g]
+vpc = v
+inbound = tcp 80 from sg:g
+[instance alpha]
+subnet = s
+security-groups = g
+listen = tcp/80
+run = /bin/echo hello from alpha
+[instance beta]
+subnet = s
+security-groups = g
+[expect]
+allow = alpha -> beta tcp/80
+deny = alpha -> beta tcp/22 at sg-in@beta
+INI
+sed 's/alpha/gamma/g; s/beta/delta/g' "$T/pair.ini" >"$T/twin.ini"
+
+# ---- up starts a daemon, which survives vpc and ends by itself ---------------------------------------
+out=$(vpc up "$T/pair.ini" 2>"$T/err")
+is $? 0 "up without a daemon"
+like "$(cat "$T/err")" 'starting vpcd .*vpcd.log' "it says that it starts one"
+like "$out" 'create +instance +2 +alpha beta' "changes are grouped"
+pid=$(vpc version -o json | json 'd["vpcd"]["pid"]')
+is "$(vpc up "$T/pair.ini" 2>&1)" "no changes" "up again: no changes, and no word about a daemon"
+is "$(cat "/proc/$pid/comm")" vpcd "the daemon is its own process"
+kill -KILL "$pid"
+wait_for 5 eval "! vpc show" || bail "the daemon does not go"
+check "exec works without the daemon" vpc exec alpha -- true
+is "$(vpc down --all 2>/dev/null)" "lab pair is down" "down starts one for a lab that outlived its daemon"
+pid=$(vpc version -o json | json 'd["vpcd"]["pid"]')
+kill -TERM "$pid"
+wait_for 5 eval "! kill -0 $pid" || bail "the daemon does not end"
+
+daemon_start
+# ---- plan, up -----------------------------------------------------------------------------------------
+check "plan is 0" vpc plan "$T/pair.ini"
+check_rc 1 "plan --exit-code is 1 when there is something to do" vpc plan --exit-code "$T/pair.ini"
+is "$(vpc plan -o json "$T/pair.ini" | json 'list(d), list(d["changes"][0])')" "['changes'] ['op', 'kind', 'name', 'why']" "plan -o json"
+check_rc 2 "plan made nothing" vpc show instances --lab pair
+check "up of two files" vpc up "$T/pair.ini" "$T/twin.ini"
+is "$(vpc plan --exit-code "$T/pair.ini")" "no changes" "plan: no changes"
+printf '[vpc v]\ncidr = nonsense\n' >"$T/broken.ini"
+check_rc 4 "up of a broken file" vpc up "$T/broken.ini"
+like "$(vpc up "$T/broken.ini" 2>&1)" 'broken.ini:2: error: ' "with file and line"
+is "$(vpc up - --lab copy <"$T/pair.ini" 2>/dev/null | head -n1 | awk '{print $1}')" CHANGE "up from stdin, with a name"
+check "down of one" vpc down copy
+check_rc 2 "down of one that is not there" vpc down copy
+
+# ---- which lab is meant ------------------------------------------------------------------------------
+check_rc 2 "two labs, no name: which one?" vpc status
+like "$(vpc status 2>&1)" 'pair, twin' "it names them"
+check "the only lab that has the object" vpc probe alpha beta tcp/80
+check "LAB/NAME" vpc probe twin/gamma delta tcp/80
+check "--lab" vpc probe --lab twin gamma delta tcp/80
+check_rc 2 "LAB/NAME against --lab" vpc probe --lab pair twin/gamma delta tcp/80
+check_rc 2 "an object that nobody has" vpc probe omega beta tcp/80
+check_rc 2 "a group that both have" vpc set security-group g inbound tcp 81 from sg:g
+
+# ---- probe, trace, test ---------------------------------------------------------------------------------
+check_rc 1 "a denied probe" vpc probe alpha beta tcp/22
+like "$(vpc probe alpha beta tcp/22)" 'at sg-in@beta: no rule .*\(group g\) \[ENI_SG_RULES_MISMATCH\]' "gate and reason in words"
+like "$(vpc probe alpha beta tcp/80)" 'rule "tcp 80 from sg:g" .*pair.ini:8' "rule and place"
+is "$(vpc probe alpha beta tcp/80 --count 3 | tail -n1)" "3 of 3 allowed" "--count"
+is "$(vpc probe alpha beta tcp/80 -o json | json '" ".join(d["results"][0])')" \
+	"flow verdict denied rule file line rtt_us note" "probe -o json"
+check_rc 2 "a flow that is none" vpc probe alpha beta tcp
+check "trace --live" vpc trace --live pair/alpha beta tcp/80
+check_rc 1 "trace --live denies" vpc trace --live --lab pair alpha beta tcp/22
+check "test --live" vpc test --live pair
+is "$(vpc test --live pair -o tap | tail -n1)" "1..2" "test --live -o tap"
+is "$(vpc test --live pair -o json | json 'd["passed"], d["failed"]')" "2 0" "test --live -o json"
+
+# ---- show -------------------------------------------------------------------------------------------------
+like "$(vpc show)" $'pair .*\ntwin ' "show lists labs"
+like "$(vpc show --lab pair)" 'alpha +instance +v +s +10.0.0.4' "and what stands in one"
+for kind in vpc subnet instance route-table security-group nacl; do
+	is "$(vpc show $kind -o json --lab pair | json "' '.join(d['$kind'][0])")" "$(members $kind)" "show $kind -o json as documented"
+	is "$(vpc show ${kind}s --lab pair | md5sum)" "$(vpc show $kind --lab pair | md5sum)" "${kind}s is $kind"
+done
+check_rc 2 "show of a name that is not there" vpc show instance pair/omega
+like "$(vpc show instances --lab pair | head -n1)" '^NAME +SUBNET +PRIVATE +PUBLIC' "a table has a head"
+is "$(vpc show topology --lab pair | "$VPC" validate - | sed 's/.*: valid/valid/')" "$(vpc validate "$T/pair.ini" | sed 's/.*: valid/valid/')" \
+	"show topology is a topology"
+is "$(vpc status pair -o json | json '" ".join(d["enis"][0])')" "$(members STATUS)" "status -o json as documented"
+is "$(vpc rules pair -o json | json '" ".join(d["rules"][0])')" "$(members RULE)" "rules -o json as documented"
+check "ct" vpc ct pair
+wait_for 5 eval '[ "$(vpc logs alpha)" = "hello from alpha" ]' && ok "logs" || not_ok "logs: $(vpc logs alpha 2>&1 | head -n3)"
+
+# ---- set, unset -------------------------------------------------------------------------------------------
+like "$(vpc set security-group g inbound tcp 22 from sg:g --lab pair)" 'update +security-group +g +.*tcp 22 from sg:g' "set says what changed"
+check "the change is in force" vpc probe alpha beta tcp/22
+check_rc 1 "an expectation sees it" vpc test --live pair
+check "unset" vpc unset security-group pair/g inbound "tcp 22 from sg:g"
+check_rc 1 "it is in force, too" vpc probe alpha beta tcp/22
+check_rc 4 "set of a rule that is none" vpc set security-group pair/g inbound tcp from nowhere
+check_rc 2 "set of a thing that is not there" vpc set security-group pair/h inbound tcp 22 from sg:g
+
+# ---- exec ---------------------------------------------------------------------------------------------------
+check_rc 7 "exec passes the exit code" vpc exec alpha -- sh -c 'exit 7'
+check_rc 125 "a command that is not there is ours" vpc exec alpha -- /no/such/command
+is "$(vpc exec alpha -- hostname)" alpha "its host name"
+is "$(vpc exec alpha -- id -u)" 0 "root inside"
+is "$(vpc exec alpha -- getent hosts beta | awk '{print $1}')" 10.0.0.5 "names of the lab"
+is "$(vpc exec alpha -- ls /sys/class/net | xargs)" "eth0 lo" "/sys is the instance's"
+check_rc 1 "nobody outside: no file of the machine" vpc exec alpha -- sh -c "echo x >$T/err || exit 1"
+check_rc 1 "nor of its settings" vpc exec alpha -- sh -c 'echo 1 >/proc/sys/kernel/sysrq || exit 1'
+check_rc 1 "nor its daemon" vpc exec alpha -- sh -c 'ls "$VPCD_STATE_DIR" >/dev/null || exit 1'
+is "$(vpc exec beta -- bash -c 'exec 3<>/dev/tcp/10.0.0.4/80; head -n1 <&3' | grep -c alpha)" 1 "a program inside reaches another"
+is "$(echo 'echo in $(hostname)' | SHELL=/bin/sh vpc shell beta)" "in beta" "shell reads stdin"
+vpc down --all >/dev/null 2>&1
+
+# ---- the demo --------------------------------------------------------------------------------------------
+start=${EPOCHREALTIME/[.,]/}
+check "the demo" bash topologies/demo
+((${EPOCHREALTIME/[.,]/} - start < 5000000)) && ok "in less than 5 seconds" || not_ok "in less than 5 seconds"
+is "$(vpc show -o json | json '[l["name"] for l in d["labs"]]')" "['aws-public-private', 'three-tier']" "it leaves both labs running"
+done_testing
