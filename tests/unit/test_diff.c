@@ -311,7 +311,7 @@ static size_t converge(struct kernel *k, const struct state *desired)
 		assert_true(i == 0 || p->ops[i].rank >= p->ops[i - 1].rank);
 		assert_true(op_format(&p->ops[i], p, text, sizeof(text))[0]);
 		apply_op(k, p, &p->ops[i]);
-		if (p->ops[i].map_row && p->ops[i].rank >= RANK_POLICIES)
+		if (p->ops[i].map_row && p->ops[i].rank >= RANK_SWITCH)
 			check_policies(k, p);
 	}
 	if (desired && desired->n) {

@@ -58,6 +58,7 @@ static struct op *add_op(struct plan *p, enum op_kind kind, enum plan_rank rank)
 static enum plan_rank rank_of(const struct row *r);
 static enum plan_rank del_rank_of(enum row_kind kind);
 static enum plan_rank map_rank(const struct map_row *row, bool del);
+static size_t step_of(const struct op *op);
 static void sort_ops(struct plan *p);
 static const char *row_device(const struct row *r, char buf[IFNAME_MAX]);
 
@@ -415,30 +416,37 @@ static enum plan_rank map_rank(const struct map_row *row, bool del)
 	case ABI_MAP_PEERS:
 	case ABI_MAP_MEMBERS:
 	case ABI_MAP_RULES: return del ? RANK_DEL_TABLES : RANK_TABLES;
-	case ABI_MAP_POLICIES: return del ? RANK_DEL_POLICIES : RANK_POLICIES;
 	default: return del ? RANK_DEL_SWITCH : RANK_SWITCH;
 	}
 }
 
-/* Stable by rank. Within RANK_DEL_SWITCH the later map goes first: a route before the port it leads to. */
+/* Two steps a rank. Policies are switched before the ports that use them and go after them. */
+static size_t step_of(const struct op *op)
+{
+	bool policy = op->map_row && op->map_row->map == ABI_MAP_POLICIES;
+	bool late = (op->rank == RANK_SWITCH && !policy) || (op->rank == RANK_DEL_SWITCH && policy);
+
+	assert(op->rank < RANK_MAX);
+	return 2 * (size_t)op->rank + late;
+}
+
+/* Stable, but where maps are emptied the later one goes first: a route before the port it leads to. */
 static void sort_ops(struct plan *p)
 {
-	size_t start[RANK_MAX + 1] = { 0 };
+	size_t start[2 * RANK_MAX + 1] = { 0 };
 	struct op *sorted;
 
 	if (!p->n)
 		return;
 	sorted = xcalloc(p->n, sizeof(*sorted));
-	for (size_t i = 0; i < p->n; i++) {
-		assert(p->ops[i].rank < RANK_MAX);
-		start[p->ops[i].rank + 1]++;
-	}
-	for (size_t r = 1; r <= RANK_MAX; r++)
-		start[r] += start[r - 1];
 	for (size_t i = 0; i < p->n; i++)
-		sorted[start[p->ops[i].rank]++] = p->ops[i];
-	/* start[] now holds where each rank ends. */
-	for (size_t i = start[RANK_DEL_SWITCH - 1], k = start[RANK_DEL_SWITCH]; i + 1 < k; i++) {
+		start[step_of(&p->ops[i]) + 1]++;
+	for (size_t i = 1; i < ARRAY_SIZE(start); i++)
+		start[i] += start[i - 1];
+	for (size_t i = 0; i < p->n; i++)
+		sorted[start[step_of(&p->ops[i])]++] = p->ops[i];
+	/* start[] now holds where each step ends. */
+	for (size_t i = start[2 * RANK_DEL_SWITCH - 1], k = start[2 * RANK_DEL_SWITCH]; i + 1 < k; i++) {
 		struct op op = sorted[i];
 
 		sorted[i] = sorted[--k];

@@ -13,8 +13,7 @@ enum plan_rank {
 	RANK_LINK,
 	RANK_SYSCTL_DEVICE, /* net/ipv4/conf/eth0/... */
 	RANK_TABLES,        /* rows of peers, members and rules beside those in use */
-	RANK_POLICIES,      /* slots to their tables */
-	RANK_SWITCH, /* ports, addrs, routes, inet; the epoch is bumped after the last map operation up to here */
+	RANK_SWITCH,        /* policies; then ports, addrs, routes, inet; then the epoch is bumped */
 	RANK_FILTER,
 	RANK_UP,
 	RANK_ADDR,
@@ -31,8 +30,7 @@ enum plan_rank {
 	RANK_DEL_NEIGH,
 	RANK_DEL_ADDR,
 	RANK_DEL_FILTER,
-	RANK_DEL_SWITCH,   /* inet, routes, addrs, ports */
-	RANK_DEL_POLICIES, /* the epoch is bumped after the last map operation up to here */
+	RANK_DEL_SWITCH, /* inet, routes, addrs, ports; policies; then the epoch is bumped */
 	RANK_DEL_TABLES,
 	RANK_MAX
 };
