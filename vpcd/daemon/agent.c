@@ -4,7 +4,7 @@
  * machine, and a network namespace of its own. It keeps listeners and programs while the daemon is
  * away. Control: JSON lines on RUN_DIR/agents/LAB.sock.
  *
- *   to the agent    {"set":SEQ,"places":[{"name","ns","hosts","listen":["tcp/80"],"run":["…"]}]}   all there shall be
+ *   to the agent    {"set":SEQ,"places":[{"name","ns","hosts":FILE,"listen":["tcp/80"],"run":["…"]}]}   all there shall be
  *                   {"stop":SEQ}                                                              nothing; then end
  *   from it         {"done":SEQ,"errors":["…"]}                                               it is so
  *                   {"exit":{"name","run","code":N|null,"signal":N|null}}                      a program ended
@@ -45,7 +45,7 @@ struct held { /* a listener and what it is known by */
 };
 struct agent {
 	const char *lab;
-	char *log_dir;
+	int log_fd, hosts_fd;
 	struct loop *loop;
 	struct answerer *answerer;
 	int client; /* the daemon; -1 */
@@ -89,7 +89,6 @@ int agent_run(const char *lab, const struct kern_dirs *dirs, struct err *e)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	signal(SIGPIPE, SIG_IGN);
-	a.log_dir = xasprintf("%s/logs/%s", dirs->run_dir, lab);
 	r = enter_lab(&a, dirs, e);
 	if (r < 0)
 		return r;
@@ -155,10 +154,22 @@ static int root_of_userns(int userns, uid_t *ret_uid, gid_t *ret_gid)
 	return c ? -c : 0;
 }
 
+/* RUN_DIR/KIND/LAB, made when missing. */
+static int open_folder(const char *run_dir, const char *kind, const char *lab, struct err *e)
+{
+	_cleanup_free_ char *parent = xasprintf("%s/%s", run_dir, kind);
+	_cleanup_free_ char *path = xasprintf("%s/%s", parent, lab);
+	int fd;
+
+	mkdir(parent, 0755); /* where it cannot be made, opening says why */
+	mkdir(path, 0755);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_set(e, errno, "%s: %s", path, strerror(errno)) : fd;
+}
+
 static int enter_lab(struct agent *a, const struct kern_dirs *dirs, struct err *e)
 {
 	_cleanup_close_ int userns = userns_open(a->lab, dirs);
-	_cleanup_free_ char *logs = xasprintf("%s/logs", dirs->run_dir);
 	uid_t uid = 0;
 	gid_t gid = 0;
 	int r;
@@ -168,9 +179,12 @@ static int enter_lab(struct agent *a, const struct kern_dirs *dirs, struct err *
 	r = root_of_userns(userns, &uid, &gid);
 	if (r < 0)
 		return err_set(e, r, "the user namespace of lab %s: %s", a->lab, strerror(-r));
-	mkdir(logs, 0755);
-	if ((mkdir(a->log_dir, 0750) < 0 && errno != EEXIST) || chown(a->log_dir, uid, gid) < 0)
-		return err_set(e, errno, "%s: %s", a->log_dir, strerror(errno));
+	a->hosts_fd = open_folder(dirs->run_dir, "hosts", a->lab, e);
+	a->log_fd = open_folder(dirs->run_dir, "logs", a->lab, e);
+	if (a->hosts_fd < 0 || a->log_fd < 0)
+		return e->code;
+	if (fchown(a->log_fd, uid, gid) < 0 || fchmod(a->log_fd, 0750) < 0)
+		return err_set(e, errno, "the log folder: %s", strerror(errno));
 	if (setns(userns, CLONE_NEWUSER) < 0)
 		return err_set(e, errno, "entering the user namespace of lab %s: %s", a->lab, strerror(errno));
 	setgroups(0, NULL); /* refused where the namespace denies it: then there is nothing to drop */
@@ -449,8 +463,9 @@ static void begin_programs(struct agent *a, const json_t *place, int ns, uint64_
 		struct program_setup s = { .lab = a->lab,
 					   .name = name,
 					   .command = json_string_value(v),
-					   .log_dir = a->log_dir,
-					   .hosts_path = *hosts ? hosts : NULL,
+					   .log_fd = a->log_fd,
+					   .hosts_fd = a->hosts_fd,
+					   .hosts = *hosts ? hosts : NULL,
 					   .ns_fd = ns,
 					   .ns_inode = inode };
 		struct err e = { 0 };

@@ -3,7 +3,7 @@
  * The child joins the instance's network, takes a mount namespace in which /etc/hosts holds the lab's
  * names and /sys shows the instance's devices, and leads a session of its own, so that one signal reaches
  * what it starts. What escapes that becomes the agent's child (subreaper) and is found by its network.
- * Output goes through a pipe into LOG_DIR/NAME.log, which is turned over at LOG_MAX. */
+ * Output goes through a pipe into NAME.log of the lab's log folder, which is turned over at LOG_MAX. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -28,7 +28,8 @@ enum { LOG_MAX = 1024 * 1024, READ_MAX = 16 * 1024 };
 
 struct program {
 	struct loop *loop;
-	char *name, *command, *log_path;
+	char *name, *command, *log_file;
+	int log_fd; /* borrowed: the folder */
 	uint64_t ns_inode;
 	pid_t pid;
 	int out_fd; /* what it prints; -1 */
@@ -63,10 +64,12 @@ int program_start(struct loop *l, const struct program_setup *s, struct program 
 		return r;
 	}
 	p = xcalloc(1, sizeof(*p));
-	*p = (struct program){ .loop = l, .ns_inode = s->ns_inode, .pid = pid, .out_fd = pipes[0] };
+	*p = (struct program){
+		.loop = l, .ns_inode = s->ns_inode, .pid = pid, .out_fd = pipes[0], .log_fd = s->log_fd
+	};
 	p->name = xstrdup(s->name);
 	p->command = xstrdup(s->command);
-	p->log_path = xasprintf("%s/%s.log", s->log_dir, s->name);
+	p->log_file = xasprintf("%s.log", s->name);
 	fcntl(p->out_fd, F_SETFL, O_NONBLOCK);
 	loop_watch(l, p->out_fd, EPOLLIN, on_output, p);
 	log_note(p, "started: %s", p->command);
@@ -84,7 +87,7 @@ void program_free(struct program **p)
 	}
 	free((*p)->name);
 	free((*p)->command);
-	free((*p)->log_path);
+	free((*p)->log_file);
 	free(*p);
 	*p = NULL;
 }
@@ -191,10 +194,14 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 		dup2(in, STDIN_FILENO);
 	if (setns(s->ns_fd, CLONE_NEWNET) < 0)
 		give_up("cannot join its network");
+	/* The lab's user may not be allowed to walk to that folder, and a descriptor of another mount namespace
+	 * cannot be mounted; but the working directory moves along into the new one. */
+	if (fchdir(s->hosts_fd) < 0)
+		give_up("the folder with the lab's names");
 	if (unshare(CLONE_NEWNS) < 0)
 		give_up("no mount namespace");
 	mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
-	if (s->hosts_path && mount(s->hosts_path, "/etc/hosts", NULL, MS_BIND, NULL) < 0)
+	if (s->hosts && mount(s->hosts, "/etc/hosts", NULL, MS_BIND, NULL) < 0)
 		dprintf(STDERR_FILENO, "[vpcd] names of the lab are not in /etc/hosts: %s\n", strerror(errno));
 	/* Refused where parts of the machine's /sys are covered (some containers): then it shows those devices. */
 	mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
@@ -262,16 +269,16 @@ static void drain(struct program *p)
 
 static void log_bytes(struct program *p, const char *bytes, size_t n)
 {
-	int fd = open(p->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int fd = openat(p->log_fd, p->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	struct stat st;
 
 	if (fd < 0)
 		return;
 	(void)!write(fd, bytes, n);
 	if (fstat(fd, &st) == 0 && st.st_size > LOG_MAX) {
-		_cleanup_free_ char *old = xasprintf("%s.1", p->log_path);
+		_cleanup_free_ char *old = xasprintf("%s.1", p->log_file);
 
-		(void)!rename(p->log_path, old);
+		(void)!renameat(p->log_fd, p->log_file, p->log_fd, old);
 	}
 	close(fd);
 }

@@ -10,8 +10,8 @@ struct program;
 struct program_setup {
 	const char *lab, *name; /* of the instance */
 	const char *command;
-	const char *hosts_path; /* becomes its /etc/hosts; NULL: the machine's */
-	const char *log_dir;
+	const char *hosts;    /* file in hosts_fd that becomes its /etc/hosts; NULL: the machine's */
+	int hosts_fd, log_fd; /* folders, opened while the way to them could be walked */
 	int ns_fd;
 	uint64_t ns_inode;
 };

@@ -15,7 +15,6 @@
 #include "daemon/agent.h"
 #include "daemon/crew.h"
 #include "daemon/events.h"
-#include "daemon/files.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
 #include "daemon/server.h"
@@ -384,27 +383,22 @@ static void add_place(json_t *places, const struct model *m, const struct worklo
 /* NULL when nothing listens or runs. */
 static char *message(struct crew *c, const struct model *m, const struct model *keep)
 {
-	const char *run_dir = c->lab->server->dirs.run_dir;
 	json_t *places = json_array(), *o;
 	_cleanup_free_ char *text = NULL;
 
 	for (uint32_t i = 0; i < m->n_instances; i++) {
 		const struct instance *inst = &m->instances[i];
-		_cleanup_free_ char *hosts = NULL;
 
-		if ((!inst->work.n_listen && !inst->work.n_run) ||
+		if (!inst->n_enis || (!inst->work.n_listen && !inst->work.n_run) ||
 		    (keep && model_find_instance(keep, inst->obj.name) == NONE))
 			continue;
-		hosts = hosts_path(run_dir, m->name,
-				   inst->n_enis ? m->vpcs[model_eni_vpc(m, inst->enis[0])].obj.name : NULL);
-		add_place(places, m, &inst->work, inst->obj.name, hosts);
+		add_place(places, m, &inst->work, inst->obj.name, m->vpcs[model_eni_vpc(m, inst->enis[0])].obj.name);
 	}
 	for (uint32_t i = 0; i < m->n_hosts; i++) {
-		_cleanup_free_ char *hosts = hosts_path(run_dir, m->name, NULL);
 		const struct host *h = &m->hosts[i];
 
 		if ((h->work.n_listen || h->work.n_run) && (!keep || model_find_host(keep, h->obj.name) != NONE))
-			add_place(places, m, &h->work, h->obj.name, hosts);
+			add_place(places, m, &h->work, h->obj.name, "internet");
 	}
 	if (json_array_size(places) == 0) {
 		json_decref(places);

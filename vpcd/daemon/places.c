@@ -94,6 +94,11 @@ void verdict_words(const struct places *p, const struct abi_event *ev, struct ve
 	}
 }
 
+bool event_has_rule(const struct abi_event *ev)
+{
+	return decisive_rule(ev) != 0;
+}
+
 json_t *verdict_json(const struct places *p, const struct abi_event *ev)
 {
 	bool icmp = ev->proto == 1 || ev->proto == 58;

@@ -28,6 +28,7 @@ struct verdict_words {
 	struct src_loc loc; /* line 0 = none */
 };
 void verdict_words(const struct places *p, const struct abi_event *ev, struct verdict_words *ret);
+bool event_has_rule(const struct abi_event *ev);                          /* of a group or NACL */
 json_t *verdict_json(const struct places *p, const struct abi_event *ev); /* for the event stream */
 /* The text of rule or route NUMBER, and where it stands. */
 void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, struct src_loc *ret);

@@ -68,7 +68,8 @@ struct probe {
 	struct abi_flow_key watched[WATCHES_MAX];
 	unsigned n_watched;
 	bool forward_seen, late_known;
-	struct abi_event last_allow; /* the forward packet's arrival; time_ns 0: none */
+	bool arrived;
+	struct abi_event last_allow; /* of the first packet: the last hop at which a rule let it pass */
 	struct abi_event late;       /* a denied return without a forward packet: counts when nothing better comes */
 
 	json_t *result;
@@ -172,6 +173,15 @@ void probes_ask(struct probes *all, struct request *r)
 		timer_set_us(all->starter, 0);
 }
 
+/* Later packets of the flow pass by its state; what let the first one pass is of interest. */
+static void note_arrival(struct probe *p, const struct abi_event *ev)
+{
+	if (!p->arrived && (event_has_rule(ev) || !p->forward_seen))
+		p->last_allow = *ev;
+	p->forward_seen = true;
+	p->arrived = p->arrived || ev->peer == p->flow.dst.port;
+}
+
 static bool is_unknown_neighbour(const struct probe *p, const struct abi_event *ev)
 {
 	return !ev->allow && ev->reason == ABI_REASON_ARP_UNKNOWN && p->flow.src.kind == END_ENI &&
@@ -198,8 +208,7 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 			continue;
 		if (ev->allow) {
 			if (leg == LEG_FORWARD) {
-				p->forward_seen = true;
-				p->last_allow = *ev;
+				note_arrival(p, ev);
 			}
 			continue;
 		}

@@ -518,6 +518,14 @@ static void roll_back(struct transaction *t, const struct err *why)
 		start_apply(t, PHASE_ROLLBACK);
 }
 
+/* What became of the lab stands at the end, after the kernel's words, which are cut if need be. */
+static void add_words(struct err *e, const char *words)
+{
+	size_t room = sizeof(e->msg) - strlen(words) - 1, n = strnlen(e->msg, room);
+
+	memcpy(e->msg + n, words, strlen(words) + 1);
+}
+
 /* why: the way back failed too; NULL: all is as it was before. */
 static void rolled_back(struct transaction *t, const struct err *why)
 {
@@ -526,8 +534,7 @@ static void rolled_back(struct transaction *t, const struct err *why)
 
 	if (why) {
 		log_error("apply", l->name, "the way back failed: %s", why->msg);
-		err_wrap(&e, "the lab is half changed (%.120s); `vpc up` or `vpc down` mends it", why->msg);
-		e.code = t->failure.code;
+		add_words(&e, "; the lab is half changed; `vpc up` or `vpc down` mends it");
 		journal(t, "stuck", why);
 		l->going = !l->model;
 		lab_fail(l, &e);
@@ -539,10 +546,10 @@ static void rolled_back(struct transaction *t, const struct err *why)
 			lab_fail(l, &more);
 		else
 			lab_set_state(l, LAB_UP);
-		err_wrap(&e, "the lab is as it was before");
+		add_words(&e, "; the lab is as it was before");
 	} else {
 		gone(t);
-		err_wrap(&e, "nothing was built");
+		add_words(&e, "; nothing of it is left");
 	}
 	if (l->model)
 		crew_set(l->crew, l->model, NULL, NULL, NULL);
