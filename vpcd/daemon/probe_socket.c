@@ -8,10 +8,12 @@
  *   others     raw socket       a raw socket that sends it back                     a packet */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include "daemon/probe_socket.h"
 #include "kern/kern.h"
@@ -214,6 +216,20 @@ static int send_first(int fd, const struct wire *w)
 	return n < 0 ? -errno : 0;
 }
 
+/* The kernel asks again for a neighbour that does not answer only once a second: a probe of an address nobody
+ * has, asked for shortly before, would wait for that. Forgotten, it is asked for at once. */
+static void forget_silent_neighbour(int fd, const struct wire *w)
+{
+	struct sockaddr_in to = sockaddr_of(&w->dst, 0);
+	struct arpreq q = { .arp_dev = "eth0" };
+
+	memcpy(&q.arp_pa, &to, sizeof(to));
+	if (ioctl(fd, SIOCGARP, &q) < 0 || q.arp_flags & ATF_COM)
+		return;
+	memcpy(&q.arp_pa, &to, sizeof(to));
+	(void)!ioctl(fd, SIOCDARP, &q);
+}
+
 static int open_sender(void *ctx)
 {
 	struct inside *in = ctx;
@@ -221,6 +237,7 @@ static int open_sender(void *ctx)
 
 	if (fd < 0)
 		return fd;
+	forget_silent_neighbour(fd, in->w);
 	r = bind_source(fd, in->w);
 	if (r == 0)
 		r = send_first(fd, in->w);
