@@ -28,9 +28,11 @@ static const struct setting forwarder[] = {
 	{ "net/ipv4/conf/default/send_redirects", "0" },
 	{ "net/ipv4/conf/all/accept_redirects", "0" },
 };
-/* An ICMP error of the router must find its way back through the tables by mark. */
+/* An ICMP error of the router must find its way back through the tables by mark; when a NAT gateway hands
+ * one on to whom it is for, the router meets its own address as the source (datapath = kernel). */
 static const struct setting router[] = {
 	{ "net/ipv4/fwmark_reflect", "1" },
+	{ "net/ipv4/conf/all/accept_local", "1" },
 };
 /* A segment of a connection that is no longer known is invalid, not a new connection: semantics 4.1, RST. */
 static const struct setting translator[] = {
