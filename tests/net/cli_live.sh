@@ -100,7 +100,7 @@ is "$(vpc show topology --lab pair | "$VPC" validate - | sed 's/.*: valid/valid/
 is "$(vpc status pair -o json | json '" ".join(d["enis"][0])')" "$(members STATUS)" "status -o json as documented"
 is "$(vpc rules pair -o json | json '" ".join(d["rules"][0])')" "$(members RULE)" "rules -o json as documented"
 check "ct" vpc ct pair
-wait_for 5 eval '[ "$(vpc logs alpha)" = "hello from alpha" ]' && ok "logs" || not_ok "logs: $(vpc logs alpha 2>&1 | head -n3)"
+wait_for 5 eval 'vpc logs alpha | grep -qx "hello from alpha"' && ok "logs" || not_ok "logs: $(vpc logs alpha 2>&1 | head -n3)"
 
 # ---- set, unset -------------------------------------------------------------------------------------------
 like "$(vpc set security-group g inbound tcp 22 from sg:g --lab pair)" 'update +security-group +g +.*tcp 22 from sg:g' "set says what changed"

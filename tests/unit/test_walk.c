@@ -200,9 +200,9 @@ static const struct walk_case walk_cases[] = {
 	{ "p1 -> 224.0.0.1 udp/5353", "deny at parse", "BROADCAST" },
 	{ "p1 -> 10.0.0.1 icmp", "deny at service", "NO_SERVICE" },
 	{ "p1 -> 169.254.169.254 tcp/80", "deny at service", "NO_SERVICE" },
-	/* an appliance that forwards: to another subnet, and out (where its own address is not the source) */
+	/* an appliance that forwards: to another subnet, and out, where the sender's own public address counts */
 	{ "b1 -> s2 tcp/80", "allow", "" },
-	{ "b1 -> h tcp/80", "deny at igw@i", "GATEWAY_REJECTS_SPOOFED_TRAFFIC" },
+	{ "b1 -> h tcp/80", "deny at igw@i", "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS" },
 };
 
 static void hand_made_cases(void **state)

@@ -44,6 +44,7 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t eni);
 static uint32_t neighbour_port(const struct trip *t, const struct packet *p);
 static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o);
 static bool gate_write(struct trip *t, const struct packet *p, const struct outcome *o, enum abi_gate gate);
+static const struct abi_port *port_row(const struct trip *t, uint32_t port);
 static struct walk_step *step_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port);
 static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port, enum abi_reason reason);
 static void translation_note(struct walk_step *s, const char *what, const struct addr *from, const struct addr *to);
@@ -175,7 +176,7 @@ static enum arrival travel(struct trip *t, struct packet *p)
 	for (;;) {
 		const struct port_place *at;
 		const struct eni *eni;
-		uint32_t to;
+		uint32_t to, link;
 
 		if (t->hops++ == WALK_HOPS_MAX) {
 			deny_add(t, p, ABI_GATE_ROUTE, p->port, ABI_REASON_NO_POSSIBLE_DESTINATION);
@@ -190,10 +191,15 @@ static enum arrival travel(struct trip *t, struct packet *p)
 		p->port = to;
 		switch (at->owner) {
 		case OWNER_HOST: return ARRIVAL_HERE;
-		case OWNER_IGW: p->port = m->igws[at->index].inet_port; continue;
-		case OWNER_INET: p->port = m->igws[at->index].port; continue;
 		case OWNER_ENI: break;
-		default: deny_add(t, p, ABI_GATE_ROUTE, to, ABI_REASON_PORT_DOWN); return ARRIVAL_DENIED;
+		default:
+			link = port_row(t, to) ? port_row(t, to)->link : 0;
+			if (!link) {
+				deny_add(t, p, ABI_GATE_ROUTE, to, ABI_REASON_PORT_DOWN);
+				return ARRIVAL_DENIED;
+			}
+			p->port = link; /* through a gateway or a peering connection to its other end */
+			continue;
 		}
 		eni = &m->enis[at->index];
 		if (eni->owner == ENI_OF_NAT_GATEWAY) {
@@ -303,14 +309,23 @@ static uint32_t neighbour_port(const struct trip *t, const struct packet *p)
 /* The gates of one pass in AWS's order, up to the one that denied. */
 static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o)
 {
-	static const enum abi_gate order[] = {
-		ABI_GATE_PARSE, ABI_GATE_SOURCE_CHECK, ABI_GATE_SERVICE,   ABI_GATE_SG_OUT,  ABI_GATE_NACL_OUT,
-		ABI_GATE_ROUTE, ABI_GATE_INTERNET,     ABI_GATE_IGW,       ABI_GATE_NACL_IN, ABI_GATE_DEST_CHECK,
-		ABI_GATE_NAT,   ABI_GATE_SG_IN,        ABI_GATE_CONNTRACK,
+	static const enum abi_gate out[] = {
+		ABI_GATE_PARSE,      ABI_GATE_SOURCE_CHECK, ABI_GATE_SERVICE, ABI_GATE_SG_OUT,    ABI_GATE_NACL_OUT,
+		ABI_GATE_ROUTE,      ABI_GATE_INTERNET,     ABI_GATE_PEERING, ABI_GATE_IGW,       ABI_GATE_NACL_IN,
+		ABI_GATE_DEST_CHECK, ABI_GATE_NAT,          ABI_GATE_SG_IN,   ABI_GATE_CONNTRACK,
 	};
+	/* Inbound, the gateway comes first, and its own route table after it. */
+	static const enum abi_gate in[] = {
+		ABI_GATE_PARSE,   ABI_GATE_INTERNET,   ABI_GATE_IGW, ABI_GATE_PEERING, ABI_GATE_ROUTE,
+		ABI_GATE_NACL_IN, ABI_GATE_DEST_CHECK, ABI_GATE_NAT, ABI_GATE_SG_IN,   ABI_GATE_CONNTRACK,
+	};
+	const struct abi_port *from = port_row(t, p->port);
+	bool inbound = from && (from->kind == ABI_PORT_IGW || from->kind == ABI_PORT_PCX);
+	const enum abi_gate *order = inbound ? in : out;
+	size_t n = inbound ? ARRAY_SIZE(in) : ARRAY_SIZE(out);
 	struct packet q = *p;
 
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (!gate_write(t, &q, o, order[i]))
 			return;
 		if (order[i] == ABI_GATE_IGW && o->flags & ABI_FLOW_DNAT)
@@ -358,6 +373,11 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 		if (denied && (!to || to->kind != ABI_PORT_IGW))
 			port = o->gate_port;
 		break;
+	case ABI_GATE_PEERING:
+		port = o->peer;
+		if (!denied && (!to || to->kind != ABI_PORT_PCX))
+			return true;
+		break;
 	default:
 		if (!denied)
 			return true;
@@ -366,7 +386,8 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 	}
 	if (denied) {
 		rule = gate == ABI_GATE_ROUTE && !o->deny_rule ? rule : o->deny_rule;
-	} else if (!rule && gate != ABI_GATE_SG_OUT && gate != ABI_GATE_SG_IN && gate != ABI_GATE_IGW) {
+	} else if (!rule && gate != ABI_GATE_SG_OUT && gate != ABI_GATE_SG_IN && gate != ABI_GATE_IGW &&
+		   gate != ABI_GATE_PEERING) {
 		return true; /* a network ACL or a table that this packet does not meet */
 	}
 	s = step_add(t, p, gate, port);
