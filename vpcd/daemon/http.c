@@ -130,9 +130,14 @@ void http_free(struct http **hp)
 	*hp = NULL;
 }
 
+/* Who only listens to events does not keep the daemon. */
 unsigned http_open_requests(const struct http *h)
 {
-	return h->n_requests;
+	unsigned n = h->n_requests;
+
+	for (const struct stream *s = h->streams; s && n; s = s->next)
+		n--;
+	return n;
 }
 
 const char *request_word(const struct request *r, unsigned i)
@@ -527,10 +532,13 @@ static ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max)
 
 		if (!line)
 			break;
-		/* A line that was begun and has left the ring meanwhile: the next one starts whole. */
-		len = strlen(line);
-		if (s->at > len)
+		if (s->at &&
+		    seq != s->seq + 1) { /* a line that was begun has left the ring: the next one starts anew */
 			s->at = 0;
+			buf[n++] = '\n';
+			continue;
+		}
+		len = strlen(line);
 		piece = len - s->at < max - n ? len - s->at : max - n;
 		memcpy(buf + n, line + s->at, piece);
 		n += piece;

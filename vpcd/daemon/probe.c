@@ -37,6 +37,7 @@ enum {
 	TIMEOUT_DEFAULT_MS = 2000,
 	TIMEOUT_MAX_MS = 60000,
 	WATCH_SPARE_MS = 1000,
+	BUSY_MS = 10,
 };
 
 struct side {
@@ -348,6 +349,11 @@ static void start_some(void *ctx)
 	struct probes *all = ctx;
 	struct probe *next;
 
+	if (all->first && all->lab->tx &&
+	    all->lab->events_fd < 0) { /* its data path is being changed: nothing would be heard */
+		timer_set_ms(all->starter, BUSY_MS);
+		return;
+	}
 	for (struct probe *p = all->first; p && all->n_running < RUNNING_MAX; p = next) {
 		bool wait = false;
 

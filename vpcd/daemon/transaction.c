@@ -11,6 +11,7 @@
 #include "daemon/http.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
+#include "daemon/probe.h"
 #include "daemon/server.h"
 #include "daemon/store.h"
 #include "daemon/transaction.h"
@@ -179,6 +180,8 @@ static void begin(struct lab *l, struct job *job)
 			   json_pack("{sIssssssss}", "revision", (json_int_t)t->revision, "op", change_op_name(c->op),
 				     "kind", c->kind, "name", c->name, "why", c->why ? c->why : ""));
 	}
+	if (t->kind == ASK_DOWN)
+		probes_model_gone(l->probes); /* their sockets would hold the namespaces */
 	t->phase = PHASE_SETTLE;
 	/* Only what is to stay may run on while namespaces go. A mend touches no program here. */
 	if (t->kind == ASK_MEND || (t->kind != ASK_DOWN && !l->model))
