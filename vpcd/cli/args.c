@@ -23,7 +23,7 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_EXIT_CODE] = { "--exit-code", NULL, "exit 1 when there is something to do" },
 	[OPTION_WRITE] = { "--write", NULL, "write the file instead of printing it" },
 };
-static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap" };
+static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap", "csv", "html" };
 
 static int option_parse(struct args *a, char **argv, int argc, int *at);
 static int option_set(struct args *a, enum option_id id, const char *value);

@@ -17,7 +17,7 @@ enum exit_code {
 	EXIT_EXEC = 125,  /* exec and shell: ours, not the command's */
 };
 
-enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_TAP, OUTPUT_MAX };
+enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_TAP, OUTPUT_CSV, OUTPUT_HTML, OUTPUT_MAX };
 
 enum option_id {
 	OPTION_HELP,

@@ -73,7 +73,10 @@ int completion_run(const struct args *a)
 		printf("%s%s", i ? " " : "", verbs[i].name);
 	printf("'\n"
 	       "\telif [ \"${COMP_WORDS[COMP_CWORD-1]}\" = -o ]; then\n"
-	       "\t\twords='table json tap'\n"
+	       "\t\twords='");
+	for (enum output o = 0; o < OUTPUT_MAX; o++)
+		printf("%s%s", o ? " " : "", output_name(o));
+	printf("'\n"
 	       "\telif [ \"${COMP_WORDS[COMP_CWORD-1]}\" = --lab ]; then\n"
 	       "\t\twords=$(ls /run/netns 2>/dev/null | sed 's/\\..*//' | sort -u)\n"
 	       "\telse\n"

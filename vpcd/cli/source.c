@@ -39,16 +39,19 @@ void source_done(struct source *s)
 int model_of_file(const char *file, struct model **ret)
 {
 	_cleanup_source_ struct source s = { 0 };
-	_cleanup_diag_list_ struct diag_list diags = { 0 };
 	int r = source_read(file, &s);
 
-	if (r)
-		return r;
-	r = model_from_text(s.text, s.len, s.file, ret, &diags);
-	if (r == 0)
+	return r ? r : model_of_source(&s, ret);
+}
+
+int model_of_source(const struct source *s, struct model **ret)
+{
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+
+	if (model_from_text(s->text, s->len, s->file, ret, &diags) == 0)
 		return 0;
 	diag_list_print(stderr, &diags);
-	return fail(EXIT_BROKEN, "%s has %zu error%s", s.file, diags.errors, diags.errors == 1 ? "" : "s");
+	return fail(EXIT_BROKEN, "%s has %zu error%s", s->file, diags.errors, diags.errors == 1 ? "" : "s");
 }
 
 int model_of_lab(const char *lab, struct model **ret)

@@ -13,6 +13,8 @@ int source_read(const char *file, struct source *ret);
 void source_done(struct source *s);
 #define _cleanup_source_ __attribute__((cleanup(source_done)))
 
+/* Builds; findings go to stderr. EXIT_BROKEN when there are errors. */
+int model_of_source(const struct source *s, struct model **ret);
 /* Reads and builds; findings go to stderr. EXIT_BROKEN when there are errors. */
 int model_of_file(const char *file, struct model **ret);
 /* The model that the daemon runs, built here from the same document and registry. */

@@ -7,6 +7,8 @@
 #define OPT(name) (1u << OPTION_##name)
 #define OUT_TABLE_JSON (1u << OUTPUT_TABLE | 1u << OUTPUT_JSON)
 #define OUT_TAP (1u << OUTPUT_TAP)
+#define OUT_CSV (1u << OUTPUT_CSV)
+#define OUT_HTML (1u << OUTPUT_HTML)
 enum { ANY = UINT8_MAX };
 
 #define FLOW_TEXT \
@@ -52,6 +54,21 @@ const struct verb verbs[] = {
 	  .outputs = OUT_TABLE_JSON,
 	  .words_min = 0,
 	  .words_max = 4,
+	  .word = WORD_FILE },
+	{ .name = "matrix",
+	  .run = matrix_run,
+	  .usage = "FILE [PROTO/PORT…]",
+	  .line = "who reaches whom: all pairs of instances and hosts",
+	  .text = "Without PROTO/PORT: all that some instance or host listens on. Rows send, columns receive; a cell is\n"
+		  "\"allow\" or the gate that denies (return: means the reply). Where there are very many, those that no rule\n"
+		  "tells apart share a row. -o html is one page whose cells lead to the rules.\n\n"
+		  "  vpc matrix lab.ini tcp/443 tcp/22\n"
+		  "  vpc matrix lab.ini -o html > lab.html\n",
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(OUTPUT) | OPT(FROM_PORT),
+	  .outputs = OUT_TABLE_JSON | OUT_CSV | OUT_HTML,
+	  .words_min = 1,
+	  .words_max = ANY,
 	  .word = WORD_FILE },
 	{ .name = "test",
 	  .run = test_run,

@@ -1,0 +1,41 @@
+# timeout: 120
+# cli_offline: what the offline verbs print, against tests/golden/cli/; UPDATE_GOLDEN=1 writes those anew.
+. "${0%/*}/../lib.sh"
+
+cd "$ROOT" || exit 2
+# golden NAME CODE COMMAND...: stdout is tests/golden/cli/NAME, the exit code CODE, and stderr empty
+golden() {
+	local name=$1 want=$2 file=tests/golden/cli/$1 rc=0
+	shift 2
+	"$@" >"$T/out" 2>"$T/err" || rc=$?
+	[ -z "${UPDATE_GOLDEN:-}" ] || cp "$T/out" "$file"
+	if [ $rc = "$want" ] && cmp -s "$T/out" "$file" && [ ! -s "$T/err" ]; then ok "$name"; else
+		not_ok "$name"
+		note "exit $rc instead of $want; $(diff "$file" "$T/out" | head -n 20; head -n 5 "$T/err")"
+	fi
+}
+three=topologies/three-tier.ini aws=topologies/aws-public-private.ini
+
+# ---- matrix --------------------------------------------------------------------------------------
+golden matrix.txt 0 vpc matrix $three tcp/443 tcp/5432
+golden matrix-usual.txt 0 vpc matrix topologies/minimal.ini
+golden matrix.csv 0 vpc matrix $aws tcp/3306
+golden matrix.json 0 vpc matrix $aws tcp/3306 -o json
+golden matrix.html 0 vpc matrix topologies/two-vpcs.ini tcp/80 icmp -o html
+golden matrix-from-port.txt 0 vpc matrix $aws tcp/443 --from-port 1024
+check_rc 2 "matrix of a flow that is none" vpc matrix $three tcp
+check_rc 4 "matrix of a broken file" vpc matrix tests/golden/conf/key-twice.ini
+
+# Very many: rows that no rule tells apart are one.
+{
+	printf '[vpc v]\ncidr = 10.0.0.0/16\n[subnet a]\nvpc = v\ncidr = 10.0.0.0/22\n[security-group g]\nvpc = v\ninbound = tcp 80 from 10.0.3.0/24\n'
+	for i in $(seq 150); do printf '[instance x%s]\nsubnet = a\nsecurity-groups = g\n' "$i"; done
+	printf '[instance y]\nsubnet = a\naddress = 10.0.3.7\nsecurity-groups = g\n'
+} >"$T/many.ini"
+is "$(vpc matrix "$T/many.ini" tcp/80)" "tcp/80   x1 +149  y
+x1 +149  sg-in    sg-in
+y        allow    -
+151 ends in 2 rows: those of a row are told apart by no rule; NAME +N is NAME and N more" "151 instances in two rows"
+is "$(vpc matrix "$T/many.ini" tcp/80 -o csv | wc -l)" "$((151 * 150 + 1))" "CSV has every pair"
+
+done_testing
