@@ -73,6 +73,13 @@ static __always_inline int vpc_contains(struct world *w, __u32 vpc, const struct
 	return route_find(w, ABI_TABLE_VPC, vpc, a) != NULL;
 }
 
+static __always_inline int inet_is_public(struct world *w, const struct abi_addr *a)
+{
+	const struct abi_inet *to = inet_find(w, a);
+
+	return to && to->kind == ABI_INET_PUBLIC;
+}
+
 /* ---- one gate ---- */
 
 static __always_inline int outcome_deny(struct outcome *o, __u16 gate, __u16 reason, __u32 gate_port, __u32 rule)
@@ -135,7 +142,7 @@ PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 g
 	if (!m) {
 		if (rs->flags & ABI_RULESET_EMPTY)
 			reason = ABI_REASON_SG_HAS_NO_RULES;
-		else if (rs->flags & ABI_RULESET_GROUPS && !x->q.members)
+		else if (rs->flags & ABI_RULESET_GROUPS && x->lost)
 			reason = ABI_REASON_SG_REFERENCES_NOT_PRESERVED;
 		return outcome_deny(&x->o, gate, reason, gate_port, 0);
 	}
@@ -274,6 +281,7 @@ PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members
 		return 1;
 	}
 	query_set(x, 0, members);
+	x->lost = !members && (addr_owner(w, d->vpc, &x->p.key.src) || inet_is_public(w, &x->p.key.src));
 	return judge_groups(w, x, d->sg_policy, 0, x->o.peer);
 }
 
@@ -404,6 +412,7 @@ static __always_inline int judge_departure_groups(struct world *w, struct pass *
 		return 1;
 	}
 	query_set(x, 1, peer_members);
+	x->lost = !peer_members && (addr_owner(w, s->vpc, &x->dst) || inet_is_public(w, &x->dst));
 	return judge_groups(w, x, s->sg_policy, 1, x->p.key.port);
 }
 

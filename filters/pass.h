@@ -41,5 +41,6 @@ struct pass {
 	__u64 now;
 	__u32 epoch;
 	__u8 bits;                   /* what this packet adds to tx of the sender, rx of the receiver */
-	__u8 pad[3];
+	__u8 lost;                   /* the other end is an interface of the lab, but its groups are not known here */
+	__u8 pad[2];
 };

@@ -128,14 +128,14 @@ struct reap {
 static int reap_one(void *ctx, const void *key, void *value)
 {
 	struct reap *r = ctx;
-	const struct abi_flow_key *k = key;
+	const struct abi_flow_key k = *(const struct abi_flow_key *)key; /* the map's own goes with the entry */
 	const struct abi_flow *f = value;
 	struct abi_flow_key twin;
 
-	flow_key_twin(k, f, &twin);
-	if (!flow_is_idle(r->w, k->proto, f, flow_find(r->w, &twin), r->w->now_ns))
+	flow_key_twin(&k, f, &twin);
+	if (!flow_is_idle(r->w, k.proto, f, flow_find(r->w, &twin), r->w->now_ns))
 		return 0;
-	flow_delete(r->w, k);
+	flow_delete(r->w, &k);
 	r->count++;
 	return 0;
 }
