@@ -74,6 +74,7 @@ static void on_killer(void *ctx);
 static void on_sweeper(void *ctx);
 static void converge(struct agent *a);
 static void say(struct agent *a, json_t *o);
+static void agent_done(struct agent *a);
 
 int agent_run(const char *lab, const struct kern_dirs *dirs, struct err *e)
 {
@@ -111,7 +112,9 @@ int agent_run(const char *lab, const struct kern_dirs *dirs, struct err *e)
 	r = loop_watch(a.loop, AGENT_CONTROL_FD, EPOLLIN, on_connect, &a);
 	if (r < 0)
 		return err_set(e, r, "the control socket: %s", strerror(-r));
-	return loop_run(a.loop, e);
+	r = loop_run(a.loop, e);
+	agent_done(&a);
+	return r;
 }
 
 /* ---- into the lab ---- */
@@ -525,6 +528,26 @@ static void converge(struct agent *a)
 	a->seq = -1;
 	if (a->quitting)
 		loop_stop(a->loop);
+}
+
+static void agent_done(struct agent *a)
+{
+	client_close(a);
+	for (size_t i = 0; i < a->n_held; i++)
+		held_done(&a->held[i]);
+	for (size_t i = 0; i < a->n_programs; i++)
+		program_free(&a->programs[i]);
+	free(a->held);
+	free(a->programs);
+	free(a->keep);
+	free(a->leaving);
+	json_decref(a->wanted);
+	answerer_free(&a->answerer);
+	timer_free(&a->killer);
+	timer_free(&a->sweeper);
+	close(a->log_fd);
+	close(a->hosts_fd);
+	loop_free(&a->loop);
 }
 
 static void on_killer(void *ctx)
