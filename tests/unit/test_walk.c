@@ -145,7 +145,7 @@ static const struct walk_case walk_cases[] = {
 	/* groups */
 	{ "p1 -> p2 tcp/80", "allow", "" },
 	{ "p1 -> p2 tcp/81", "deny at sg-in@p2", "ENI_SG_RULES_MISMATCH" },
-	{ "h -> p2 tcp/80", "deny at sg-in@p2", "SG_REFERENCES_NOT_PRESERVED" },
+	{ "h -> p2 tcp/80", "deny at sg-in@p2", "ENI_SG_RULES_MISMATCH" },
 	{ "p1 -> p2@public tcp/80", "deny at sg-in@p2", "SG_REFERENCES_NOT_PRESERVED" },
 	{ "p2 -> p1 tcp/80", "deny at sg-out@p2", "ENI_SG_RULES_MISMATCH" },
 	{ "s1 -> s2 tcp/80", "deny at sg-out@s1", "SG_HAS_NO_RULES" },
