@@ -38,4 +38,13 @@ y        allow    -
 151 ends in 2 rows: those of a row are told apart by no rule; NAME +N is NAME and N more" "151 instances in two rows"
 is "$(vpc matrix "$T/many.ini" tcp/80 -o csv | wc -l)" "$((151 * 150 + 1))" "CSV has every pair"
 
+# ---- test ----------------------------------------------------------------------------------------
+failing=tests/golden/cli/failing.ini
+golden test-failing.txt 1 vpc test $failing
+golden test-coverage.txt 0 vpc test --coverage $three
+golden test-coverage.json 1 vpc test --coverage -o json $failing
+golden test.xml 1 vpc test -o junit $failing topologies/minimal.ini
+check "JUnit is well-formed XML" python3 -c "import xml.dom.minidom as x; x.parse('tests/golden/cli/test.xml')"
+check_rc 2 "coverage of a running lab" vpc test --live --coverage
+
 done_testing

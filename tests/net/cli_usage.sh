@@ -23,7 +23,7 @@ says 2 'vpc help lists them' "no verb at all" vpc frobnicate
 says 2 'has no option --jsn' "an unknown option" vpc validate --jsn "$ini"
 says 2 'did you mean --minimal' "an option that nearly is one" vpc trace --minmal "$ini" laptop web-1 tcp/443
 says 2 'it prints table, json' "an unknown format" vpc validate -o xml "$ini"
-says 2 'it prints table, json, tap' "test has one more format" vpc test -o xml "$ini"
+says 2 'it prints table, json, tap, junit' "test has one more format" vpc test -o xml "$ini"
 says 2 'needs a value' "an option without its value" vpc trace "$ini" laptop web-1 tcp/443 --from-port
 says 2 'from 1 to 65535' "a port out of range" vpc trace "$ini" laptop web-1 tcp/443 --from-port 70000
 says 2 'takes no value' "a switch with a value" vpc trace "$ini" laptop web-1 tcp/443 --minimal=1

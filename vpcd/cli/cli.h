@@ -17,7 +17,7 @@ enum exit_code {
 	EXIT_EXEC = 125,  /* exec and shell: ours, not the command's */
 };
 
-enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_TAP, OUTPUT_CSV, OUTPUT_HTML, OUTPUT_MAX };
+enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_TAP, OUTPUT_JUNIT, OUTPUT_CSV, OUTPUT_HTML, OUTPUT_MAX };
 
 enum option_id {
 	OPTION_HELP,
@@ -33,6 +33,7 @@ enum option_id {
 	OPTION_ALL,
 	OPTION_EXIT_CODE,
 	OPTION_WRITE,
+	OPTION_COVERAGE,
 	OPTION_MAX
 };
 struct option_row {        /* one option, for every verb that takes it */
@@ -49,7 +50,7 @@ struct args {
 	enum output output;
 	const char *lab, *flows;
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
-	bool live, summary, minimal, all, exit_code, write;
+	bool live, summary, minimal, all, exit_code, write, coverage;
 };
 
 enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };

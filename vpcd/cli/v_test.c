@@ -4,12 +4,14 @@
 #include "cli/client.h"
 #include "cli/probes.h"
 #include "cli/source.h"
+#include "cli/test_view.h"
 #include "cli/verbs.h"
 #include "filters/explain.h"
+#include "path/trace.h"
 #include "util/mem.h"
 #include "util/str.h"
 
-static int files_test(const struct args *a, json_t *results);
+static int files_test(const struct args *a, json_t *results, json_t *covered);
 static int lab_test(const struct args *a, json_t *results);
 static int live_answers(const struct args *a, const char *lab, const struct model *m, json_t **ret);
 static bool can_be_sent(const struct model *m, const struct expect *x);
@@ -18,15 +20,17 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 static void walk_answer(struct walker *w, const struct model *m, const struct expect *x, struct walk *walk,
 			struct answer *ret, struct err *e);
 static json_t *result_make(const struct expect *x, const struct answer *got, const char *note);
-static int results_print(const struct args *a, const json_t *results);
+static void trace_attach(json_t *result, const struct model *m, const struct expect *x, const struct walk *walk);
+static int results_print(const struct args *a, const json_t *results, json_t *covered);
 static void line_print(const json_t *r);
+static void text_indented(const char *text); /* of lines, each with its newline */
 static void tap_print(const json_t *r, size_t n);
 static json_t *text_or_null(const char *s);
 static const char *member(const json_t *o, const char *name);
 
 int test_run(const struct args *a)
 {
-	json_t *results = json_array();
+	json_t *results = json_array(), *covered = a->coverage ? json_object() : json_null();
 	int r;
 
 	if (!a->live && a->n == 0)
@@ -36,19 +40,23 @@ int test_run(const struct args *a)
 		r = fail(EXIT_USAGE, "test --live takes one LAB; usage: vpc test %s", a->verb->usage);
 	else if (!a->live && a->lab)
 		r = fail(EXIT_USAGE, "test: --lab names a running lab; add --live");
+	else if (a->live && a->coverage)
+		r = fail(EXIT_USAGE, "test: --coverage is of files; leave --live out");
 	else
-		r = a->live ? lab_test(a, results) : files_test(a, results);
+		r = a->live ? lab_test(a, results) : files_test(a, results, covered);
 	if (r == 0)
-		r = results_print(a, results);
+		r = results_print(a, results, covered);
 	json_decref(results);
+	json_decref(covered);
 	return r;
 }
 
-static int files_test(const struct args *a, json_t *results)
+static int files_test(const struct args *a, json_t *results, json_t *covered)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		_cleanup_model_ struct model *m = NULL;
 		struct walker *w = NULL;
+		struct coverage coverage;
 		struct err e = { 0 };
 		int r = model_of_file(a->words[i], &m);
 
@@ -56,17 +64,24 @@ static int files_test(const struct args *a, json_t *results)
 			return r;
 		if (walker_new(m, &w, &e) < 0)
 			return fail_err(EXIT_BROKEN, &e);
+		coverage_init(&coverage, m);
 		for (uint32_t k = 0; k < m->n_expects; k++) {
 			struct walk walk = { 0 };
 			struct answer got;
 			struct err why = { 0 };
+			json_t *result;
 
 			walk_answer(w, m, &m->expects[k], &walk, &got, &why);
-			json_array_append_new(results, result_make(&m->expects[k], why.code ? NULL : &got,
-								   why.code ? why.msg : NULL));
+			result = result_make(&m->expects[k], why.code ? NULL : &got, why.code ? why.msg : NULL);
+			trace_attach(result, m, &m->expects[k], &walk);
+			json_array_append_new(results, result);
+			coverage_add(&coverage, &walk);
 			walk_done(&walk);
 		}
 		walker_free(&w);
+		if (a->coverage)
+			coverage_json(&coverage, covered);
+		coverage_done(&coverage);
 		if (m->n_expects == 0)
 			warn_line("%s has no [expect] lines: nothing was tested", a->words[i]);
 	}
@@ -223,7 +238,19 @@ static json_t *result_make(const struct expect *x, const struct answer *got, con
 	return o;
 }
 
-static int results_print(const struct args *a, const json_t *results)
+/* Why it failed, for people: not part of the JSON. */
+static void trace_attach(json_t *result, const struct model *m, const struct expect *x, const struct walk *walk)
+{
+	_cleanup_free_ char *text = NULL;
+	struct flow f;
+
+	if (!json_is_false(json_object_get(result, "ok")) || !walk->n || flow_parse(m, x->flow, &f, NULL) < 0)
+		return;
+	text = trace_text(&f, walk, TRACE_FULL, &trace_plain);
+	json_object_set_new(result, "trace", json_string(text));
+}
+
+static int results_print(const struct args *a, const json_t *results, json_t *covered)
 {
 	size_t i, passed = 0, skipped = 0, failed, n = json_array_size(results);
 	json_t *r, *root;
@@ -241,15 +268,20 @@ static int results_print(const struct args *a, const json_t *results)
 	if (a->output == OUTPUT_TAP) {
 		printf("1..%zu\n", n);
 	} else if (a->output == OUTPUT_JSON) {
-		root = json_pack("{s:I,s:I,s:O}", "passed", (json_int_t)passed, "failed", (json_int_t)failed, "results",
-				 results);
+		json_array_foreach(results, i, r) json_object_del(r, "trace");
+		root = json_pack("{s:I,s:I,s:O,s:O}", "passed", (json_int_t)passed, "failed", (json_int_t)failed,
+				 "results", results, "coverage", covered);
 		json_print(root);
 		json_decref(root);
+	} else if (a->output == OUTPUT_JUNIT) {
+		junit_print(stdout, results);
 	} else {
 		printf("%zu passed, %zu failed", passed, failed);
 		if (skipped)
 			printf(", %zu not tried", skipped);
 		printf("\n");
+		if (a->coverage)
+			coverage_print(stdout, covered);
 	}
 	return failed ? EXIT_FINDING : EXIT_OK;
 }
@@ -275,6 +307,16 @@ static void line_print(const json_t *r)
 	printf("\n");
 	if (!ok && note)
 		printf("      %s\n", note);
+	text_indented(member(r, "trace"));
+}
+
+static void text_indented(const char *text)
+{
+	for (size_t n; text && *text; text += n) {
+		n = strcspn(text, "\n") + 1;
+		printf("      %s%.*s%s\n", style_on(stdout, STYLE_DIM), (int)(n - 1), text,
+		       style_off(stdout, STYLE_DIM));
+	}
 }
 
 static void tap_print(const json_t *r, size_t n)

@@ -6,7 +6,7 @@
 
 #define OPT(name) (1u << OPTION_##name)
 #define OUT_TABLE_JSON (1u << OUTPUT_TABLE | 1u << OUTPUT_JSON)
-#define OUT_TAP (1u << OUTPUT_TAP)
+#define OUT_TAP (1u << OUTPUT_TAP | 1u << OUTPUT_JUNIT)
 #define OUT_CSV (1u << OUTPUT_CSV)
 #define OUT_HTML (1u << OUTPUT_HTML)
 enum { ANY = UINT8_MAX };
@@ -77,10 +77,11 @@ const struct verb verbs[] = {
 	  .text = "With FILE: by the static walk, without root. With --live: by real packets in the running lab; each\n"
 		  "answer is also held against the static walk.\n"
 		  "Exit 0: all hold. Exit 1: one fails, or packets and walk differ.\n\n"
-		  "  vpc test topologies/*.ini -o tap\n"
+		  "  vpc test lab.ini --coverage\n"
+		  "  vpc test topologies/*.ini -o junit > report.xml\n"
 		  "  vpc test --live three-tier\n",
 	  .need = NEEDS_NOTHING,
-	  .options = OPT(OUTPUT) | OPT(LIVE) | OPT(LAB) | OPT(TIMEOUT),
+	  .options = OPT(OUTPUT) | OPT(LIVE) | OPT(LAB) | OPT(TIMEOUT) | OPT(COVERAGE),
 	  .outputs = OUT_TABLE_JSON | OUT_TAP,
 	  .words_min = 0,
 	  .words_max = ANY,
