@@ -337,7 +337,7 @@ json_t *view_status(struct lab *l)
 		datapath_flows(d, count_flow, &entries);
 	ct = json_object();
 	json_object_set_new(ct, "entries", number(d != NULL, entries));
-	json_object_set_new(ct, "max", json_null());
+	json_object_set_new(ct, "max", number(d != NULL, d ? datapath_flows_max(d) : 0));
 	o = json_object();
 	json_object_set_new(o, "enis", enis);
 	json_object_set_new(o, "programs", json_string(d && all_ok ? "ok" : "missing"));

@@ -664,6 +664,11 @@ int datapath_flush(struct datapath *d, uint32_t port)
 	return count;
 }
 
+uint32_t datapath_flows_max(const struct datapath *d)
+{
+	return d->max_entries[DP_FLOWS];
+}
+
 int datapath_reap(struct datapath *d)
 {
 	struct abi_reap args = { 0 };

@@ -50,6 +50,7 @@ int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats
 int datapath_gate_hits(struct datapath *d, int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx);
 int datapath_flows(struct datapath *d, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx);
 int datapath_flush(struct datapath *d, uint32_t port); /* forgets connections; 0 = all ports. Count or negative errno */
+uint32_t datapath_flows_max(const struct datapath *d); /* entries the state table holds */
 int datapath_reap(struct datapath *d);                 /* deletes expired connections; count */
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow);
 
