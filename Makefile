@@ -219,7 +219,7 @@ $(B)/tests/bpf/%: $(B)/obj/tests/bpf/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(KERN_LIBS) -lcmocka
 
-$(B)/tests/net/%: $(B)/obj/tests/net/%.o $(B)/libvpcpure.a
+$(B)/tests/net/%: $(B)/obj/tests/net/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/libvpcpure.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)

@@ -109,6 +109,7 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev);
 static void finish_silent(struct probe *p, const char *note);
 static void finish_unaddressable(struct probe *p);
 static void finish_arp(struct probe *p);
+static void finish_nat(struct probe *p, uint32_t eni);
 static void finish(struct probe *p);
 static void batch_end(struct batch *b);
 static struct door *door_get(struct probes *all, const char *ns, int ns_fd, const struct wire *w);
@@ -183,10 +184,34 @@ static void note_arrival(struct probe *p, const struct abi_event *ev)
 	p->arrived = p->arrived || ev->peer == p->flow.dst.port;
 }
 
+static bool addr_is(const struct abi_addr *a, const struct addr *b)
+{
+	return memcmp(a, &b->a, sizeof(*a)) == 0;
+}
+
 static bool is_unknown_neighbour(const struct probe *p, const struct abi_event *ev)
 {
 	return !ev->allow && ev->reason == ABI_REASON_ARP_UNKNOWN && p->flow.src.kind == END_ENI &&
 	       ev->port == p->flow.src.port && memcmp(&ev->dst, &p->wire.dst.a, sizeof(ev->dst)) == 0;
+}
+
+/* The answer left by a NAT gateway that never saw the request: it resets, or gives the answer a source that the
+ * sender did not ask, and no filter tells of that. What shows it: an answer handed to a gateway that it is not
+ * addressed to, or the gateway's reset, which bears the sender's address. */
+static uint32_t strange_nat(const struct probe *p, const struct abi_event *ev, int leg)
+{
+	const struct lab *l = p->batch->all->lab;
+	struct place at = place_of_port(l->places, leg == LEG_FORWARD ? ev->port : ev->allow ? ev->peer : 0);
+	const struct abi_addr *own = leg == LEG_FORWARD ? &ev->src : &ev->dst;
+	const struct eni *eni;
+
+	if (at.kind != PLACE_ENI || l->model->enis[at.index].owner != ENI_OF_NAT_GATEWAY)
+		return NONE;
+	eni = &l->model->enis[at.index];
+	for (uint32_t i = 0; i < eni->n_addrs; i++)
+		if (addr_is(own, &eni->addrs[i].addr) || addr_is(own, &eni->addrs[i].public_ip))
+			return NONE;
+	return at.index;
 }
 
 void probes_event(struct probes *all, const struct abi_event *ev)
@@ -194,6 +219,7 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 	struct probe *next;
 
 	for (struct probe *p = all->first; p; p = next) {
+		uint32_t nat;
 		int leg;
 
 		next = p->next;
@@ -207,10 +233,14 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 		leg = leg_of(p, ev);
 		if (leg == LEG_NONE)
 			continue;
+		nat = strange_nat(p, ev, leg);
+		if (nat != NONE) {
+			finish_nat(p, nat);
+			continue;
+		}
 		if (ev->allow) {
-			if (leg == LEG_FORWARD) {
+			if (leg == LEG_FORWARD)
 				note_arrival(p, ev);
-			}
 			continue;
 		}
 		/* TCP of an earlier probe may send its SYN-ACK again: a denied return needs a forward packet first. */
@@ -512,6 +542,19 @@ static bool port_fits(const struct probe *p, uint32_t port)
 	return vpc == NONE || vpc == p->src_vpc || vpc == p->dst_vpc;
 }
 
+/* Between two VPCs a private address is seen at home only: elsewhere it is another's. near, far: the event's
+ * addresses of the source side and of the destination side. */
+static bool is_at_home(const struct probe *p, uint32_t port, const struct abi_addr *near, const struct abi_addr *far)
+{
+	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
+
+	if (p->src_vpc == p->dst_vpc)
+		return true;
+	if ((vpc == NONE || vpc != p->dst_vpc) && !addr_is(far, &p->wire.dst))
+		return false;
+	return p->src_vpc == NONE || vpc == p->src_vpc || !addr_is(near, &p->wire.src);
+}
+
 static int leg_of(const struct probe *p, const struct abi_event *ev)
 {
 	bool ports = ev->proto == IPPROTO_TCP || ev->proto == IPPROTO_UDP, icmp = ev->proto == IPPROTO_ICMP;
@@ -519,10 +562,11 @@ static int leg_of(const struct probe *p, const struct abi_event *ev)
 
 	if (!port_fits(p, ev->port))
 		return LEG_NONE;
-	if (side_is(p->a, p->n_a, &ev->src, sport, ports || icmp) && side_is(p->b, p->n_b, &ev->dst, dport, ports) &&
+	if (is_at_home(p, ev->port, &ev->src, &ev->dst) && side_is(p->a, p->n_a, &ev->src, sport, ports || icmp) &&
+	    side_is(p->b, p->n_b, &ev->dst, dport, ports) &&
 	    (!icmp || (ev->dport[0] == p->wire.icmp_type && ev->dport[1] == p->wire.icmp_code)))
 		return LEG_FORWARD;
-	if (side_is(p->b, p->n_b, &ev->src, sport, ports) &&
+	if (is_at_home(p, ev->port, &ev->dst, &ev->src) && side_is(p->b, p->n_b, &ev->src, sport, ports) &&
 	    side_is(p->a, p->n_a, &ev->dst, icmp ? sport : dport, ports || icmp) &&
 	    (!icmp || ev->dport[0] != p->wire.icmp_type))
 		return LEG_RETURN;
@@ -647,6 +691,14 @@ static void groups_note(const struct model *m, const struct places *places, cons
 				      m->security_groups[m->enis[at.index].groups[i]].obj.name);
 }
 
+static const char *igw_of_destination(const struct probe *p)
+{
+	const struct model *m = p->batch->all->lab->model;
+	uint32_t igw = m->vpcs[p->dst_vpc].igw;
+
+	return igw == NONE ? NULL : m->igws[igw].obj.name;
+}
+
 static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
 {
 	const struct lab *l = p->batch->all->lab;
@@ -654,6 +706,8 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
 	char note[256];
 
 	verdict_words(l->places, ev, &w);
+	if (p->flow.no_public && ev->gate == ABI_GATE_IGW)
+		w.object = igw_of_destination(p); /* of all VPCs with that private address, the flow means one */
 	groups_note(l->model, l->places, ev, note, sizeof(note));
 	set_result(p, &w,
 		   json_pack("{ssssss?ss}", "leg", leg == LEG_FORWARD ? "forward" : "return", "gate", w.gate, "object",
@@ -666,15 +720,13 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
  * address that a packet could carry. */
 static void finish_unaddressable(struct probe *p)
 {
-	const struct model *m = p->batch->all->lab->model;
-	uint32_t igw = m->vpcs[p->dst_vpc].igw;
 	char note[256];
 
 	snprintf(note, sizeof(note), "no packet was sent: %s has no public address, so %s has no address to send to",
 		 p->flow.dst.name, p->flow.src.name);
 	set_result(p, NULL,
 		   json_pack("{ssssss?ss}", "leg", "forward", "gate", gate_name(ABI_GATE_IGW), "object",
-			     igw == NONE ? NULL : m->igws[igw].obj.name, "reason",
+			     igw_of_destination(p), "reason",
 			     reason_name(ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS)),
 		   note);
 	finish(p);
@@ -693,6 +745,16 @@ static void finish_arp(struct probe *p)
 			     m->route_tables[s->route_table].obj.name, "reason",
 			     reason_name(ABI_REASON_NO_POSSIBLE_DESTINATION)),
 		   note);
+	finish(p);
+}
+
+static void finish_nat(struct probe *p, uint32_t eni)
+{
+	set_result(p, NULL,
+		   json_pack("{ssssssss}", "leg", "return", "gate", gate_name(ABI_GATE_NAT), "object",
+			     p->batch->all->lab->model->enis[eni].obj.name, "reason",
+			     reason_name(ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN)),
+		   "the answer left by a NAT gateway that never saw the request");
 	finish(p);
 }
 

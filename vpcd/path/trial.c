@@ -273,6 +273,11 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 		t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
 		return false;
 	}
+	if (t->leg == LEG_RETURN) { /* a reply that leaves by a gateway which never saw the request */
+		t->t->walk.n--;
+		deny_add(t, p, ABI_GATE_NAT, eni->obj.number, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN);
+		return false;
+	}
 	if (t->n_nats == WALK_NATS_MAX) {
 		t->t->walk.n--;
 		deny_add(t, p, ABI_GATE_NAT, eni->obj.number, ABI_REASON_NO_POSSIBLE_DESTINATION);
