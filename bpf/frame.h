@@ -40,6 +40,8 @@ static __always_inline struct pass *frame_read(struct __sk_buff *skb, enum abi_r
 		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
 		*reason = frame_parse(skb, x);
 	}
+	if (*reason == ABI_REASON_NONE && skb->vlan_present)
+		*reason = ABI_REASON_NOT_IP; /* the kernel has taken the tag out of the frame before it came here */
 	return x;
 }
 

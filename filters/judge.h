@@ -8,6 +8,8 @@
 #pragma once
 #include "filters/pass.h"
 
+enum { DHCP_SERVER = 67, DHCP_CLIENT = 68 };
+
 /* ---- small questions about addresses ---- */
 
 static __always_inline int addr_is_v4(const struct abi_addr *a)
@@ -432,6 +434,9 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 		return outcome_deny(&x->o, ABI_GATE_SOURCE_CHECK, ABI_REASON_ENI_ADDRESS_RESTRICTION, me, 0);
 	if (addr_is_no_destination(&x->dst))
 		return outcome_deny(&x->o, ABI_GATE_PARSE, ABI_REASON_BROADCAST, me, 0);
+	if (x->p.key.proto == PKT_PROTO_UDP && read_be16(x->p.key.sport) == DHCP_SERVER &&
+	    read_be16(x->p.key.dport) == DHCP_CLIENT)
+		return outcome_deny(&x->o, ABI_GATE_PARSE, ABI_REASON_DHCP_SPOOFED, me, 0);
 	owner = addr_owner(w, s->vpc, &x->dst);
 	if (addr_is_link_local(&x->dst) || (owner && !owner->port))
 		return outcome_deny(&x->o, ABI_GATE_SERVICE, ABI_REASON_NO_SERVICE, me, 0);

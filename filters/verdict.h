@@ -7,6 +7,18 @@
 #include "filters/remember.h"
 #include "filters/report.h"
 
+/* Was the entry made for a frame to the same MAC: to this neighbour, or to the router? Other ports than an
+ * interface's do not look at it. */
+static __always_inline int pass_is_same_hop(struct world *w, const struct pass *x, const struct abi_flow *f)
+{
+	const struct abi_port *s;
+
+	if (x->p.to_port ? x->p.to_port == f->peer && !f->rule[ABI_CACHED_ROUTE] : f->rule[ABI_CACHED_ROUTE])
+		return 1;
+	s = map_get(w, ports, &x->p.key.port);
+	return s && s->kind != ABI_PORT_ENI && s->kind != ABI_PORT_NAT;
+}
+
 /* Good for this packet as it stands? Then o comes from it. SYNs always go the long way. */
 static __always_inline int pass_cached(struct world *w, struct pass *x)
 {
@@ -16,7 +28,7 @@ static __always_inline int pass_cached(struct world *w, struct pass *x)
 	if (x->p.icmp_error || (x->p.tcp_flags & TCP_SYN))
 		return 0;
 	f = flow_find(w, &x->p.key);
-	if (!f || f->epoch != x->epoch || x->now >= f->valid_ns)
+	if (!f || f->epoch != x->epoch || x->now >= f->valid_ns || !pass_is_same_hop(w, x, f))
 		return 0;
 	bits = flow_bits_of(&x->p, f->tx);
 	if (bits & ~f->tx) {
