@@ -74,14 +74,29 @@ static int map_ids(pid_t pid, const char *lab, struct err *e)
 	return 0;
 }
 
+/* A new user namespace; 0 or errno. The kernel makes none for a process in a chroot, so the child,
+ * which needs no files, first goes to the root of its mount namespace. */
+static int unshare_user(void)
+{
+	int mnt;
+
+	if (unshare(CLONE_NEWUSER) == 0)
+		return 0;
+	if (errno != EPERM)
+		return errno;
+	mnt = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (mnt < 0 || setns(mnt, CLONE_NEWNS) < 0)
+		return EPERM;
+	return unshare(CLONE_NEWUSER) == 0 ? 0 : errno;
+}
+
 /* The child unshares, says how that went, and lives until its end of the pipe closes. */
 static _Noreturn void hold_new_userns(int say, int wait_fd)
 {
-	char c = 0;
+	char c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (unshare(CLONE_NEWUSER) < 0)
-		c = (char)errno;
+	c = (char)unshare_user();
 	if (write(say, &c, 1) == 1)
 		while (read(wait_fd, &c, 1) < 0 && errno == EINTR)
 			;
