@@ -8,6 +8,16 @@
 #include "util/mem.h"
 #include "util/str.h"
 
+static void strbuf_speaks_json(void **state)
+{
+	_cleanup_strbuf_ struct strbuf b = { 0 };
+
+	(void)state;
+	strbuf_add_json(&b, "");
+	strbuf_add_json(&b, "\"a\\b\"\n\x01 \xed\x95\x9c/");
+	assert_string_equal(b.s, "\"\"\"\\\"a\\\\b\\\"\\u000a\\u0001 \xed\x95\x9c/\"");
+}
+
 static void strbuf_grows(void **state)
 {
 	struct strbuf b;
@@ -227,9 +237,11 @@ static void big_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strbuf_grows), cmocka_unit_test(words),     cmocka_unit_test(trims),
-		cmocka_unit_test(numbers),      cmocka_unit_test(names),     cmocka_unit_test(nearest),
-		cmocka_unit_test(whole_files),  cmocka_unit_test(big_files),
+		cmocka_unit_test(strbuf_grows), cmocka_unit_test(strbuf_speaks_json),
+		cmocka_unit_test(words),        cmocka_unit_test(trims),
+		cmocka_unit_test(numbers),      cmocka_unit_test(names),
+		cmocka_unit_test(nearest),      cmocka_unit_test(whole_files),
+		cmocka_unit_test(big_files),
 	};
 
 	return cmocka_run_group_tests_name("str", tests, NULL, NULL);

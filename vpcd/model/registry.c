@@ -12,6 +12,7 @@
 #include "model/keymap.h"
 #include "model/registry.h"
 #include "util/mem.h"
+#include "util/str.h"
 
 enum { REGISTRY_VERSION = 1, HEX_ID_LEN = 17, ID_MAX = 40 };
 
@@ -44,7 +45,8 @@ static void table_done(struct table *t);
 static void table_copy(const struct table *from, struct table *to);
 static void table_unuse(struct table *t);
 static bool table_sweep(struct table *t);
-static json_t *numbers_dump(const struct registry *r);
+static void add_key(struct strbuf *b, size_t i, const char *key);
+static void numbers_dump(struct strbuf *b, const struct registry *r);
 static int numbers_load(struct registry *r, json_t *numbers, struct err *e);
 static int ids_load(struct registry *r, json_t *ids, struct err *e);
 static int addrs_load(struct registry *r, json_t *addrs, struct err *e);
@@ -152,24 +154,28 @@ void registry_end(struct registry *r)
 		r->generation++;
 }
 
+/* Written by hand, as documents are: every change of a lab waits for it. Keys come from files that were
+ * checked to be UTF-8. JSON numbers are doubles to many readers: 64 bits go as text. */
 char *registry_dump(const struct registry *r)
 {
-	json_t *ids = json_object(), *addrs = json_object(), *root;
-	char seed[20], text[ADDR_STRLEN];
-	char *s;
+	_cleanup_strbuf_ struct strbuf b = { 0 };
+	char text[ADDR_STRLEN];
 
-	for (size_t i = 0; i < r->ids.n; i++)
-		json_object_set_new(ids, r->ids.v[i].key, json_string(r->ids.v[i].id));
-	for (size_t i = 0; i < r->addrs.n; i++)
-		json_object_set_new(addrs, r->addrs.v[i].key, json_string(addr_format(&r->addrs.v[i].addr, text)));
-	/* JSON numbers are doubles to many readers: 64 bits go as text. */
-	snprintf(seed, sizeof(seed), "%016llx", (unsigned long long)r->seed);
-	root = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o}", "version", REGISTRY_VERSION, "seed", seed, "generation",
-			 (json_int_t)r->generation, "numbers", numbers_dump(r), "ids", ids, "addresses", addrs);
-	s = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
-	json_decref(root);
-	assert(s); /* keys come from files that were checked to be UTF-8 */
-	return s;
+	strbuf_addf(&b, "{\"version\":%d,\"seed\":\"%016llx\",\"generation\":%llu,\n\"numbers\":{", REGISTRY_VERSION,
+		    (unsigned long long)r->seed, (unsigned long long)r->generation);
+	numbers_dump(&b, r);
+	strbuf_adds(&b, "},\n\"ids\":{");
+	for (size_t i = 0; i < r->ids.n; i++) {
+		add_key(&b, i, r->ids.v[i].key);
+		strbuf_add_json(&b, r->ids.v[i].id);
+	}
+	strbuf_adds(&b, "},\n\"addresses\":{");
+	for (size_t i = 0; i < r->addrs.n; i++) {
+		add_key(&b, i, r->addrs.v[i].key);
+		strbuf_add_json(&b, addr_format(&r->addrs.v[i].addr, text));
+	}
+	strbuf_adds(&b, "}}");
+	return strbuf_take(&b);
 }
 
 int registry_load(const char *json, struct registry **ret, struct err *e)
@@ -314,23 +320,30 @@ static bool table_sweep(struct table *t)
 	return true;
 }
 
-static json_t *numbers_dump(const struct registry *r)
+static void add_key(struct strbuf *b, size_t i, const char *key)
 {
-	json_t *numbers = json_object();
+	strbuf_adds(b, i ? ",\n" : "\n");
+	strbuf_add_json(b, key);
+	strbuf_add(b, ":", 1);
+}
+
+static void numbers_dump(struct strbuf *b, const struct registry *r)
+{
+	size_t n = 0;
 
 	for (int k = 0; k < KIND_MAX; k++) {
 		const struct table *t = &r->numbers[k];
-		json_t *keys;
 
 		if (!t->next)
 			continue;
-		keys = json_object();
-		for (size_t i = 0; i < t->n; i++)
-			json_object_set_new(keys, t->v[i].key, json_integer(t->v[i].number));
-		json_object_set_new(numbers, obj_kind_name(k),
-				    json_pack("{s:I, s:o}", "last", (json_int_t)t->next, "keys", keys));
+		add_key(b, n++, obj_kind_name(k));
+		strbuf_addf(b, "{\"last\":%u,\"keys\":{", t->next);
+		for (size_t i = 0; i < t->n; i++) {
+			add_key(b, i, t->v[i].key);
+			strbuf_addf(b, "%u", t->v[i].number);
+		}
+		strbuf_adds(b, "}}");
 	}
-	return numbers;
 }
 
 static int numbers_load(struct registry *r, json_t *numbers, struct err *e)

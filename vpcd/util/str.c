@@ -54,6 +54,25 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 	b->n += (size_t)n;
 }
 
+void strbuf_add_json(struct strbuf *b, const char *s)
+{
+	const char *plain = s;
+
+	strbuf_add(b, "\"", 1);
+	for (; *s; s++) {
+		if ((unsigned char)*s >= ' ' && *s != '"' && *s != '\\')
+			continue;
+		strbuf_add(b, plain, (size_t)(s - plain));
+		plain = s + 1;
+		if ((unsigned char)*s < ' ')
+			strbuf_addf(b, "\\u%04x", (unsigned)*s);
+		else
+			strbuf_add(b, *s == '"' ? "\\\"" : "\\\\", 2);
+	}
+	strbuf_add(b, plain, (size_t)(s - plain));
+	strbuf_add(b, "\"", 1);
+}
+
 char *strbuf_take(struct strbuf *b)
 {
 	char *s = b->s ? b->s : xstrdup("");

@@ -15,6 +15,8 @@ void strbuf_done(struct strbuf *b);
 void strbuf_add(struct strbuf *b, const void *p, size_t n);
 void strbuf_adds(struct strbuf *b, const char *s);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* s (UTF-8) as a JSON string with its quotes. */
+void strbuf_add_json(struct strbuf *b, const char *s);
 /* Hands the string over (never NULL) and empties the buffer. */
 char *strbuf_take(struct strbuf *b);
 #define _cleanup_strbuf_ __attribute__((cleanup(strbuf_done)))
