@@ -23,6 +23,8 @@ static const struct kind_row kind_rows[] = {
 	  "name vpc zone cidr available route_table nacl", NULL },
 	{ "instance", "instances", "NAME SUBNET PRIVATE PUBLIC SECURITY-GROUPS LISTEN STATE",
 	  "name subnet addresses.private addresses.public security_groups listen state", NULL },
+	{ "interface", "interfaces", "NAME ID TYPE INSTANCE >INDEX SUBNET PRIVATE PUBLIC SECURITY-GROUPS STATE",
+	  "name eni type instance index subnet addresses.private addresses.public security_groups state", NULL },
 	{ "route-table", "route-tables", NULL, NULL, route_table_print },
 	{ "security-group", "security-groups", NULL, NULL, rules_print },
 	{ "nacl", "nacls", NULL, NULL, rules_print },

@@ -225,6 +225,8 @@ static int public_wish(struct build *b, const struct section *s, const struct en
 	const struct entry *en = entry_first(s, "public-ip");
 	const struct subnet *sub = eni->subnet == NONE ? NULL : &b->m->subnets[eni->subnet];
 	bool of_nat = eni->owner == ENI_OF_NAT_GATEWAY;
+	/* map-public-ip is for an instance's first interface, the one made at its launch: semantics 3.2. */
+	bool at_launch = !of_nat && eni->owner_index != NONE && eni->device_index == 0;
 	const struct vpc *vpc;
 
 	*ret = (struct public_ip_text){ .kind = PUBLIC_IP_NONE };
@@ -234,7 +236,7 @@ static int public_wish(struct build *b, const struct section *s, const struct en
 	if (of_nat && !b->m->nat_gateways[eni->owner_index].is_public)
 		return ret->kind;
 	if (!en) {
-		if (vpc->igw != NONE && (of_nat || sub->map_public_ip))
+		if (vpc->igw != NONE && (of_nat || (at_launch && sub->map_public_ip)))
 			ret->kind = PUBLIC_IP_AUTO;
 		return ret->kind;
 	}

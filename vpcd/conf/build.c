@@ -135,9 +135,8 @@ uint32_t build_ref(struct build *b, const struct section *s, const struct entry 
 		fix = xasprintf("did you mean %s?", near);
 	else if (b->by_kind[kind].n == 0)
 		fix = xasprintf("add a section [%s %s]", obj_kind_name(kind), str_is_name(name) ? name : "NAME");
-	section_error(b, s, en->loc,
-		      kind == KIND_INTERFACE ? "InvalidNetworkInterfaceID.NotFound" : schema_kind_get(kind)->not_found,
-		      fix, "%s: there is no %s \"%.80s\"", en->key, obj_kind_name(kind), name);
+	section_error(b, s, en->loc, schema_kind_get(kind)->not_found, fix, "%s: there is no %s \"%.80s\"", en->key,
+		      obj_kind_name(kind), name);
 	return NONE;
 }
 
@@ -211,7 +210,9 @@ static void collect(struct build *b)
 			continue;
 		}
 		l = &b->by_kind[kind->kind];
-		if (keymap_put_str(&b->names[kind->kind], s->name, l->n))
+		/* names[KIND_INTERFACE] knows every ENI, those of instances among them: filled as they are made. */
+		if (keymap_put_str(kind->kind == KIND_INTERFACE ? &b->interfaces : &b->names[kind->kind], s->name,
+				   l->n))
 			*VEC_PUSH(l->v, l->n, l->cap) = s;
 	}
 }
@@ -238,6 +239,7 @@ static void finish(struct build *b)
 		keymap_done(&b->names[k]);
 	}
 	keymap_done(&b->lost);
+	keymap_done(&b->interfaces);
 	free(b->eni_sections);
 }
 

@@ -22,6 +22,7 @@ struct build {
 	struct section_list by_kind[KIND_MAX]; /* without what is given twice */
 	struct keymap lost;                    /* names of sections of unknown kinds */
 	struct keymap names[KIND_MAX];         /* index in the model; KIND_INTERFACE: ENIs */
+	struct keymap interfaces;              /* names of [interface] sections */
 	const struct section **eni_sections;   /* by ENI */
 	uint32_t rule_order;                   /* place of the last group rule */
 	unsigned suggestions;                  /* given so far: each costs a search */

@@ -3,10 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf/build_ctx.h"
+#include "util/str.h"
+
+enum { ENIS_MAX = 15 /* of one instance: the largest types of semantics 7 */, DEVICE_INDEX_MAX = 31 };
 
 static void build_instance(struct build *b, const struct section *s, uint32_t index);
 static void build_nat_gateway(struct build *b, const struct section *s, uint32_t index);
 static struct eni *eni_new(struct build *b, const struct section *s, enum eni_owner owner, uint32_t owner_index);
+static void build_interface(struct build *b, const struct section *s);
+static void attach_interfaces(struct build *b);
 static void eni_groups(struct build *b, const struct section *s, struct eni *eni);
 static void eni_policy(struct build *b, const struct section *s, struct eni *eni);
 static void nat_gateways_per_zone(struct build *b);
@@ -18,22 +23,27 @@ void build_instances(struct build *b)
 {
 	struct model *m = b->m;
 	size_t n = b->by_kind[KIND_INSTANCE].n, n_nat = b->by_kind[KIND_NAT_GATEWAY].n;
+	size_t n_further = b->by_kind[KIND_INTERFACE].n;
 
 	m->instances = build_array(b, n, m->instances);
 	m->n_instances = (uint32_t)n;
 	m->nat_gateways = build_array(b, n_nat, m->nat_gateways);
 	m->n_nat_gateways = (uint32_t)n_nat;
-	m->enis = build_array(b, n + n_nat, m->enis);
-	b->eni_sections = xcalloc(n + n_nat, sizeof(*b->eni_sections));
-	for (uint32_t i = 0, j = 0; i < n || j < n_nat;) {
+	m->enis = build_array(b, n + n_nat + n_further, m->enis);
+	b->eni_sections = xcalloc(n + n_nat + n_further, sizeof(*b->eni_sections));
+	for (uint32_t i = 0, j = 0, k = 0; i < n || j < n_nat || k < n_further;) {
 		const struct section *inst = build_section_of(b, KIND_INSTANCE, i);
 		const struct section *nat = build_section_of(b, KIND_NAT_GATEWAY, j);
+		const struct section *further = build_section_of(b, KIND_INTERFACE, k);
 
-		if (inst && (!nat || inst < nat))
+		if (inst && (!nat || inst < nat) && (!further || inst < further))
 			build_instance(b, inst, i++);
-		else
+		else if (nat && (!further || nat < further))
 			build_nat_gateway(b, nat, j++);
+		else
+			build_interface(b, further), k++;
 	}
+	attach_interfaces(b);
 	nat_gateways_per_zone(b);
 	build_hosts(b);
 }
@@ -72,6 +82,121 @@ static void build_nat_gateway(struct build *b, const struct section *s, uint32_t
 			      b->m->vpcs[vpc].obj.name);
 }
 
+/* Whose it is, is known when all instances are. */
+static void build_interface(struct build *b, const struct section *s)
+{
+	struct eni *eni = eni_new(b, s, ENI_OF_INSTANCE, NONE);
+
+	eni->source_dest_check = entry_bool(s, "source-dest-check", true);
+	eni_groups(b, s, eni);
+}
+
+static bool index_is_free(const struct build *b, const struct instance *inst, uint32_t index, uint32_t *ret_eni)
+{
+	for (uint32_t i = 0; i < inst->n_enis; i++)
+		if (b->m->enis[inst->enis[i]].device_index == index) {
+			*ret_eni = inst->enis[i];
+			return false;
+		}
+	return true;
+}
+
+/* The one an interface names, when it may have it: semantics 7, one zone. NONE otherwise. */
+static uint32_t interface_instance(struct build *b, const struct section *s, const struct eni *eni)
+{
+	uint32_t i = build_key_ref(b, s, "instance", KIND_INSTANCE), first;
+	const struct entry *index = entry_first(s, "index");
+	const struct model *m = b->m;
+	const struct subnet *here, *there;
+
+	if (index && !entry_first(s, "instance"))
+		section_error(b, s, index->loc, "InvalidParameterCombination",
+			      "add instance = NAME, or take the line out",
+			      "index says which one of an instance it is, and it has none");
+	if (i == NONE)
+		return NONE;
+	first = m->enis[m->instances[i].enis[0]].subnet;
+	if (first == NONE || eni->subnet == NONE)
+		return NONE;
+	here = &m->subnets[eni->subnet];
+	there = &m->subnets[first];
+	if (here->vpc != there->vpc && here->vpc != NONE && there->vpc != NONE)
+		section_error(b, s, entry_first(s, "instance")->loc, "InvalidParameterCombination",
+			      "an interface and its instance are in one VPC",
+			      "instance %s is in vpc %s, the interface in vpc %s", m->instances[i].obj.name,
+			      m->vpcs[there->vpc].obj.name, m->vpcs[here->vpc].obj.name);
+	else if (strcmp(here->zone, there->zone) != 0)
+		section_error(b, s, entry_first(s, "instance")->loc, "InvalidParameterCombination",
+			      "an interface and its instance are in one zone; the subnets may differ",
+			      "instance %s is in zone %s, the interface in zone %s", m->instances[i].obj.name,
+			      there->zone, here->zone);
+	return i;
+}
+
+static void attach(struct build *b, const struct section *s, uint32_t eni_index, uint32_t *owners)
+{
+	const struct entry *en = entry_first(s, "index");
+	struct eni *eni = &b->m->enis[eni_index];
+	struct instance *inst;
+	uint32_t index = 1, other;
+	char where[PLACE_STRLEN];
+
+	if (owners[eni_index] == NONE)
+		return;
+	inst = &b->m->instances[owners[eni_index]];
+	if (en && str_to_u32(en->value, 1, DEVICE_INDEX_MAX, &index) < 0) {
+		section_error(b, s, en->loc, "InvalidParameterValue", NULL, "index %s is more than %d", en->value,
+			      DEVICE_INDEX_MAX);
+		return;
+	}
+	while (!index_is_free(b, inst, index, &other) && !en)
+		index++;
+	if (!index_is_free(b, inst, index, &other)) {
+		section_error(b, s, en->loc, "InvalidParameterValue", "take the line out, or choose another index",
+			      "index %u of instance %s is taken by %s (%s)", index, inst->obj.name,
+			      b->m->enis[other].obj.name, place_text(b->m->enis[other].obj.loc, where));
+		return;
+	}
+	if (inst->n_enis == ENIS_MAX) {
+		section_error(b, s, s->loc, "AttachmentLimitExceeded", "give it to another instance",
+			      "instance %s has %d interfaces, and no type takes more", inst->obj.name, ENIS_MAX);
+		return;
+	}
+	eni->owner_index = owners[eni_index];
+	eni->device_index = index;
+	if (inst->n_enis == 1) /* most have one */
+		inst->enis = memcpy(arena_alloc(b->a, ENIS_MAX * sizeof(*inst->enis)), inst->enis, sizeof(*inst->enis));
+	other = inst->n_enis++;
+	for (; b->m->enis[inst->enis[other - 1]].device_index > index; other--)
+		inst->enis[other] = inst->enis[other - 1];
+	inst->enis[other] = eni_index;
+}
+
+static int cmp_u32(const void *x, const void *y)
+{
+	uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+
+	return (a > b) - (a < b);
+}
+
+/* Those that name their index first; the others take the lowest free ones, in file order. */
+static void attach_interfaces(struct build *b)
+{
+	struct model *m = b->m;
+	uint32_t *owners = xcalloc((size_t)m->n_enis + 1, sizeof(*owners));
+
+	for (uint32_t i = 0; i < m->n_enis; i++) {
+		bool further = m->enis[i].owner == ENI_OF_INSTANCE && m->enis[i].owner_index == NONE;
+
+		owners[i] = further ? interface_instance(b, b->eni_sections[i], &m->enis[i]) : NONE;
+	}
+	for (int named = 1; named >= 0; named--)
+		for (uint32_t i = 0; i < m->n_enis; i++)
+			if (owners[i] != NONE && (entry_first(b->eni_sections[i], "index") != NULL) == named)
+				attach(b, b->eni_sections[i], i, owners);
+	free(owners);
+}
+
 static struct eni *eni_new(struct build *b, const struct section *s, enum eni_owner owner, uint32_t owner_index)
 {
 	uint32_t i = b->m->n_enis++;
@@ -90,13 +215,6 @@ static struct eni *eni_new(struct build *b, const struct section *s, enum eni_ow
 	eni->subnet = build_key_ref(b, s, "subnet", KIND_SUBNET);
 	keymap_put_str(&b->names[KIND_INTERFACE], eni->obj.name, i);
 	return eni;
-}
-
-static int cmp_u32(const void *x, const void *y)
-{
-	uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
-
-	return (a > b) - (a < b);
 }
 
 static void eni_groups(struct build *b, const struct section *s, struct eni *eni)

@@ -90,6 +90,19 @@ static const struct schema_key instance_keys[] = {
 	{ "run", KEY_LINES, VALUE_COMMAND, .help = "a program that runs inside, without a shell" },
 	{ 0 }
 };
+static const struct schema_key interface_keys[] = {
+	{ "subnet", KEY_SCALAR, VALUE_REF, "subnet", REQUIRED, .help = "the subnet it stands in" },
+	{ "address", KEY_LINES, VALUE_ADDRESS,
+	  .help = "private address; the first one is the primary one (default: the lowest free one)" },
+	{ "public-ip", KEY_SCALAR, VALUE_PUBLIC_IP, .help = "auto, an address, or none (default)" },
+	{ "security-groups", KEY_WORDS, VALUE_REF, "security-group",
+	  .help = "its groups (default: the VPC's default one)" },
+	{ "source-dest-check", KEY_SCALAR, VALUE_BOOL, .help = "no: it may forward what is not its own (default yes)" },
+	{ "instance", KEY_SCALAR, VALUE_REF, "instance",
+	  .help = "the instance it is attached to (default: none; it keeps its addresses, and packets to it die)" },
+	{ "index", KEY_SCALAR, VALUE_COUNT, .help = "N: it is ethN inside (default: the lowest free one)" },
+	{ 0 }
+};
 static const struct schema_key host_keys[] = {
 	{ "address", KEY_SCALAR, VALUE_ADDRESS, REQUIRED, .help = "its address on the simulated internet" },
 	{ "listen", KEY_WORDS, VALUE_LISTEN, .help = "ports that answer, like tcp/443" },
@@ -117,13 +130,15 @@ const struct schema_kind schema_kinds[] = {
 	{ KIND_PREFIX_LIST, false, "InvalidPrefixListID.NotFound", "prefixes under one name, for rules and routes",
 	  prefix_list_keys },
 	{ KIND_INSTANCE, false, "InvalidInstanceID.NotFound", "a machine in a subnet", instance_keys },
+	{ KIND_INTERFACE, false, "InvalidNetworkInterfaceID.NotFound", "a further network interface of an instance",
+	  interface_keys },
 	{ KIND_HOST, false, "InvalidHostID.NotFound", "a machine out on the simulated internet", host_keys },
 	{ KIND_EXPECT, true, "InvalidExpectID.NotFound", "flows that must be allowed or denied", expect_keys },
 };
 const size_t n_schema_kinds = ARRAY_SIZE(schema_kinds);
 
 /* Kinds that the language has and this version does not. */
-static const char *const later_kinds[] = { "interface", "egress-only-internet-gateway" };
+static const char *const later_kinds[] = { "egress-only-internet-gateway" };
 static const char *const reserved_names[] = { "internet", "default", "router", "self", "none", "all" };
 
 static void check_section(const struct section *s, const struct schema_kind *kind, struct diag_list *diags);
@@ -254,7 +269,7 @@ static void check_kind(const struct section *s, struct diag_list *diags)
 	diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.UnknownKind",
 		 fix ? fix
 		     : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, security-group, "
-		       "nacl, prefix-list, instance, host and expect",
+		       "nacl, prefix-list, instance, interface, host and expect",
 		 "[%s%s%s]: there is no kind \"%s\"", s->kind, *s->name ? " " : "", s->name, s->kind);
 }
 
@@ -320,7 +335,7 @@ static void check_name(const struct section *s, const struct schema_kind *kind, 
 			 "[%s %s]: the name \"%s\" is reserved", s->kind, s->name, s->name);
 }
 
-/* Sections by kind and name; instances, hosts and NAT gateways share one name space. */
+/* Sections by kind and name; instances, interfaces, hosts and NAT gateways share one name space. */
 static void check_twice(const struct document *d, const struct schema_kind *const *kinds, struct diag_list *diags)
 {
 	struct keymap by_name = { 0 };
@@ -329,7 +344,7 @@ static void check_twice(const struct document *d, const struct schema_kind *cons
 	for (size_t i = 0; i < d->n; i++) {
 		const struct section *s = &d->sections[i], *other;
 		bool shared = kinds[i] && (kinds[i]->kind == KIND_INSTANCE || kinds[i]->kind == KIND_HOST ||
-					   kinds[i]->kind == KIND_NAT_GATEWAY);
+					   kinds[i]->kind == KIND_INTERFACE || kinds[i]->kind == KIND_NAT_GATEWAY);
 		char where[PLACE_LEN];
 
 		if (kinds[i] && kinds[i]->kind == KIND_LAB)
@@ -346,7 +361,7 @@ static void check_twice(const struct document *d, const struct schema_kind *cons
 				 "[%s%s%s] is given twice, here and %s", s->kind, *s->name ? " " : "", s->name, where);
 		else
 			diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.DuplicateName",
-				 "instances, hosts and NAT gateways share their names; choose another one",
+				 "instances, interfaces, hosts and NAT gateways share their names; choose another one",
 				 SECTION_FMT("the name is taken by the %s %s"), SECTION_ARGS(s), other->kind, where);
 	}
 	for (size_t i = 0; i < d->n; i++)

@@ -21,6 +21,7 @@ static json_t *view_igws(struct lab *l, const char *name);
 static json_t *view_nat_gateways(struct lab *l, const char *name);
 static json_t *view_prefix_lists(struct lab *l, const char *name);
 static json_t *view_instances(struct lab *l, const char *name);
+static json_t *view_interfaces(struct lab *l, const char *name);
 static json_t *view_hosts(struct lab *l, const char *name);
 static json_t *prefix_text(const struct prefix *p);
 static void add_workload(json_t *o, const struct workload *w);
@@ -32,6 +33,7 @@ static const struct {
 	{ KIND_VPC, view_vpcs },
 	{ KIND_SUBNET, view_subnets },
 	{ KIND_INSTANCE, view_instances },
+	{ KIND_INTERFACE, view_interfaces },
 	{ KIND_ROUTE_TABLE, view_route_tables },
 	{ KIND_SECURITY_GROUP, view_security_groups },
 	{ KIND_NACL, view_nacls },
@@ -146,8 +148,15 @@ struct eni_health *enis_look(const struct lab *l)
 			netns_call(router, look_inside, &k);
 	}
 	for (uint32_t i = 0; i < m->n_enis; i++) {
-		_cleanup_close_ int fd = netns_open(ns_name_of(m, m->enis[i].obj.name, name));
+		const struct eni *eni = &m->enis[i];
+		const char *owner = eni->obj.name;
+		_cleanup_close_ int fd = -1;
 
+		if (eni->owner == ENI_OF_INSTANCE && eni->owner_index == NONE)
+			continue;
+		if (eni->owner == ENI_OF_INSTANCE)
+			owner = m->instances[eni->owner_index].obj.name;
+		fd = netns_open(ns_name_of(m, owner, name));
 		all[i].namespace_there = fd >= 0;
 	}
 	return all;
@@ -272,6 +281,35 @@ static json_t *view_instances(struct lab *l, const char *name)
 		add_workload(o, &inst->work);
 		json_object_set_new(o, "namespace", json_string(ns_name_of(m, inst->obj.name, ns)));
 		view_place(o, &inst->obj);
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+/* Every interface there is: AWS's DescribeNetworkInterfaces. status: semantics 7. */
+static json_t *view_interfaces(struct lab *l, const char *name)
+{
+	const struct model *m = l->model;
+	_cleanup_free_ struct eni_health *health = enis_look(l);
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < m->n_enis; i++) {
+		const struct eni *eni = &m->enis[i];
+		bool of_instance = eni->owner == ENI_OF_INSTANCE, attached = eni->owner_index != NONE;
+		json_t *o;
+
+		if (!view_wants(name, eni->obj.name))
+			continue;
+		o = json_object();
+		json_object_set_new(o, "name", json_string(eni->obj.name));
+		add_eni(o, m, eni);
+		json_object_set_new(o, "type", json_string(of_instance ? "interface" : "nat-gateway"));
+		json_object_set_new(o, "instance",
+				    of_instance && attached ? json_string(m->instances[eni->owner_index].obj.name)
+							    : json_null());
+		json_object_set_new(o, "index", attached ? json_integer(eni->device_index) : json_null());
+		json_object_set_new(o, "state", json_string(attached ? health_name(l, &health[i]) : "available"));
+		view_place(o, &eni->obj);
 		json_array_append_new(a, o);
 	}
 	return a;

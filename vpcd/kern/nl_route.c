@@ -143,6 +143,8 @@ static int rule_each(void *ctx, struct nlmsghdr *h)
 	row.pref = tb[FRA_PRIORITY] ? nla_get_u32(tb[FRA_PRIORITY]) : 0;
 	row.mark = tb[FRA_FWMARK] ? nla_get_u32(tb[FRA_FWMARK]) : 0;
 	row.mask = tb[FRA_FWMASK] ? nla_get_u32(tb[FRA_FWMASK]) : 0;
+	if (frh->src_len == 32)
+		wire_get_addr(tb[FRA_SRC], &row.from);
 	if (frh->action == FR_ACT_TO_TBL)
 		row.table = tb[FRA_TABLE] ? nla_get_u32(tb[FRA_TABLE]) : frh->table;
 	return f->fn(f->ctx, &row);
@@ -163,6 +165,7 @@ static int rule_talk(struct nl_ns *ns, int type, int flags, const struct rule_ro
 
 	frh.action = row->table ? FR_ACT_TO_TBL : FR_ACT_BLACKHOLE;
 	frh.table = row->table < 256 ? (uint8_t)row->table : RT_TABLE_UNSPEC;
+	frh.src_len = addr_is_zero(&row->from) ? 0 : 32;
 	msg = nl_ns_msg(type, flags, &frh, sizeof(frh));
 	nla_put_u32(msg, FRA_PRIORITY, row->pref);
 	nla_put_u8(msg, FRA_PROTOCOL, ABI_ROUTE_PROTO);
@@ -170,6 +173,8 @@ static int rule_talk(struct nl_ns *ns, int type, int flags, const struct rule_ro
 		nla_put_u32(msg, FRA_FWMARK, row->mark);
 		nla_put_u32(msg, FRA_FWMASK, row->mask);
 	}
+	if (frh.src_len)
+		wire_put_addr(msg, FRA_SRC, &row->from);
 	if (row->table)
 		nla_put_u32(msg, FRA_TABLE, row->table);
 	return nl_ns_talk(ns, msg, e);

@@ -368,7 +368,7 @@ static int read_content(struct observation *o, struct err *e)
 			r = nl_route_dump(in->nl, route_seen, o, e);
 		if (r == 0)
 			r = nl_neigh_dump(in->nl, neigh_seen, o, e);
-		if (r == 0 && !ns->owned) /* rules are the routers' */
+		if (r == 0)
 			r = nl_rule_dump(in->nl, rule_seen, o, e);
 		if (r < 0)
 			return err_wrap(e, "namespace %s", ns->name);

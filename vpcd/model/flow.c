@@ -31,6 +31,7 @@ static int dst_addr(const struct model *m, const struct end_text *t, struct flow
 static int parse_proto(const char *text, struct flow *f, struct err *e);
 static int unknown_name(const struct model *m, const char *name, struct err *e);
 static uint32_t end_vpc(const struct model *m, const struct flow_end *end);
+static bool end_choose(const struct model *m, struct flow_end *end, const struct addr *a);
 
 int flow_parse(const struct model *m, const char *text, struct flow *ret, struct err *e)
 {
@@ -222,6 +223,8 @@ static int source_addr(const struct model *m, const struct end_text *t, struct f
 	if (addr_parse(t->at, &end->addr) < 0)
 		return err_set(e, -EINVAL, "%s@%s: a source sends from an address; write %s or %s@ADDRESS", t->name,
 			       t->at, t->name, t->name);
+	if (end->kind == END_ENI)
+		end_choose(m, end, &end->addr);
 	return 0;
 }
 
@@ -259,13 +262,33 @@ static int dst_addr(const struct model *m, const struct end_text *t, struct flow
 	}
 	if (addr_parse(t->at, &want) < 0)
 		return err_set(e, -EINVAL, "%s@%s: after @ stands \"public\" or one of its addresses", t->name, t->at);
-	for (uint32_t i = 0; i < eni->n_addrs; i++) {
-		if (addr_cmp(&want, &eni->addrs[i].addr) != 0 && addr_cmp(&want, &eni->addrs[i].public_ip) != 0)
-			continue;
+	if (end_choose(m, &f->dst, &want)) {
 		f->dst_addr = want;
 		return 0;
 	}
 	return err_set(e, -ENOENT, "%s has no address %s; leave it out, or write %s@public", t->name, t->at, t->name);
+}
+
+/* The interface of an end that has an address, private or public: with several, it need not be the first. */
+static bool end_choose(const struct model *m, struct flow_end *end, const struct addr *a)
+{
+	const struct eni *eni = &m->enis[end->index];
+	const struct instance *in =
+		eni->owner == ENI_OF_INSTANCE && eni->owner_index != NONE ? &m->instances[eni->owner_index] : NULL;
+
+	for (uint32_t i = 0; i < (in ? in->n_enis : 1); i++) {
+		uint32_t index = in ? in->enis[i] : end->index;
+
+		for (uint32_t k = 0; k < m->enis[index].n_addrs; k++) {
+			if (addr_cmp(a, &m->enis[index].addrs[k].addr) != 0 &&
+			    addr_cmp(a, &m->enis[index].addrs[k].public_ip) != 0)
+				continue;
+			end->index = index;
+			end->port = m->enis[index].obj.number;
+			return true;
+		}
+	}
+	return false;
 }
 
 static int parse_proto(const char *text, struct flow *f, struct err *e)

@@ -173,7 +173,7 @@ struct workload { /* what runs inside */
 
 struct instance {
 	struct obj obj;
-	uint32_t *enis; /* [0] is the primary one (device index 0) */
+	uint32_t *enis; /* by device index; [0] is the primary one */
 	uint32_t n_enis;
 	struct workload work;
 };

@@ -40,6 +40,7 @@ static void packet_first(const struct trip *t, struct packet *p);
 static void packet_reply(const struct trip *t, struct packet *p);
 static enum arrival travel(struct trip *t, struct packet *p);
 static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to);
+static bool instance_sends(const struct trip *t, struct packet *p, const struct eni *at);
 static bool nat_pass(struct trip *t, struct packet *p, uint32_t eni);
 static uint32_t neighbour_port(const struct trip *t, const struct packet *p);
 static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o);
@@ -139,6 +140,10 @@ static void packet_first(const struct trip *t, struct packet *p)
 		p->sport = p->dport = 0;
 	if (f->proto == PKT_PROTO_TCP)
 		p->tcp_flags = TCP_SYN;
+	/* From an address that is none of its own an instance sends as it forwards. */
+	if (f->src.kind == END_ENI && m->enis[f->src.index].owner == ENI_OF_INSTANCE &&
+	    m->enis[f->src.index].owner_index != NONE && !eni_has(&m->enis[f->src.index], &p->src))
+		instance_sends(t, p, &m->enis[f->src.index]);
 	if (f->src.kind != END_ADDRESS)
 		return;
 	if (f->dst.kind == END_ENI)
@@ -205,11 +210,36 @@ static enum arrival travel(struct trip *t, struct packet *p)
 		if (eni->owner == ENI_OF_NAT_GATEWAY) {
 			if (!nat_pass(t, p, at->index))
 				return ARRIVAL_DENIED;
-		} else if (eni_has(eni, &p->dst)) {
+		} else if (!instance_sends(t, p, eni)) {
 			return ARRIVAL_HERE;
 		}
-		/* an appliance: what is not for it goes on from it */
 	}
+}
+
+/* An instance has a packet: true, and p->port is the interface by which it forwards it, as its Linux
+ * would: to a subnet it has an interface in directly, everything else by its first one. False: it
+ * is for the instance itself; an answer then leaves by the interface whose address it has. */
+static bool instance_sends(const struct trip *t, struct packet *p, const struct eni *at)
+{
+	const struct model *m = t->w->m;
+	const struct instance *in = &m->instances[at->owner_index];
+	unsigned best_len = 0;
+
+	for (uint32_t i = 0; i < in->n_enis; i++)
+		if (eni_has(&m->enis[in->enis[i]], &p->dst)) {
+			p->port = m->enis[in->enis[i]].obj.number;
+			return false;
+		}
+	p->port = m->enis[in->enis[0]].obj.number;
+	for (uint32_t i = 0; i < in->n_enis; i++) {
+		const struct prefix *cidr = &m->subnets[m->enis[in->enis[i]].subnet].cidr;
+
+		if (!prefix_contains(cidr, &p->dst) || cidr->len <= best_len)
+			continue;
+		best_len = cidr->len;
+		p->port = m->enis[in->enis[i]].obj.number;
+	}
+	return true;
 }
 
 /* One pass at p->port. False: denied, or nobody but the sender of the flow wants it (allow stays true). */

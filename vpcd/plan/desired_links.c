@@ -129,6 +129,11 @@ static void add_instance(struct desired *d, const struct instance *in)
 	ns_name_of(d->m, in->obj.name, ns);
 	add_ns(d, ns, true, KIND_INSTANCE, in->obj.name);
 	ADD_SETTINGS(d, ns, KIND_INSTANCE, in->obj.name, machine);
+	for (uint32_t i = 0; i < in->n_enis; i++)
+		if (!d->m->enis[in->enis[i]].source_dest_check) { /* an appliance: it forwards what is not its own */
+			ADD_SETTINGS(d, ns, KIND_INSTANCE, in->obj.name, forwarder);
+			return;
+		}
 }
 
 /* Nothing of the user's runs in it, so it is the machine's own. */

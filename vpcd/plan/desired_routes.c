@@ -10,6 +10,7 @@
 #include "util/mem.h"
 
 enum { PREF_TABLES = 1000, PREF_LOCAL = 20000, PREF_END = 30000 };
+enum { PREF_SOURCE = 1000, SOURCE_TABLE_BASE = 10000 }; /* inside an instance; table 10000 + N is ethN's */
 #define SECOND_METRIC 1000 /* default routes of further interfaces of an instance: less wanted than eth0's */
 
 /* Where rows go and whose they are. */
@@ -22,6 +23,7 @@ struct scope {
 static void router_table(struct desired *d, const struct route_table *t);
 static void router_rules(struct desired *d, uint32_t vpc);
 static void eni_routes(struct desired *d, uint32_t i);
+static void source_routes(struct desired *d, uint32_t i, const struct scope *inside);
 static void igw_routes(struct desired *d, const struct igw *igw);
 static void host_routes(struct desired *d, const struct host *h);
 static void add_blackhole(struct desired *d, const struct scope *sc, uint32_t table);
@@ -121,6 +123,29 @@ static void eni_routes(struct desired *d, uint32_t i)
 	strcpy(row->ifname, p->inside_ifname);
 	row->via = router;
 	row->metric = eni->device_index ? SECOND_METRIC + eni->device_index : 0;
+	if (eni->owner == ENI_OF_INSTANCE && m->instances[eni->owner_index].n_enis > 1)
+		source_routes(d, i, &inside);
+}
+
+/* In an instance with several interfaces answers leave where requests came in: what is sent from an
+ * interface's address goes by that interface's own table. Without it Linux sends all by eth0, and the source
+ * check of eth0 drops it. */
+static void source_routes(struct desired *d, uint32_t i, const struct scope *inside)
+{
+	const struct eni *eni = &d->m->enis[i];
+	const struct subnet *s = &d->m->subnets[eni->subnet];
+	uint32_t table = SOURCE_TABLE_BASE + eni->device_index;
+	struct prefix all = everything();
+	struct route_row *row = add_route(d, inside, table, &all);
+
+	strcpy(row->ifname, d->enis[i].inside_ifname);
+	row->via = subnet_router(s);
+	row = add_route(d, inside, table, &s->cidr);
+	strcpy(row->ifname, d->enis[i].inside_ifname);
+	for (uint32_t k = 0; k < eni->n_addrs; k++)
+		add_rule(d, inside,
+			 &(struct rule_row){
+				 .pref = PREF_SOURCE + eni->device_index, .table = table, .from = eni->addrs[k].addr });
 }
 
 static void igw_routes(struct desired *d, const struct igw *igw)

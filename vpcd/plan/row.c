@@ -8,7 +8,7 @@
  * | ADDR   | ns, ifname, addr                 | prefix_len                         |
  * | NEIGH  | ns, ifname, addr                 | mac                                |
  * | ROUTE  | ns, table, dst, metric           | type, ifname, via, prefsrc         |
- * | RULE   | ns, pref, mark, mask, table      |                                    |
+ * | RULE   | ns, pref, mark, mask, table, from |                                   |
  * | NFT    | ns                               | the ruleset and its timers         |
  * | FILTER | ns, ifname, hook                 | ifindex                            | */
 #include <stdio.h>
@@ -55,7 +55,9 @@ int row_key_cmp(const struct row *a, const struct row *b)
 			c = u32_cmp(a->rule.mark, b->rule.mark);
 		if (!c)
 			c = u32_cmp(a->rule.mask, b->rule.mask);
-		return c ? c : u32_cmp(a->rule.table, b->rule.table);
+		if (!c)
+			c = u32_cmp(a->rule.table, b->rule.table);
+		return c ? c : addr_cmp(&a->rule.from, &b->rule.from);
 	case ROW_FILTER:
 		c = strcmp(a->filter.ifname, b->filter.ifname);
 		return c ? c : u32_cmp(a->filter.hook, b->filter.hook);
@@ -111,7 +113,10 @@ char *row_format(const struct row *r, char *buf, size_t size)
 		snprintf(buf, size, "%s of %s", route, r->ns);
 		break;
 	case ROW_RULE:
-		if (r->rule.table)
+		if (!addr_is_zero(&r->rule.from))
+			snprintf(buf, size, "rule %u: from %s to table %u in %s", r->rule.pref,
+				 addr_format(&r->rule.from, text), r->rule.table, r->ns);
+		else if (r->rule.table)
 			snprintf(buf, size, "rule %u: mark %#x/%#x to table %u in %s", r->rule.pref, r->rule.mark,
 				 r->rule.mask, r->rule.table, r->ns);
 		else

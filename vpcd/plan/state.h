@@ -68,6 +68,7 @@ struct rule_row { /* ip rule; all of it is the key; several may share a pref */
 	uint32_t pref;
 	uint32_t mark, mask; /* mask 0: matches all */
 	uint32_t table;      /* 0: action blackhole */
+	struct addr from;    /* zero: from anywhere */
 };
 struct nft_row {               /* a NAT gateway's ruleset, atomic */
 	struct prefix *inside; /* who may open connections: the VPC's CIDRs */
