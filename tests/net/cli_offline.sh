@@ -38,6 +38,14 @@ y        allow    -
 151 ends in 2 rows: those of a row are told apart by no rule; NAME +N is NAME and N more" "151 instances in two rows"
 is "$(vpc matrix "$T/many.ini" tcp/80 -o csv | wc -l)" "$((151 * 150 + 1))" "CSV has every pair"
 
+# ---- trace: the lines that would allow what is denied ----------------------------------------------
+golden trace-advice.txt 1 vpc trace $three web-1 db-1 tcp/5432
+golden trace-advice-none.txt 1 vpc trace $three mirror nat-a tcp/443
+golden trace-advice.json 1 vpc trace $three laptop web-1 tcp/22 --advice -o json
+golden trace-advice-minimal.txt 1 vpc trace $aws db-1:1024 world tcp/443 --advice --minimal
+golden trace-flows.txt 1 vpc trace $three --flows tests/golden/cli/flows --advice
+golden trace-allowed.json 0 vpc trace topologies/minimal.ini a b icmp --advice -o json
+
 # ---- test ----------------------------------------------------------------------------------------
 failing=tests/golden/cli/failing.ini
 golden test-failing.txt 1 vpc test $failing

@@ -120,6 +120,7 @@ static const char lab[] =
 	"[instance p2]\nsubnet = pub\naddress = 10.0.0.11\npublic-ip = 203.0.113.2\nsecurity-groups = refs\n"
 	"[instance p3]\nsubnet = pub\naddress = 10.0.0.12\nsecurity-groups = open\n"
 	"[instance q1]\nsubnet = priv\naddress = 10.0.1.10\nsecurity-groups = open\n"
+	"[instance z1]\nsubnet = priv\naddress = 10.0.1.11\npublic-ip = 203.0.113.6\nsecurity-groups = open\n"
 	"[instance s1]\nsubnet = iso\naddress = 10.0.2.10\nsecurity-groups = shut\n"
 	"[instance s2]\nsubnet = iso\naddress = 10.0.2.11\nsecurity-groups = open\n"
 	"[instance t1]\nsubnet = tight\naddress = 10.0.3.10\npublic-ip = 203.0.113.3\nsecurity-groups = open\n"
@@ -165,6 +166,7 @@ static const struct walk_case walk_cases[] = {
 	{ "s2 -> 10.0.1.99 tcp/80", "deny at route@iso", "NO_POSSIBLE_DESTINATION" },
 	{ "p1 -> 10.0.0.99 tcp/80", "deny at route@pub", "NO_POSSIBLE_DESTINATION" },
 	/* internet gateway and internet */
+	{ "h -> z1 tcp/80", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
 	{ "h -> q1 tcp/80", "deny at igw@i", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },
 	{ "h -> a1 tcp/80", "deny at igw", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },
 	{ "h -> 10.0.1.10 tcp/80", "deny at igw@i", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },

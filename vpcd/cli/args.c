@@ -22,6 +22,7 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_ALL] = { "--all", NULL, "every lab" },
 	[OPTION_EXIT_CODE] = { "--exit-code", NULL, "exit 1 when there is something to do" },
 	[OPTION_COVERAGE] = { "--coverage", NULL, "also list the rules and routes that no expectation exercises" },
+	[OPTION_ADVICE] = { "--advice", NULL, "also the lines that would allow what is denied, in every form" },
 	[OPTION_WRITE] = { "--write", NULL, "write the file instead of printing it" },
 };
 static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap", "junit", "csv", "html" };
@@ -119,6 +120,7 @@ static int option_set(struct args *a, enum option_id id, const char *value)
 	case OPTION_MINIMAL: a->minimal = true; return 0;
 	case OPTION_ALL: a->all = true; return 0;
 	case OPTION_EXIT_CODE: a->exit_code = true; return 0;
+	case OPTION_ADVICE: a->advice = true; return 0;
 	case OPTION_COVERAGE: a->coverage = true; return 0;
 	case OPTION_WRITE: a->write = true; return 0;
 	default: return 0; /* --help is seen by main before anything is parsed */

@@ -34,6 +34,7 @@ enum option_id {
 	OPTION_EXIT_CODE,
 	OPTION_WRITE,
 	OPTION_COVERAGE,
+	OPTION_ADVICE,
 	OPTION_MAX
 };
 struct option_row {        /* one option, for every verb that takes it */
@@ -50,7 +51,7 @@ struct args {
 	enum output output;
 	const char *lab, *flows;
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
-	bool live, summary, minimal, all, exit_code, write, coverage;
+	bool live, summary, minimal, all, exit_code, write, coverage, advice;
 };
 
 enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };

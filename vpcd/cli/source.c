@@ -56,11 +56,21 @@ int model_of_source(const struct source *s, struct model **ret)
 
 int model_of_lab(const char *lab, struct model **ret)
 {
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_parts_ struct parts p = { 0 };
+	int r = parts_of_lab(lab, &p);
+
+	if (r || model_build(&p.document, lab, p.registry, ret, &diags) == 0)
+		return r;
+	diag_list_print(stderr, &diags);
+	return fail(EXIT_BROKEN, "the model of lab %s cannot be built here; are vpc and vpcd of one version?", lab);
+}
+
+int parts_of_lab(const char *lab, struct parts *ret)
+{
 	_cleanup_reply_ struct reply reply = { 0 };
 	_cleanup_free_ char *document_text = NULL, *registry_text = NULL;
-	_cleanup_diag_list_ struct diag_list diags = { 0 };
-	_cleanup_document_ struct document document = { 0 };
-	struct registry *registry = NULL;
+	struct parts p = { 0 };
 	struct err e = { 0 };
 	int r = client_get(&reply, "/v1/labs/%s/model", lab);
 
@@ -70,20 +80,41 @@ int model_of_lab(const char *lab, struct model **ret)
 	registry_text = json_dumps(json_object_get(reply.json, "registry"), JSON_COMPACT);
 	if (!document_text || !registry_text)
 		return fail(EXIT_BROKEN, "vpcd's answer about lab %s has no model", lab);
-	document_init(&document);
-	r = document_load(document_text, &document, &e);
+	snprintf(p.lab, sizeof(p.lab), "%s", lab);
+	document_init(&p.document);
+	r = document_load(document_text, &p.document, &e);
 	if (r == 0)
-		r = registry_load(registry_text, &registry, &e);
+		r = registry_load(registry_text, &p.registry, &e);
 	if (r < 0) {
+		parts_done(&p);
 		err_wrap(&e, "the model of lab %s cannot be read", lab);
 		return fail_err(EXIT_BROKEN, &e);
 	}
-	r = model_build(&document, lab, registry, ret, &diags);
-	registry_free(&registry);
-	if (r == 0)
+	*ret = p;
+	return 0;
+}
+
+int parts_of_source(const struct source *s, struct parts *ret)
+{
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	struct parts p = { 0 };
+
+	document_init(&p.document);
+	if (!lab_name_of_file(s->file, p.lab, sizeof(p.lab)))
+		p.lab[0] = '\0';
+	if (document_parse(s->text, s->len, s->file, &p.document, &diags) == 0) {
+		*ret = p;
 		return 0;
+	}
+	parts_done(&p);
 	diag_list_print(stderr, &diags);
-	return fail(EXIT_BROKEN, "the model of lab %s cannot be built here; are vpc and vpcd of one version?", lab);
+	return fail(EXIT_BROKEN, "%s has %zu error%s", s->file, diags.errors, diags.errors == 1 ? "" : "s");
+}
+
+void parts_done(struct parts *p)
+{
+	document_done(&p->document);
+	registry_free(&p->registry);
 }
 
 /* Only the name is looked for; what else is wrong with the file, the daemon says. */

@@ -2,7 +2,9 @@
  * return an exit code; 0 is success. */
 #pragma once
 #include "cli/cli.h"
+#include "conf/document.h"
 #include "model/model.h"
+#include "model/registry.h"
 
 struct source {
 	char *file; /* as given; "-" is stdin */
@@ -17,6 +19,16 @@ void source_done(struct source *s);
 int model_of_source(const struct source *s, struct model **ret);
 /* Reads and builds; findings go to stderr. EXIT_BROKEN when there are errors. */
 int model_of_file(const char *file, struct model **ret);
+/* What a model was made of: the document and, of a running lab, its registry (NULL of a file). */
+struct parts {
+	struct document document;
+	struct registry *registry;
+	char lab[64];
+};
+int parts_of_source(const struct source *s, struct parts *ret);
+int parts_of_lab(const char *lab, struct parts *ret);
+void parts_done(struct parts *p);
+#define _cleanup_parts_ __attribute__((cleanup(parts_done)))
 /* The model that the daemon runs, built here from the same document and registry. */
 int model_of_lab(const char *lab, struct model **ret);
 /* The lab that a file is about: [lab NAME], else wanted (may be NULL), else the file's name. ret: LAB_SIZE bytes. */

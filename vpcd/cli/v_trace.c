@@ -4,21 +4,32 @@
 #include "cli/client.h"
 #include "cli/source.h"
 #include "cli/verbs.h"
+#include "path/advice.h"
 #include "path/trace.h"
 #include "util/mem.h"
 #include "util/str.h"
 
 enum { FLOWS_MAX = 64 << 20 };
 
-static int flow_trace(const struct args *a, struct walker *w, const struct flow *f, bool one_line, bool *ret_allow);
-static int flows_trace(const struct args *a, const struct model *m, struct walker *w);
-static int words_trace(const struct args *a, const struct model *m, struct walker *w, char **words);
+struct tracer {
+	const struct args *a;
+	const struct model *m;
+	struct walker *w;
+	struct source source; /* of a file; else */
+	const char *lab;      /* running */
+};
+
+static int flow_trace(const struct tracer *t, const struct flow *f, bool one_line, bool *ret_allow);
+static int advice_add(const struct tracer *t, const struct flow *f, bool one_line, char **text);
+static char *advice_json(const struct advice *advice, const char *trace, bool one_line);
+static int flows_trace(const struct tracer *t);
+static int words_trace(const struct tracer *t, char **words);
 static int words_check(const struct args *a);
 
 int trace_run(const struct args *a)
 {
 	_cleanup_model_ struct model *m = NULL;
-	struct walker *w = NULL;
+	struct tracer t = { .a = a };
 	struct err e = { 0 };
 	const char *src = NULL;
 	char lab[LAB_SIZE], *words[3] = { NULL };
@@ -29,19 +40,23 @@ int trace_run(const struct args *a)
 	if (!a->flows)
 		memcpy(words, a->words + !a->live, sizeof(words));
 	if (!a->live) {
-		r = model_of_file(a->words[0], &m);
+		r = source_read(a->words[0], &t.source);
+		if (r == 0)
+			r = model_of_source(&t.source, &m);
 	} else {
 		r = lab_of(a, words[0], lab, &src);
 		words[0] = (char *)src;
 		if (r == 0)
 			r = model_of_lab(lab, &m);
 	}
-	if (r)
-		return r;
-	if (walker_new(m, &w, &e) < 0)
-		return fail_err(EXIT_BROKEN, &e);
-	r = a->flows ? flows_trace(a, m, w) : words_trace(a, m, w, words);
-	walker_free(&w);
+	t.m = m;
+	t.lab = lab;
+	if (r == 0 && walker_new(m, &t.w, &e) < 0)
+		r = fail_err(EXIT_BROKEN, &e);
+	if (r == 0)
+		r = a->flows ? flows_trace(&t) : words_trace(&t, words);
+	walker_free(&t.w);
+	source_done(&t.source);
 	return r;
 }
 
@@ -59,24 +74,26 @@ static int words_check(const struct args *a)
 		    a->verb->usage);
 }
 
-static int words_trace(const struct args *a, const struct model *m, struct walker *w, char **words)
+static int words_trace(const struct tracer *t, char **words)
 {
+	const struct args *a = t->a;
 	struct flow f;
 	struct err e = { 0 };
 	bool allow;
-	int r = flow_parse_words(m, words[0], words[1], words[2], &f, &e);
+	int r = flow_parse_words(t->m, words[0], words[1], words[2], &f, &e);
 
 	if (r < 0)
 		return fail_err(EXIT_USAGE, &e);
 	if (a->from_port)
 		f.sport = (uint16_t)a->from_port;
-	r = flow_trace(a, w, &f, false, &allow);
+	r = flow_trace(t, &f, false, &allow);
 	return r ? r : allow ? EXIT_OK : EXIT_FINDING;
 }
 
 /* A flow a line; empty lines and lines of # or ; are left out. */
-static int flows_trace(const struct args *a, const struct model *m, struct walker *w)
+static int flows_trace(const struct tracer *t)
 {
+	const struct args *a = t->a;
 	_cleanup_source_ struct source s = { 0 };
 	char *save = NULL;
 	int r = source_read(a->flows, &s), worst = EXIT_OK;
@@ -96,11 +113,11 @@ static int flows_trace(const struct args *a, const struct model *m, struct walke
 		p = str_trim(p);
 		if (!*p || *p == '#' || *p == ';')
 			continue;
-		if (flow_parse(m, p, &f, &e) < 0)
+		if (flow_parse(t->m, p, &f, &e) < 0)
 			return fail(EXIT_USAGE, "%s:%u: %s", s.file, n, e.msg);
 		if (a->from_port)
 			f.sport = (uint16_t)a->from_port;
-		r = flow_trace(a, w, &f, true, &allow);
+		r = flow_trace(t, &f, true, &allow);
 		if (r)
 			return r;
 		if (!allow)
@@ -109,8 +126,9 @@ static int flows_trace(const struct args *a, const struct model *m, struct walke
 	return worst;
 }
 
-static int flow_trace(const struct args *a, struct walker *w, const struct flow *f, bool one_line, bool *ret_allow)
+static int flow_trace(const struct tracer *t, const struct flow *f, bool one_line, bool *ret_allow)
 {
+	const struct args *a = t->a;
 	struct trace_style style = { style_on(stdout, STYLE_GOOD), style_on(stdout, STYLE_BAD),
 				     style_on(stdout, STYLE_DIM), style_off(stdout, STYLE_DIM) };
 	enum trace_view view = a->minimal   ? TRACE_MINIMAL
@@ -120,15 +138,79 @@ static int flow_trace(const struct args *a, struct walker *w, const struct flow 
 	_cleanup_free_ char *text = NULL;
 	struct walk walk;
 	struct err e = { 0 };
+	int r = 0;
 
-	if (walk_flow(w, f, &walk, &e) < 0)
+	if (walk_flow(t->w, f, &walk, &e) < 0)
 		return fail_err(EXIT_USAGE, &e);
 	if (a->output == OUTPUT_JSON)
 		text = trace_json(&walk, one_line);
 	else
 		text = trace_text(f, &walk, view, &style);
-	printf("%s%s", text, a->output == OUTPUT_JSON ? "\n" : "");
+	if (a->advice || (!walk.allow && view == TRACE_FULL && a->output == OUTPUT_TABLE))
+		r = advice_add(t, f, one_line, &text);
+	if (r == 0)
+		printf("%s%s", text, a->output == OUTPUT_JSON ? "\n" : "");
 	*ret_allow = walk.allow;
 	walk_done(&walk);
+	return r;
+}
+
+/* Of a flow that is allowed: nothing in text, null in JSON. */
+static int advice_add(const struct tracer *t, const struct flow *f, bool one_line, char **text)
+{
+	_cleanup_advice_ struct advice advice = { 0 };
+	_cleanup_parts_ struct parts p = { 0 };
+	struct strbuf b = { 0 };
+	struct advice_base base = { .document = &p.document, .lab = p.lab };
+	struct err e = { 0 };
+	char flow[200], *more;
+	int r = t->a->live ? parts_of_lab(t->lab, &p) : parts_of_source(&t->source, &p);
+
+	if (r)
+		return r;
+	base.registry = p.registry;
+	if (!p.lab[0])
+		base.lab = NULL;
+	if (advice_find(&base, flow_format(f, flow, sizeof(flow)), &advice, &e) < 0)
+		return fail_err(EXIT_BROKEN, &e);
+	if (t->a->output == OUTPUT_JSON) {
+		more = advice_json(&advice, *text, one_line);
+		free(*text);
+		*text = more;
+		return 0;
+	}
+	if (advice.works && !advice.n)
+		return 0;
+	more = advice_text(&advice);
+	strbuf_addf(&b, "%s%s%s", *text, one_line ? "" : "\n", more);
+	free(more);
+	free(*text);
+	*text = strbuf_take(&b);
 	return 0;
+}
+
+static char *advice_json(const struct advice *advice, const char *trace, bool one_line)
+{
+	json_t *root = json_loads(trace, 0, NULL), *o = json_null(), *lines;
+	char *text;
+
+	if (!advice->works || advice->n) {
+		lines = json_array();
+		for (size_t i = 0; i < advice->n && advice->works; i++) {
+			const struct advice_line *l = &advice->v[i];
+
+			json_array_append_new(lines,
+					      json_pack("{s:s,s:s,s:s,s:b,s:s,s:s,s:s?,s:o}", "op",
+							l->op == ADVICE_ADD ? "add" : "remove", "kind", l->kind, "name",
+							l->name, "new_section", l->new_section, "key", l->key, "value",
+							l->value, "file", l->loc.line ? l->loc.file : NULL, "line",
+							l->loc.line ? json_integer(l->loc.line) : json_null()));
+		}
+		o = json_pack("{s:b,s:s?,s:o}", "works", advice->works, "why_not",
+			      advice->works ? NULL : advice->why_not, "lines", lines);
+	}
+	json_object_set_new(root, "advice", o);
+	text = json_dumps(root, one_line ? JSON_COMPACT : JSON_INDENT(1));
+	json_decref(root);
+	return text;
 }

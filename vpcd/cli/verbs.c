@@ -43,14 +43,16 @@ const struct verb verbs[] = {
 	  .run = trace_run,
 	  .usage = "FILE SRC DST PROTO/PORT | --live [LAB/]SRC DST PROTO/PORT",
 	  .line = "walk a flow and its reply through every gate, without a packet",
-	  .text = "Prints a line a gate, with the rule that decided and where it stands.\n" FLOW_TEXT
+	  .text = "Prints a line a gate, with the rule that decided and where it stands. Under a denial: the fewest lines of\n"
+		  "the topology that would allow it, tried on a copy (--advice: in the other forms too).\n" FLOW_TEXT
 		  "Exit 0: allowed. Exit 1: denied.\n\n"
 		  "  vpc trace lab.ini laptop web-1 tcp/443\n"
 		  "  vpc trace lab.ini web-1 mirror tcp/443 --from-port 20000 --minimal\n"
 		  "  vpc trace --live three-tier/laptop db-1 tcp/5432\n"
 		  "  echo 'laptop -> web-1 tcp/443' | vpc trace lab.ini --flows - -o json\n",
 	  .need = NEEDS_NOTHING,
-	  .options = OPT(OUTPUT) | OPT(LIVE) | OPT(LAB) | OPT(FROM_PORT) | OPT(SUMMARY) | OPT(MINIMAL) | OPT(FLOWS),
+	  .options = OPT(OUTPUT) | OPT(LIVE) | OPT(LAB) | OPT(FROM_PORT) | OPT(SUMMARY) | OPT(MINIMAL) | OPT(FLOWS) |
+		     OPT(ADVICE),
 	  .outputs = OUT_TABLE_JSON,
 	  .words_min = 0,
 	  .words_max = 4,

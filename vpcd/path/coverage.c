@@ -95,7 +95,7 @@ static void routes_add(struct lines *l, const struct route_table *t)
 		bool met = r->number < l->c->n_routes && l->c->routes[r->number];
 		struct coverage_line *line = NULL;
 
-		if (!r->loc.line)
+		if (!r->loc.line || r->origin == ORIGIN_IMPLICIT)
 			continue;
 		for (size_t k = 0; k < l->n && r->prefix_list != NONE; k++)
 			if (l->v[k].owner_kind == KIND_ROUTE_TABLE && l->v[k].loc.line == r->loc.line)

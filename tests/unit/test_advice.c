@@ -1,0 +1,241 @@
+/* test_advice.c: the lines that would allow a denied flow: what they say for each gate, and, for every
+ * denied pair of the shipped and of random topologies, that they do what they promise. */
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+#include "conf/build.h"
+#include "path/advice.h"
+#include "path/matrix.h"
+#include "test.h"
+#include "tests/support/random_topology.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+enum { SEEDS = 3, FILE_MAX = 1 << 20 };
+
+static void parse(const char *text, const char *file, struct document *d)
+{
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+
+	document_init(d);
+	assert_int_equal(document_parse(text, strlen(text), file, d, &diags), 0);
+}
+
+static const char lab[] =
+	"[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway i]\nvpc = v\n"
+	"[vpc w]\ncidr = 10.1.0.0/16\n"
+	"[nat-gateway nat]\nsubnet = pub\npublic-ip = auto\n"
+	"[route-table pub]\nvpc = v\nroute = 0.0.0.0/0 via igw:i\n"
+	"[route-table iso]\nvpc = v\nmain = yes\n"
+	"[subnet pub]\nvpc = v\ncidr = 10.0.0.0/24\nroute-table = pub\n"
+	"[subnet iso]\nvpc = v\ncidr = 10.0.1.0/24\n"
+	"[subnet tight]\nvpc = v\ncidr = 10.0.2.0/24\nnacl = tight\nroute-table = pub\n"
+	"[subnet far]\nvpc = w\ncidr = 10.1.0.0/24\n"
+	"[nacl tight]\nvpc = v\ninbound = 99 deny tcp 80 from 10.0.0.0/24\ninbound = 100 deny tcp 81 from 10.0.0.0/24\n"
+	"inbound = 200 allow all from 0.0.0.0/0\noutbound = 100 allow all to 0.0.0.0/0\n"
+	"[security-group open]\nvpc = v\ninbound = all from 0.0.0.0/0\n"
+	"[security-group shut]\nvpc = v\noutbound = none\n"
+	"[security-group wopen]\nvpc = w\ninbound = all from 0.0.0.0/0\n"
+	"[instance p1]\nsubnet = pub\naddress = 10.0.0.10\npublic-ip = auto\nsecurity-groups = open\n"
+	"[instance p2]\nsubnet = pub\naddress = 10.0.0.11\nsecurity-groups = shut\n"
+	"[instance s1]\nsubnet = iso\naddress = 10.0.1.10\nsecurity-groups = open\n"
+	"[instance t1]\nsubnet = tight\naddress = 10.0.2.10\npublic-ip = auto\nsecurity-groups = open\n"
+	"[instance f1]\nsubnet = far\naddress = 10.1.0.10\nsecurity-groups = wopen\n"
+	"[instance d1]\nsubnet = pub\naddress = 10.0.0.12\n"
+	"[host h]\naddress = 198.51.100.7\n"
+	"[expect]\ndeny = s1 -> h tcp/80 at route@iso\n";
+
+static const struct advice_case {
+	const char *flow, *lines; /* "-" when no line would do */
+} cases[] = {
+	{ "p1 -> p2 tcp/80", "security-group shut + inbound = tcp 80 from sg:open\n" },
+	{ "p2 -> p1 udp/53",
+	  "security-group shut - outbound = none\nsecurity-group shut + outbound = udp 53 to sg:open\n" },
+	{ "h -> p1 icmp/3.4", "" },
+	{ "p1 -> t1 tcp/80", "nacl tight + inbound = 89 allow tcp 80 from 10.0.0.10/32\n" },
+	{ "p1 -> t1 tcp/81", "nacl tight + inbound = 98 allow tcp 81 from 10.0.0.10/32\n" },
+	{ "s1 -> h tcp/80", "route-table iso + route = 0.0.0.0/0 via nat:nat\n" },
+	{ "h -> p2 tcp/22",
+	  "instance p2 + public-ip = auto\nsecurity-group shut + inbound = tcp 22 from 198.51.100.7/32\n" },
+	{ "f1 -> h tcp/80",
+	  "internet-gateway w-igw + vpc = w\nroute-table w-main + vpc = w\nroute-table w-main + main = yes\n"
+	  "route-table w-main + route = 0.0.0.0/0 via igw:w-igw\ninstance f1 + public-ip = auto\n" },
+	{ "p1 -> d1 tcp/80", "-" },         /* the default group stands in no file */
+	{ "h -> nat tcp/80", "-" },         /* takes nothing from outside */
+	{ "p1 -> 10.0.1.99 tcp/80", "-" },  /* nobody */
+	{ "p2@10.0.0.99 -> s1 icmp", "-" }, /* nobody to answer to */
+	{ "p1 -> 10.1.0.10 tcp/80", "-" },  /* another VPC's */
+};
+
+static char *lines_of(const struct advice *a)
+{
+	struct strbuf b = { 0 };
+
+	if (!a->works)
+		strbuf_adds(&b, a->why_not[0] ? "-" : "no reason");
+	for (size_t i = 0; i < a->n && a->works; i++)
+		strbuf_addf(&b, "%s %s %c %s = %s\n", a->v[i].kind, a->v[i].name, a->v[i].op == ADVICE_ADD ? '+' : '-',
+			    a->v[i].key, a->v[i].value);
+	return strbuf_take(&b);
+}
+
+static void each_gate(void **state)
+{
+	_cleanup_document_ struct document d;
+	struct advice_base base = { .document = &d, .lab = "lab" };
+	unsigned bad = 0;
+
+	(void)state;
+	parse(lab, "lab.ini", &d);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_advice_ struct advice a = { 0 };
+		_cleanup_free_ char *got = NULL, *text = NULL;
+		struct err e = { 0 };
+
+		if (advice_find(&base, cases[i].flow, &a, &e) < 0)
+			fail_msg("%s: %s", cases[i].flow, e.msg);
+		got = lines_of(&a);
+		text = advice_text(&a);
+		if (strcmp(got, cases[i].lines) != 0) {
+			print_error("%s:\n%swanted\n%s%s\n", cases[i].flow, got, cases[i].lines, text);
+			bad++;
+		}
+		for (size_t k = 0; k < a.n; k++)
+			assert_true(a.v[k].new_section || a.v[k].loc.line);
+	}
+	assert_int_equal(bad, 0);
+}
+
+/* The text of the advice, put where it says, by nothing but its text. */
+static char *text_with(const char *text, const struct advice *a)
+{
+	struct strbuf b = { 0 };
+	uint32_t line = 0;
+
+	for (const char *p = text; *p; line++) {
+		size_t n = strcspn(p, "\n") + 1;
+		bool gone = false;
+
+		for (size_t i = 0; i < a->n; i++)
+			gone = gone || (a->v[i].op == ADVICE_REMOVE && a->v[i].loc.line == line + 1);
+		if (!gone)
+			strbuf_add(&b, p, n);
+		for (size_t i = 0; i < a->n; i++)
+			if (a->v[i].op == ADVICE_ADD && !a->v[i].new_section && a->v[i].loc.line == line + 1)
+				strbuf_addf(&b, "%s = %s\n", a->v[i].key, a->v[i].value);
+		p += n;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		if (!a->v[i].new_section)
+			continue;
+		if (i == 0 || strcmp(a->v[i - 1].name, a->v[i].name) != 0)
+			strbuf_addf(&b, "[%s %s]\n", a->v[i].kind, a->v[i].name);
+		strbuf_addf(&b, "%s = %s\n", a->v[i].key, a->v[i].value);
+	}
+	return strbuf_take(&b);
+}
+
+static void promise_check(const char *text, const char *file, const char *flow, unsigned *n)
+{
+	_cleanup_document_ struct document d;
+	_cleanup_advice_ struct advice a = { 0 };
+	_cleanup_free_ char *changed = NULL, *cut = xstrdup(text);
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_model_ struct model *m = NULL;
+	struct advice_base base = { .document = &d, .lab = "lab" };
+	struct walker *w = NULL;
+	struct err e = { 0 };
+	struct walk walk;
+	struct flow f;
+	char *expect = strstr(cut, "\n[expect]");
+
+	if (expect)
+		expect[1] = '\0';
+	parse(cut, file, &d);
+	if (advice_find(&base, flow, &a, &e) < 0)
+		fail_msg("%s: %s: %s", file, flow, e.msg);
+	if (!a.works)
+		return;
+	++*n;
+	changed = text_with(cut, &a);
+	if (model_from_text(changed, strlen(changed), file, &m, &diags) < 0)
+		fail_msg("%s: %s: %s\n%s", file, flow, diags.v[0].message, changed);
+	assert_int_equal(walker_new(m, &w, &e), 0);
+	assert_int_equal(flow_parse(m, flow, &f, &e), 0);
+	assert_int_equal(walk_flow(w, &f, &walk, &e), 0);
+	if (!walk.allow)
+		fail_msg("%s: %s stays denied with\n%s", file, flow, changed);
+	walk_done(&walk);
+	walker_free(&w);
+}
+
+static unsigned promises_check(const char *text, const char *file)
+{
+	static const char *const flows[] = { "tcp/22" };
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_model_ struct model *m = NULL;
+	struct walker *w = NULL;
+	struct err e = { 0 };
+	unsigned n = 0;
+
+	assert_int_equal(model_from_text(text, strlen(text), file, &m, &diags), 0);
+	assert_int_equal(walker_new(m, &w, &e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(flows); i++) {
+		_cleanup_matrix_ struct matrix x = { 0 };
+
+		assert_int_equal(matrix_make(w, flows[i], 0, &x, &e), 0);
+		for (uint32_t a = 0; a < x.n_ends; a++) {
+			for (uint32_t b = 0; b < x.n_ends; b++) {
+				char flow[160];
+
+				if (matrix_at(&x, a, b)->allow)
+					continue;
+				snprintf(flow, sizeof(flow), "%s -> %s %s", x.ends[a].name, x.ends[b].name, flows[i]);
+				promise_check(text, file, flow, &n);
+			}
+		}
+	}
+	walker_free(&w);
+	return n;
+}
+
+static void shipped_topologies(void **state)
+{
+	glob_t g;
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(glob("topologies/*.ini", 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		_cleanup_free_ char *text = NULL;
+
+		assert_int_equal(read_whole_file(g.gl_pathv[i], FILE_MAX, &text, NULL), 0);
+		n += promises_check(text, "lab.ini");
+	}
+	globfree(&g);
+	assert_true(n > 50);
+}
+
+static void random_topologies(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		_cleanup_free_ char *text = random_topology(seed, "random");
+
+		n += promises_check(text, "random.ini");
+	}
+	assert_true(n > SEEDS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_gate),
+		cmocka_unit_test(shipped_topologies),
+		cmocka_unit_test(random_topologies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
