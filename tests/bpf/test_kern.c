@@ -90,7 +90,7 @@ static void half_made(void **unused)
 	(void)unused;
 	lab_init(&l, false);
 	text = xasprintf("vpcd %s\n", l.name);
-	netns_dir_prepare(&(struct err){ 0 });
+	netns_dir_prepare(&l.dirs, &(struct err){ 0 });
 	for (int round = 0; round < 2; round++) {
 		fd = open(l.file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
 		assert_true(fd >= 0);
@@ -124,7 +124,7 @@ static void foreign_is_left_alone(void **unused)
 
 	(void)unused;
 	lab_init(&l, false);
-	netns_dir_prepare(&e);
+	netns_dir_prepare(&l.dirs, &e);
 	/* A file of somebody else under our name: as `ip netns add` leaves it when it dies. */
 	fd = open(l.file, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0);
 	assert_true(fd >= 0);

@@ -63,7 +63,7 @@ INI
 sed -e 's/tcp 80 from/tcp 8080 from/' -e 's/^\[instance other\]/[instance third]/' "$T/pair.ini" >"$T/edited.ini"
 
 ask() { # FROM ADDRESS PORT: the line that answers
-	timeout 2 ip netns exec "$1" bash -c 'exec 3<>/dev/tcp/$1/$2 && read -r -t 2 line <&3 && echo "$line"' - "$2" "$3" 2>/dev/null
+	timeout 2 nsenter --net=/run/netns/$1 bash -c 'exec 3<>/dev/tcp/$1/$2 && read -r -t 2 line <&3 && echo "$line"' - "$2" "$3" 2>/dev/null
 }
 
 daemon_start
@@ -109,7 +109,7 @@ like "$(api GET /v1/labs/pair/topology)" "\[instance web\]" "and its file"
 # ---- the agent ----
 like "$(ask pair.other 10.0.0.10 80)" "^web 10.0.0.20:[0-9]+$" "tcp/80 answers with its name and the peer"
 like "$(ask pair.laptop 203.0.113.10 80)" "^web 198.51.100.7:[0-9]+$" "from the internet too"
-like "$(ip netns exec pair.other python3 -c 'import socket
+like "$(nsenter --net=/run/netns/pair.other python3 -c 'import socket
 s = socket.socket(type=socket.SOCK_DGRAM)
 s.settimeout(2)
 s.sendto(b"hello", ("10.0.0.10", 53))
@@ -169,7 +169,7 @@ like "$(cat "$T/body")" "pair\.zero.*as it was before" "names the object and say
 is "$(api GET /v1/labs/pair/rules | pick '[[r["number"], r["text"]] for r in o["rules"]]')" "$before" "the rules are as they were"
 is "$(put pair "$T/pair.ini" | pick '[o["applied"], o["changes"]]')" '[false, []]' "the kernel too"
 like "$(ask pair.other 10.0.0.10 80)" "^web " "and it works"
-ip netns exec pair.zero true && ok "what is not ours was left alone" || not_ok "what is not ours was left alone"
+nsenter --net=/run/netns/pair.zero true && ok "what is not ours was left alone" || not_ok "what is not ours was left alone"
 ip netns del pair.zero
 
 # ---- killed ----
@@ -190,7 +190,7 @@ wait_for 5 back && ok "a killed agent is started again" || not_ok "a killed agen
 # ---- things that went missing ----
 daemon_stop
 ip -n pair.other link set eth0 down
-ip netns exec pair.other ip route flush table main
+nsenter --net=/run/netns/pair.other ip route flush table main
 daemon_start
 wait_for 5 settled
 like "$(ask pair.other 10.0.0.10 80)" "^web " "a start mends what went missing"

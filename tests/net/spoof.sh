@@ -91,7 +91,7 @@ wire spoof sp-kernel sp-two kernel
 # ---- its own devices: root inside may break its own network, not more ------------------------------------
 lab=sp-fast
 mallory() { vpc exec $lab/mallory -- "$@"; }
-reaches() { ip netns exec "$lab.$1" ping -c1 -W1 -q "$2" >/dev/null; }
+reaches() { nsenter --net=/run/netns/$lab.$1 ping -c1 -W1 -q "$2" >/dev/null; }
 hurts() { # DESCRIPTION COMMAND...: what root inside does to its own namespace
 	local what=$1 out
 	shift

@@ -41,6 +41,7 @@ struct apply {
 	enum phase phase;
 	size_t at;  /* next operation; in the vanish phases next of waits */
 	int result; /* first error of the deletions */
+	bool datapath_fits; /* it was loaded or found large enough */
 	struct err err;
 	struct ns_factory factory;
 	const char **gone; /* namespaces that the plan deletes, sorted */
@@ -97,8 +98,11 @@ static int need_datapath(struct apply *a, struct err *e)
 	struct datapath_sizes sizes;
 	int r;
 
+	if (a->datapath_fits)
+		return 0;
 	lab_datapath_sizes(a->plan->desired, &sizes);
-	if (a->k->datapath && datapath_has_room(a->k->datapath, &sizes))
+	a->datapath_fits = a->k->datapath && datapath_has_room(a->k->datapath, &sizes);
+	if (a->datapath_fits)
 		return 0;
 	/* A plan that counts on rows of the old maps would leave the new ones half empty. */
 	if (a->plan->actual && a->plan->actual->maps.n)
@@ -108,6 +112,7 @@ static int need_datapath(struct apply *a, struct err *e)
 		return r;
 	datapath_close(&a->k->datapath);
 	a->k->datapath = fresh;
+	a->datapath_fits = true;
 	return 0;
 }
 
@@ -381,6 +386,10 @@ static int finish(struct apply *a, struct err *e)
 		a->err = why;
 	}
 	lab_ns_drop_all(k);
+	if (nothing && !a->result) {
+		netns_dir_release(&k->dirs);
+		k->netns_dir_ready = false;
+	}
 	if (a->result < 0 && e)
 		*e = a->err;
 	return a->result;

@@ -41,7 +41,7 @@ static int ns_create(struct kern *k, struct ns_factory *f, const struct row *row
 	int r;
 
 	if (!k->netns_dir_ready) {
-		r = netns_dir_prepare(e);
+		r = netns_dir_prepare(&k->dirs, e);
 		if (r < 0)
 			return r;
 		k->netns_dir_ready = true;

@@ -73,10 +73,17 @@ int netns_owner(int ns_fd)
 	return fd < 0 ? -errno : fd;
 }
 
-/* As iproute2: a mount point of its own, shared, so that mounts reach other mount namespaces. */
-int netns_dir_prepare(struct err *e)
+/* Says that the mount on NETNS_DIR is this daemon's, so that it may take it away again. */
+static char *netns_dir_mark(const struct kern_dirs *dirs)
 {
-	_cleanup_close_ int dir = -1;
+	return xasprintf("%s/netns-mounted", dirs->run_dir);
+}
+
+/* As iproute2: a mount point of its own, shared, so that mounts reach other mount namespaces. */
+int netns_dir_prepare(const struct kern_dirs *dirs, struct err *e)
+{
+	_cleanup_free_ char *mark = netns_dir_mark(dirs);
+	_cleanup_close_ int dir = -1, made = -1;
 
 	if (mkdir(NETNS_DIR, 0755) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "%s: %s", NETNS_DIR, strerror(errno));
@@ -89,11 +96,34 @@ int netns_dir_prepare(struct err *e)
 		return 0;
 	if (errno != EINVAL)
 		return err_set(e, -errno, "making %s shared: %s", NETNS_DIR, strerror(errno));
+	made = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (made < 0)
+		return err_set(e, -errno, "%s: %s", mark, strerror(errno));
 	if (mount(NETNS_DIR, NETNS_DIR, "none", MS_BIND | MS_REC, NULL) < 0)
 		return err_set(e, -errno, "mounting %s on itself: %s", NETNS_DIR, strerror(errno));
 	if (mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) < 0)
 		return err_set(e, -errno, "making %s shared: %s", NETNS_DIR, strerror(errno));
 	return 0;
+}
+
+void netns_dir_release(const struct kern_dirs *dirs)
+{
+	_cleanup_free_ char *mark = netns_dir_mark(dirs);
+	struct dirent *de;
+	DIR *dir;
+	int names = 0;
+
+	if (access(mark, F_OK) < 0)
+		return;
+	dir = opendir(NETNS_DIR);
+	if (!dir)
+		return;
+	flock(dirfd(dir), LOCK_EX);
+	while ((de = readdir(dir)))
+		names += de->d_name[0] != '.';
+	closedir(dir); /* an open folder keeps the mount busy */
+	if (!names && umount2(NETNS_DIR, UMOUNT_NOFOLLOW) == 0)
+		unlink(mark);
 }
 
 int netns_new(int self_fd, struct err *e)

@@ -26,7 +26,9 @@ int ns_mount(const char *path, int fd, const char *text, struct err *e);
 int ns_unmount(const char *path, struct err *e); /* 0 when nothing is there */
 
 /* ---- network namespaces: netns.c ---- */
-int netns_dir_prepare(struct err *e);
+int netns_dir_prepare(const struct kern_dirs *dirs, struct err *e);
+/* Takes the mount away again if prepare made it and no namespace, whoever's, has a name left. */
+void netns_dir_release(const struct kern_dirs *dirs);
 /* A new namespace, owned by the initial user namespace; fd. self_fd is the way back. */
 int netns_new(int self_fd, struct err *e);
 
