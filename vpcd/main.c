@@ -1,6 +1,7 @@
 /* main.c: vpcd's command line: options, directories, and what must be there before anything starts. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <linux/magic.h>
@@ -14,6 +15,7 @@
 #include "util/str.h"
 
 enum { EXIT_USAGE = 2, EXIT_CANNOT = 3, EXIT_FAILED = 4 };
+enum { HEAP_KEPT = 16 << 20 };
 #define BPFFS "/sys/fs/bpf"
 
 struct options {
@@ -62,6 +64,10 @@ int main(int argc, char **argv)
 			fprintf(stderr, "vpcd: %s\n", e.msg);
 			return EXIT_CANNOT;
 		}
+		/* A change builds a model and a state and drops the old ones: their memory is used again, not given
+		 * back to be cleared anew. */
+		mallopt(M_MMAP_THRESHOLD, HEAP_KEPT);
+		mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
 		r = server_run(&s, &e);
 	}
 	if (r < 0) {

@@ -13,6 +13,7 @@
 #include "daemon/transaction.h"
 #include "kern/datapath.h"
 #include "kern/kern.h"
+#include "plan/state.h"
 #include "util/log.h"
 #include "util/mem.h"
 
@@ -127,6 +128,7 @@ int lab_kern(struct lab *l, struct err *e)
 void lab_close_kern(struct lab *l)
 {
 	lab_datapath_rest(l);
+	state_free(&l->known);
 	kern_close(&l->kern);
 }
 

@@ -12,6 +12,7 @@
 
 struct crew;
 struct kern;
+struct state;
 struct datapath;
 struct probes;
 struct server;
@@ -37,8 +38,9 @@ struct lab {
 	struct diag_list warnings;
 	uint64_t revision;
 
-	struct kern *kern; /* NULL until first needed */
-	int events_fd;     /* of its data path, watched; -1 */
+	struct kern *kern;   /* NULL until first needed */
+	struct state *known; /* what the last change left in it; NULL: look first */
+	int events_fd;       /* of its data path, watched; -1 */
 	struct timer *reaper;
 	struct crew *crew;
 	struct probes *probes;

@@ -141,7 +141,7 @@ int journal_add(const char *state_dir, const char *lab, uint64_t revision, const
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(e, errno, "%s: %s", path, strerror(errno));
-	if (write(fd, line, strlen(line)) != (ssize_t)strlen(line) || fdatasync(fd) < 0)
+	if (write(fd, line, strlen(line)) != (ssize_t)strlen(line))
 		r = err_set(e, errno ? errno : EIO, "%s: %s", path, strerror(errno));
 	if (fstat(fd, &st) == 0 && st.st_size > JOURNAL_MAX) {
 		_cleanup_free_ char *old = xasprintf("%s.1", path);

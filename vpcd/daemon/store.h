@@ -27,6 +27,7 @@ int store_load(const char *state_dir, const char *lab, struct stored *ret, struc
 /* topology may be NULL: the last file stays. */
 int store_save(const char *state_dir, const char *lab, const struct stored *s, const char *topology, struct err *e);
 int store_remove(const char *state_dir, const char *lab, struct err *e);
-/* Appends one line {"time":…, "revision":…, "action":…} + more (taken over, may be NULL) and syncs. */
+/* Appends one line {"time":…, "revision":…, "action":…} + more (taken over, may be NULL). For people to
+ * read: nothing is built on it, so it is not synced. */
 int journal_add(const char *state_dir, const char *lab, uint64_t revision, const char *action, json_t *more,
 		struct err *e);

@@ -30,6 +30,9 @@ struct job {
 	struct job *next;
 };
 enum phase {
+	PHASE_DESIRE, /* what the model means */
+	PHASE_PLAN,
+	PHASE_COMMIT,
 	PHASE_SETTLE, /* the agent ends what goes */
 	PHASE_APPLY,
 	PHASE_ROLLBACK,
@@ -43,6 +46,7 @@ struct transaction {
 	struct timer *timer;
 	enum phase phase;
 	bool dry_run;
+	bool trusting; /* the plan is made against what the last change left, not against what was observed */
 
 	const char *topology; /* PUT: in the request's body */
 	struct document document;
@@ -61,10 +65,18 @@ struct transaction {
 
 static void begin(struct lab *l, struct job *job);
 static int prepare(struct transaction *t, struct err *e);
+static int make_plan(struct transaction *t, struct err *e);
+static void go_on_or_end(struct transaction *t, int r, const struct err *e);
+static void planned(struct transaction *t);
+static void go_on(struct transaction *t);
 static int prepare_put(struct transaction *t, struct err *e);
 static int prepare_edits(struct transaction *t, struct err *e);
 static int build(struct transaction *t, struct err *e);
 static int plan_against(struct transaction *t, const struct model *m, struct err *e);
+static int observe_and_diff(struct transaction *t, struct err *e);
+static bool no_machine_changes(const struct transaction *t);
+static bool try_again(struct transaction *t, const struct err *why);
+static void know(struct transaction *t);
 static void run(void *ctx);
 static void wake(void *ctx);
 static void apply_slice(struct transaction *t);
@@ -150,22 +162,60 @@ static void begin(struct lab *l, struct job *job)
 	t->timer = timer_new(l->server->loop, run, t);
 	diag_list_init(&t->diags);
 	l->tx = t;
-	if (prepare(t, &e) < 0) {
-		answer_failure(t, &e);
-		if (t->kind == ASK_MEND)
-			lab_fail(l, &e);
-		end(t);
+	t->phase = PHASE_DESIRE;
+	go_on_or_end(t, prepare(t, &e), &e);
+}
+
+/* The next of the steps before the kernel is touched, or the answer. */
+static void go_on_or_end(struct transaction *t, int r, const struct err *e)
+{
+	struct lab *l = t->lab;
+
+	if (r == 0) {
+		wake(t);
 		return;
 	}
+	answer_failure(t, e);
+	if (t->kind == ASK_MEND)
+		lab_fail(l, e);
+	end(t);
+}
+
+static void planned(struct transaction *t)
+{
 	if (t->dry_run) {
 		answer_changes(t, false);
 		end(t);
-		return;
-	}
-	if (t->plan->n == 0 && t->changes.n == 0 && t->kind != ASK_DOWN) {
+	} else if (t->plan->n == 0 && t->changes.n == 0 && t->kind != ASK_DOWN) {
 		adopt_quietly(t);
-		return;
+	} else {
+		wake(t);
 	}
+}
+
+/* An edit of rules or routes: names, addresses and programs are as they were. */
+static bool no_machine_changes(const struct transaction *t)
+{
+	static const enum obj_kind kinds[] = { KIND_SECURITY_GROUP, KIND_NACL, KIND_ROUTE_TABLE, KIND_PREFIX_LIST };
+
+	if (!t->trusting)
+		return false;
+	for (size_t i = 0; i < t->changes.n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+			known |= strcmp(t->changes.v[i].kind, obj_kind_name(kinds[k])) == 0;
+		if (!known)
+			return false;
+	}
+	return true;
+}
+
+static void go_on(struct transaction *t)
+{
+	struct lab *l = t->lab;
+	struct err e = { 0 };
+
 	if (t->kind != ASK_MEND && commit(t, &e) < 0) {
 		answer_failure(t, &e);
 		end(t);
@@ -184,7 +234,7 @@ static void begin(struct lab *l, struct job *job)
 		probes_model_gone(l->probes); /* their sockets would hold the namespaces */
 	t->phase = PHASE_SETTLE;
 	/* Only what is to stay may run on while namespaces go. A mend touches no program here. */
-	if (t->kind == ASK_MEND || (t->kind != ASK_DOWN && !l->model))
+	if (t->kind == ASK_MEND || no_machine_changes(t) || (t->kind != ASK_DOWN && !l->model))
 		wake(t);
 	else
 		crew_set(l->crew, t->kind == ASK_DOWN ? NULL : l->model, t->model, wake, t);
@@ -220,23 +270,38 @@ static int check_turn(struct transaction *t, struct err *e)
 
 static int prepare(struct transaction *t, struct err *e)
 {
-	struct lab *l = t->lab;
 	int r = check_turn(t, e);
 
 	if (r < 0)
 		return r;
 	switch (t->kind) {
-	case ASK_PUT: r = prepare_put(t, e); break;
-	case ASK_EDITS: r = prepare_edits(t, e); break;
+	case ASK_PUT: return prepare_put(t, e);
+	case ASK_EDITS: return prepare_edits(t, e);
 	case ASK_MEND:
-	case ASK_DOWN: r = 0; break;
+	case ASK_DOWN: break;
 	}
+	return 0;
+}
+
+static const struct model *wanted(const struct transaction *t)
+{
+	return t->kind == ASK_MEND ? t->lab->model : t->model;
+}
+
+static int make_plan(struct transaction *t, struct err *e)
+{
+	struct lab *l = t->lab;
+	int r;
+
+	t->trusting = t->kind == ASK_EDITS && l->known && l->kern && l->state == LAB_UP;
+	if (t->trusting)
+		r = plan_diff(t->desired, l->known, &t->plan);
+	else
+		r = observe_and_diff(t, e);
 	if (r < 0)
 		return r;
-	r = plan_against(t, t->kind == ASK_MEND ? l->model : t->model, e);
-	if (r < 0)
-		return r;
-	changes_of(l->model, t->kind == ASK_MEND ? l->model : t->model, t->plan, &t->changes);
+	/* What the last change left needs no repair. */
+	changes_of(l->model, wanted(t), t->trusting ? NULL : t->plan, &t->changes);
 	for (size_t i = 0; i < t->changes.n && t->kind != ASK_MEND; i++)
 		if (t->changes.v[i].op != CHANGE_REPAIR) {
 			t->revision = l->revision + 1;
@@ -358,18 +423,22 @@ static int build(struct transaction *t, struct err *e)
 /* m NULL: all of the lab goes. */
 static int plan_against(struct transaction *t, const struct model *m, struct err *e)
 {
+	int r;
+
+	state_free(&t->desired);
+	r = m ? state_desired(m, &t->desired, e) : 0;
+	return r < 0 ? r : observe_and_diff(t, e);
+}
+
+static int observe_and_diff(struct transaction *t, struct err *e)
+{
 	struct lab *l = t->lab;
 	int r;
 
+	t->trusting = false;
 	apply_free(&t->apply);
 	plan_free(&t->plan);
-	state_free(&t->desired);
 	state_free(&t->actual);
-	if (m) {
-		r = state_desired(m, &t->desired, e);
-		if (r < 0)
-			return r;
-	}
 	r = lab_kern(l, e);
 	if (r == 0)
 		r = kern_observe(l->kern, t->desired, &t->actual, e);
@@ -390,6 +459,10 @@ static void wake(void *ctx)
 
 static void start_apply(struct transaction *t, enum phase phase)
 {
+	/* Whatever comes of it, known is not what is there any more. A plan that trusts it keeps it to its end. */
+	if (t->trusting)
+		t->actual = TAKE_PTR(t->lab->known);
+	state_free(&t->lab->known);
 	lab_datapath_rest(t->lab);
 	t->phase = phase;
 	t->apply = apply_new(t->lab->kern, t->plan);
@@ -399,8 +472,23 @@ static void start_apply(struct transaction *t, enum phase phase)
 static void run(void *ctx)
 {
 	struct transaction *t = ctx;
+	struct err e = { 0 };
+	int r;
 
 	switch (t->phase) {
+	case PHASE_DESIRE:
+		t->phase = PHASE_PLAN;
+		go_on_or_end(t, wanted(t) ? state_desired(wanted(t), &t->desired, &e) : 0, &e);
+		break;
+	case PHASE_PLAN:
+		t->phase = PHASE_COMMIT;
+		r = make_plan(t, &e);
+		if (r < 0)
+			go_on_or_end(t, r, &e);
+		else
+			planned(t);
+		break;
+	case PHASE_COMMIT: go_on(t); break;
 	case PHASE_SETTLE: start_apply(t, PHASE_APPLY); break;
 	case PHASE_APPLY:
 	case PHASE_ROLLBACK: apply_slice(t); break;
@@ -424,10 +512,32 @@ static void apply_slice(struct transaction *t)
 	apply_free(&t->apply);
 	if (t->phase == PHASE_ROLLBACK)
 		rolled_back(t, r < 0 ? &e : NULL);
-	else if (r < 0)
-		roll_back(t, &e);
-	else
+	else if (r == 0)
 		applied(t);
+	else if (!try_again(t, &e))
+		roll_back(t, &e);
+}
+
+/* The kernel was not as the last change left it: somebody touched it. Now everything is looked at. */
+static bool try_again(struct transaction *t, const struct err *why)
+{
+	struct err e = { 0 };
+
+	if (!t->trusting)
+		return false;
+	log_info("apply", t->lab->name, "%s; observing all of the lab", why->msg);
+	if (observe_and_diff(t, &e) < 0)
+		return false;
+	start_apply(t, PHASE_APPLY);
+	return true;
+}
+
+/* Takes what was wanted as what is there now: the next edits are planned against it. */
+static void know(struct transaction *t)
+{
+	plan_free(&t->plan); /* borrows it */
+	state_free(&t->lab->known);
+	t->lab->known = TAKE_PTR(t->desired);
 }
 
 /* The words for DELETE's end: nothing of the lab is left but its folder. */
@@ -470,13 +580,18 @@ static void applied(struct transaction *t)
 		l->going = false;
 	}
 	l->revision = t->revision;
+	know(t);
 	journal(t, "done", NULL);
-	if (lab_datapath_start(l, &e) < 0 || hosts_write(l->model, l->server->dirs.run_dir, &e) < 0)
+	if (lab_datapath_start(l, &e) < 0 ||
+	    (!no_machine_changes(t) && hosts_write(l->model, l->server->dirs.run_dir, &e) < 0))
 		lab_fail(l, &e);
 	else
 		lab_set_state(l, LAB_UP);
 	t->phase = PHASE_CREW;
-	crew_set(l->crew, l->model, NULL, wake, t);
+	if (no_machine_changes(t))
+		run(t);
+	else
+		crew_set(l->crew, l->model, NULL, wake, t);
 }
 
 /* The old document is what was asked again, and the kernel is brought back to it. */
@@ -592,6 +707,7 @@ static void adopt_quietly(struct transaction *t)
 		l->warnings = t->diags;
 		diag_list_init(&t->diags);
 	}
+	know(t);
 	if (l->state != LAB_UP || l->events_fd < 0) {
 		if (lab_datapath_start(l, &e) < 0 || hosts_write(l->model, l->server->dirs.run_dir, &e) < 0)
 			lab_fail(l, &e);

@@ -278,17 +278,18 @@ static void table_done(struct table *t)
 	*t = (struct table){ 0 };
 }
 
+/* The hash is copied as it is: an index stays what it was, only the keys live elsewhere. */
 static void table_copy(const struct table *from, struct table *to)
 {
-	for (size_t i = 0; i < from->n; i++) {
-		const struct item *old = &from->v[i];
-		struct item *new = item_add(to, old->key);
-
-		new->used = old->used;
-		new->number = old->number;
-		memcpy(new->id, old->id, sizeof(new->id));
-		new->addr = old->addr;
-	}
+	to->v = xmemdup(from->v, from->n * sizeof(*from->v));
+	to->n = to->cap = from->n;
+	for (size_t i = 0; i < to->n; i++)
+		to->v[i].key = xstrdup(from->v[i].key);
+	to->by_key = from->by_key;
+	to->by_key.slots = xmemdup(from->by_key.slots, from->by_key.cap * sizeof(*from->by_key.slots));
+	for (uint32_t i = 0; i < to->by_key.cap; i++)
+		if (to->by_key.slots[i].key)
+			to->by_key.slots[i].key = to->v[to->by_key.slots[i].value].key;
 	to->next = from->next;
 }
 
