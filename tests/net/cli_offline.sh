@@ -55,4 +55,11 @@ golden test.xml 1 vpc test -o junit $failing topologies/minimal.ini
 check "JUnit is well-formed XML" python3 -c "import xml.dom.minidom as x; x.parse('tests/golden/cli/test.xml')"
 check_rc 2 "coverage of a running lab" vpc test --live --coverage
 
+# ---- diff ----------------------------------------------------------------------------------------
+golden diff.txt 1 vpc diff $three tests/golden/cli/three-tier-new.ini
+golden diff-aws.txt 1 vpc diff $aws tests/golden/cli/aws-new.ini
+golden diff.json 1 vpc diff tests/golden/cli/three-tier-new.ini $three -o json
+is "$(vpc diff $three $three)" "no changes" "a file does not differ from itself"
+check_rc 2 "diff of one file" vpc diff $three
+
 done_testing

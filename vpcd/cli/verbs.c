@@ -88,6 +88,21 @@ const struct verb verbs[] = {
 	  .words_min = 0,
 	  .words_max = ANY,
 	  .word = WORD_FILE },
+	{ .name = "diff",
+	  .run = diff_run,
+	  .usage = "OLD NEW",
+	  .line = "which flows a change of a file allows or denies, and by which rule",
+	  .text = "Walks all pairs in both files, on every protocol and port where some rule begins or ends. A line tells\n"
+		  "who may now reach whom (+) or no longer (-), and what decides at the gate that makes the difference.\n"
+		  "(from:LO-HI): only from these client ports.\n"
+		  "Exit 0: no changes. Exit 1: something differs.\n\n"
+		  "  git show HEAD:lab.ini > /tmp/lab.ini; vpc diff /tmp/lab.ini lab.ini\n",
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(OUTPUT),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 2,
+	  .words_max = 2,
+	  .word = WORD_FILE },
 	{ .name = "plan",
 	  .run = plan_run,
 	  .usage = "FILE",
