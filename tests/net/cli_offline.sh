@@ -62,4 +62,19 @@ golden diff.json 1 vpc diff tests/golden/cli/three-tier-new.ini $three -o json
 is "$(vpc diff $three $three)" "no changes" "a file does not differ from itself"
 check_rc 2 "diff of one file" vpc diff $three
 
+# ---- lint ----------------------------------------------------------------------------------------
+golden lint.txt 1 vpc lint tests/golden/lint/findings.ini
+golden lint.json 1 vpc lint -o json tests/golden/lint/findings.ini
+for t in topologies/*.ini; do
+	is "$(vpc lint "$t")" "$t: nothing to say" "clean: $t"
+done
+cp tests/golden/lint/findings.ini "$T/findings.ini"
+(cd "$T" && vpc lint --fix findings.ini >fixed.out 2>fixed.err)
+like "$(cat "$T/fixed.err")" 'findings.ini: 9 lines removed; no flow changes' "lint --fix takes dead lines out"
+is "$(vpc lint "$T/findings.ini" | grep -cE 'redundant|shadowed|contradictory|deny-behind')" 0 "... all of them"
+is "$(vpc diff tests/golden/lint/findings.ini "$T/findings.ini")" "no changes" "... and no flow changes"
+cp topologies/minimal.ini "$T/minimal.ini"
+check_rc 0 "lint --fix of a clean file" vpc lint --fix "$T/minimal.ini"
+check "... which stays as it is" cmp topologies/minimal.ini "$T/minimal.ini"
+
 done_testing

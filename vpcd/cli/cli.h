@@ -34,6 +34,8 @@ enum option_id {
 	OPTION_EXIT_CODE,
 	OPTION_WRITE,
 	OPTION_COVERAGE,
+	OPTION_FIX,
+	OPTION_CHECK,
 	OPTION_ADVICE,
 	OPTION_MAX
 };
@@ -51,7 +53,7 @@ struct args {
 	enum output output;
 	const char *lab, *flows;
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
-	bool live, summary, minimal, all, exit_code, write, coverage, advice;
+	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check;
 };
 
 enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };
