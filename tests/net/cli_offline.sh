@@ -62,6 +62,15 @@ golden diff.json 1 vpc diff tests/golden/cli/three-tier-new.ini $three -o json
 is "$(vpc diff $three $three)" "no changes" "a file does not differ from itself"
 check_rc 2 "diff of one file" vpc diff $three
 
+# ---- fmt -----------------------------------------------------------------------------------------
+golden fmt.ini 0 vpc fmt tests/golden/cli/messy.ini
+check "the canonical form is valid" vpc validate tests/golden/cli/fmt.ini
+check_rc 0 "... and its own canonical form" vpc fmt --check tests/golden/cli/fmt.ini
+golden fmt-check.txt 1 vpc fmt --check tests/golden/cli/fmt.ini tests/golden/cli/messy.ini
+check_rc 0 "the shipped topologies are in it" vpc fmt --check $three $aws topologies/minimal.ini
+check_rc 2 "two files on stdout" vpc fmt $three $aws
+is "$(vpc fmt tests/golden/lint/findings.ini | grep -c '^;')" 2 "fmt keeps comments"
+
 # ---- lint ----------------------------------------------------------------------------------------
 golden lint.txt 1 vpc lint tests/golden/lint/findings.ini
 golden lint.json 1 vpc lint -o json tests/golden/lint/findings.ini

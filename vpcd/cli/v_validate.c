@@ -1,5 +1,4 @@
-/* v_validate.c: vpc validate and vpc fmt: a topology file for itself. */
-#include <errno.h>
+/* v_validate.c: vpc validate: every mistake of topology files. */
 #include <string.h>
 #include "cli/client.h"
 #include "cli/source.h"
@@ -45,35 +44,6 @@ int validate_run(const struct args *a)
 		json_print(root);
 	json_decref(root);
 	return worst;
-}
-
-int fmt_run(const struct args *a)
-{
-	_cleanup_source_ struct source s = { 0 };
-	_cleanup_document_ struct document d = { 0 };
-	_cleanup_diag_list_ struct diag_list diags = { 0 };
-	_cleanup_free_ char *text = NULL;
-	int r = source_read(a->words[0], &s);
-
-	if (r)
-		return r;
-	document_init(&d);
-	if (document_parse(s.text, s.len, s.file, &d, &diags) < 0) {
-		diag_list_print(stderr, &diags);
-		return fail(EXIT_BROKEN, "%s has %zu error%s, so it stays as it is", s.file, diags.errors,
-			    diags.errors == 1 ? "" : "s");
-	}
-	text = document_format(&d);
-	if (!a->write) {
-		fputs(text, stdout);
-		return 0;
-	}
-	if (strcmp(a->words[0], "-") == 0)
-		return fail(EXIT_USAGE, "fmt --write needs a file, not stdin");
-	if (strlen(text) == s.len && memcmp(text, s.text, s.len) == 0)
-		return 0;
-	r = write_whole_file(a->words[0], text, strlen(text), 0644);
-	return r < 0 ? fail(EXIT_BROKEN, "%s cannot be written: %s", a->words[0], strerror(-r)) : 0;
 }
 
 static void counts_print(const char *file, const struct model *m)

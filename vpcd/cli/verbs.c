@@ -49,13 +49,16 @@ const struct verb verbs[] = {
 	  .word = WORD_FILE },
 	{ .name = "fmt",
 	  .run = fmt_run,
-	  .usage = "FILE",
+	  .usage = "FILE | --write FILE… | --check FILE…",
 	  .line = "print a topology file in its canonical form",
-	  .text = "  vpc fmt lab.ini --write\n",
+	  .text = "Comments, order and groups of lines stay. --check prints the names of files that are not in that form\n"
+		  "and exits 1.\n\n"
+		  "  vpc fmt lab.ini --write\n"
+		  "  vpc fmt --check topologies/*.ini\n",
 	  .need = NEEDS_NOTHING,
-	  .options = OPT(WRITE),
+	  .options = OPT(WRITE) | OPT(CHECK),
 	  .words_min = 1,
-	  .words_max = 1,
+	  .words_max = ANY,
 	  .word = WORD_FILE },
 	{ .name = "trace",
 	  .run = trace_run,
