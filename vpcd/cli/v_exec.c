@@ -2,7 +2,8 @@
  *
  * Works without the daemon: the namespaces hold everything. The command gets the instance's network, a
  * mount namespace in which /sys shows that network and /etc/hosts the names of the lab, the instance's
- * host name, and the lab's user namespace: it is root there and nobody on the machine. */
+ * host name, the lab's user namespace, where it is root and nobody on the machine, and a process
+ * namespace of its own (kern/jail.h). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +16,12 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "cli/client.h"
 #include "cli/hosts.h"
 #include "cli/verbs.h"
+#include "kern/jail.h"
 #include "kern/kern.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -28,32 +31,35 @@ struct place {
 	char ns[2 * LAB_SIZE]; /* LAB.NAME */
 };
 
-static int enter(const struct args *a, const char *word);
+struct way_in {
+	const struct place *place;
+	int user_fd;
+};
+
+static int enter(const struct args *a, const char *word, char **argv);
 static int place_find(const struct args *a, const char *word, struct place *ret);
 static int place_search(const struct args *a, struct place *ret);
-static int enter_namespaces(const struct place *p, int net_fd, int user_fd);
+static int enter_namespaces(const struct place *p, int net_fd);
 static void mounts_make(const struct place *p);
-static int become_root_inside(const struct place *p, int user_fd);
+static int confine(const struct place *p, int user_fd, char **argv);
+static int become_root_inside(void *ctx);
 static bool same_owner(int net_fd, int user_fd);
 static int run(char **argv);
 
 int exec_run(const struct args *a)
 {
-	int r = enter(a, a->words[0]);
-
-	return r ? r : run(a->words + 1);
+	return enter(a, a->words[0], a->words + 1);
 }
 
 int shell_run(const struct args *a)
 {
 	const char *shell = getenv("SHELL");
 	char *argv[] = { (char *)(shell && access(shell, X_OK) == 0 ? shell : "/bin/sh"), NULL };
-	int r = enter(a, a->words[0]);
 
-	return r ? r : run(argv);
+	return enter(a, a->words[0], argv);
 }
 
-static int enter(const struct args *a, const char *word)
+static int enter(const struct args *a, const char *word, char **argv)
 {
 	const struct kern_dirs dirs = { run_dir(), state_dir(), bpf_dir() };
 	_cleanup_close_ int net_fd = -1, user_fd = -1;
@@ -75,7 +81,8 @@ static int enter(const struct args *a, const char *word)
 			p.lab, p.name, p.ns, p.lab);
 	if (!same_owner(net_fd, user_fd))
 		return fail(EXIT_EXEC, "%s is no instance or host of lab %s; exec enters those only", p.ns, p.lab);
-	return enter_namespaces(&p, net_fd, user_fd);
+	r = enter_namespaces(&p, net_fd);
+	return r ? r : confine(&p, user_fd, argv);
 }
 
 static int place_find(const struct args *a, const char *word, struct place *ret)
@@ -136,7 +143,7 @@ static int place_search(const struct args *a, struct place *ret)
 	return fail(EXIT_EXEC, "%s: which one? %s", a->verb->name, all.s);
 }
 
-static int enter_namespaces(const struct place *p, int net_fd, int user_fd)
+static int enter_namespaces(const struct place *p, int net_fd)
 {
 	if (setns(net_fd, CLONE_NEWNET) < 0)
 		return fail(EXIT_EXEC, "%s: its network cannot be joined: %s", p->ns, strerror(errno));
@@ -145,7 +152,23 @@ static int enter_namespaces(const struct place *p, int net_fd, int user_fd)
 	mounts_make(p);
 	if (sethostname(p->name, strlen(p->name)) < 0)
 		warn_line("the host name is not set to %s: %s", p->name, strerror(errno));
-	return become_root_inside(p, user_fd);
+	return 0;
+}
+
+/* The program's own exit code, or what a shell says of a signal. */
+static int confine(const struct place *p, int user_fd, char **argv)
+{
+	struct way_in way = { p, user_fd };
+	struct err e = { 0 };
+	int status, r;
+
+	fflush(NULL);
+	r = jail_fork(become_root_inside, &way, &status, &e);
+	if (r < 0)
+		return fail(EXIT_EXEC, "%s: %s", p->ns, e.msg);
+	if (r == 0)
+		_exit(run(argv));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /* Made by the machine's root, so root inside cannot take them away. */
@@ -161,9 +184,12 @@ static void mounts_make(const struct place *p)
 		warn_line("the lab's names are not in /etc/hosts: %s", strerror(errno));
 }
 
-static int become_root_inside(const struct place *p, int user_fd)
+static int become_root_inside(void *ctx)
 {
-	if (setns(user_fd, CLONE_NEWUSER) < 0)
+	const struct way_in *way = ctx;
+	const struct place *p = way->place;
+
+	if (setns(way->user_fd, CLONE_NEWUSER) < 0)
 		return fail(EXIT_EXEC, "%s: the lab's user namespace cannot be joined: %s", p->ns, strerror(errno));
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return fail(EXIT_EXEC, "%s: cannot become root inside: %s", p->ns, strerror(errno));

@@ -2,7 +2,7 @@
  *
  * The child joins the instance's network, takes a mount namespace in which /etc/hosts holds the lab's
  * names and /sys shows the instance's devices, and leads a session of its own, so that one signal reaches
- * what it starts. What escapes that becomes the agent's child (subreaper) and is found by its network.
+ * what it starts; the program itself is kept to a process namespace (kern/jail.h). What escapes that becomes the agent's child (subreaper) and is found by its network.
  * Output goes through a pipe into NAME.log of the lab's log folder, which is turned over at LOG_MAX. */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <time.h>
 #include "daemon/agent_run.h"
 #include "daemon/loop.h"
+#include "kern/jail.h"
 #include "model/command.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -181,7 +182,8 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 		xasprintf("VPC_INSTANCE=%s", s->name),
 		NULL,
 	};
-	int in = open("/dev/null", O_RDONLY);
+	int in = open("/dev/null", O_RDONLY), status, r;
+	struct err e = { 0 };
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -210,9 +212,21 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	exec_path(argv, env);
-	dprintf(STDERR_FILENO, "[vpcd] cannot run %s: %s\n", argv[0], strerror(errno));
-	_exit(127);
+	close_range(STDERR_FILENO + 1, ~0u, 0); /* the agent's: who waits for the program does not exec */
+	jail_rename("vpcd-run");
+	r = jail_fork(NULL, NULL, &status, &e);
+	if (r == 0) {
+		exec_path(argv, env);
+		dprintf(STDERR_FILENO, "[vpcd] cannot run %s: %s\n", argv[0], strerror(errno));
+		_exit(127);
+	}
+	if (r < 0)
+		dprintf(STDERR_FILENO, "[vpcd] %s\n", e.msg);
+	if (r > 0 && WIFSIGNALED(status)) {
+		signal(WTERMSIG(status), SIG_DFL);
+		raise(WTERMSIG(status));
+	}
+	_exit(r > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 126);
 }
 
 /* Looks along PATH itself: the C library's search starts a shell for a file without a known format. */
