@@ -126,10 +126,12 @@ struct abi_port {            /* map ports: ARRAY, index = port number */
 	__u32 link;          /* the link's other end: IGW and INET, PCX and PCX; else 0 */
 	__u32 object;        /* number of the NAT gateway, igw or host; 0 for instances */
 	__u32 ct_limit;      /* most tracked connections of this port */
+	__u32 nacl_fragments; /* slot in policies for later fragments: the NACL's rules without ports; 0 = as nacl_policy */
+	__u32 tcp_established_ms, udp_ms, udp_stream_ms; /* its own timers, divided by the lab's clock; 0 = the lab's */
 	__u8 mac[6];         /* of the far end: the instance's, host's, gateway's eth0 */
 	__u8 pad[2];
 };
-_Static_assert(sizeof(struct abi_port) == 48, "map layout");
+_Static_assert(sizeof(struct abi_port) == 64, "map layout");
 
 /* MAC addresses are derived: 02:76:<port number, 32 bit big endian>; port 0 is the router's own. */
 #define ABI_MAC0 0x02
@@ -338,6 +340,7 @@ struct abi_config {
 	__u64 event_ns;      /* one token every so many ns */
 	__u64 build;         /* hash of the programs that were loaded */
 	__u64 timer_ns[ABI_TIMER_MAX]; /* already divided by the lab's clock */
+	__u64 now_ns;        /* 0: the kernel's clock; else this is the time (replay of captures, tests) */
 };
 
 /* Fragments: the first one's answer serves the later ones. map frags: LRU_HASH. */

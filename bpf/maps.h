@@ -61,5 +61,5 @@ struct world {
 #define map_del(w, name, key) bpf_map_delete_elem(&name, key)
 #define atomic_add(p, n) __sync_fetch_and_add(p, n)
 #define world_config(w) (&config)
-#define world_now(w) bpf_ktime_get_coarse_ns()
+#define world_now(w) (config.now_ns ? config.now_ns : bpf_ktime_get_coarse_ns())
 #define world_emit(w, ev) bpf_ringbuf_output(&events, ev, sizeof(*(ev)), 0)

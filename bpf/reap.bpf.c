@@ -14,7 +14,7 @@ static long reap_one(void *map, const struct abi_flow_key *key, struct abi_flow 
 	struct abi_flow_key k = *key, twin;
 
 	flow_key_twin(&k, flow, &twin);
-	if (!flow_is_idle(NULL, k.proto, flow, flow_find(NULL, &twin), ctx->now))
+	if (!flow_is_idle(NULL, &k, flow, flow_find(NULL, &twin), ctx->now))
 		return 0;
 	/* a packet may have come while the twin was looked up: ask again at the last moment */
 	if (flow->seen_ns > ctx->now || bpf_map_delete_elem(&flows, &k))

@@ -82,10 +82,19 @@ static __always_inline enum abi_timer flow_state_timer(enum flow_state s)
 	}
 }
 
-static __always_inline __u64 flow_timeout_ns(const struct abi_config *c, __u8 proto, __u8 tx, __u8 rx)
+/* How long a flow of a port may be idle: the port's own timer (semantics 5.3) or the lab's. port may be NULL. */
+static __always_inline __u64 flow_timeout_ns(const struct abi_config *c, const struct abi_port *port, __u8 proto, __u8 tx, __u8 rx)
 {
-	__u32 timer = flow_state_timer(flow_state_of(proto, tx, rx));
+	__u32 timer = flow_state_timer(flow_state_of(proto, tx, rx)), own_ms = 0;
 
+	if (port && timer == ABI_TIMER_TCP_ESTABLISHED)
+		own_ms = port->tcp_established_ms;
+	else if (port && timer == ABI_TIMER_UDP)
+		own_ms = port->udp_ms;
+	else if (port && timer == ABI_TIMER_UDP_STREAM)
+		own_ms = port->udp_stream_ms;
+	if (own_ms)
+		return own_ms * 1000000ull;
 	return timer < ABI_TIMER_MAX ? c->timer_ns[timer] : 0;
 }
 
@@ -104,9 +113,11 @@ static __always_inline struct abi_flow *flow_find(struct world *w, const struct 
 	return f ? f : map_get(w, cache, k);
 }
 
-/* Has the entry been idle for longer than its state allows? twin: the other end's entry or NULL. */
-static __always_inline int flow_is_idle(struct world *w, __u8 proto, const struct abi_flow *f, const struct abi_flow *twin, __u64 now)
+/* When the entry will have been idle for longer than its state allows at its port. twin: the other end's
+ * entry or NULL. */
+static __always_inline __u64 flow_ends_ns(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f, const struct abi_flow *twin)
 {
+	const struct abi_port *port = map_get(w, ports, &k->port);
 	__u8 tx = f->tx, rx = f->rx;
 	__u64 seen = f->seen_ns;
 
@@ -116,7 +127,12 @@ static __always_inline int flow_is_idle(struct world *w, __u8 proto, const struc
 		if (twin->seen_ns > seen)
 			seen = twin->seen_ns;
 	}
-	return now > seen && now - seen > flow_timeout_ns(world_config(w), proto, tx, rx);
+	return seen + flow_timeout_ns(world_config(w), port, k->proto, tx, rx);
+}
+
+static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f, const struct abi_flow *twin, __u64 now)
+{
+	return now > flow_ends_ns(w, k, f, twin);
 }
 
 static __always_inline void port_ct_add(struct world *w, __u32 port, __s64 n)
@@ -143,7 +159,7 @@ static __always_inline struct abi_flow *flow_find_alive(struct world *w, const s
 	if (!f)
 		return NULL;
 	twin = flow_find(w, twin_key);
-	if (!flow_is_idle(w, k->proto, f, twin, now))
+	if (!flow_is_idle(w, k, f, twin, now))
 		return f;
 	flow_delete(w, k);
 	return NULL;

@@ -105,6 +105,12 @@ static __always_inline void query_set(struct pass *x, int out, __u32 members)
 	x->q.port[1] = x->p.key.dport[1];
 }
 
+/* The slot that judges this packet at a port's NACL: strict labs show later fragments only the rules without ports. */
+static __always_inline __u32 nacl_slot(const struct pass *x, const struct abi_port *port)
+{
+	return x->p.frag == PKT_FRAG_LATER && port->nacl_fragments ? port->nacl_fragments : port->nacl_policy;
+}
+
 /* One direction of a NACL. 1: passes; 0: denied, o says so. */
 PIECE judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port)
 {
@@ -208,7 +214,7 @@ static __always_inline struct abi_flow *twin_entry(struct world *w, struct pass 
 	return NULL;
 }
 
-/* Is an ICMP error about a tracked flow of this port? Its rule number, or ~0. out: the port sends it. */
+/* Is an ICMP error about a live tracked flow of this port? Its rule number, or ~0. out: the port sends it. */
 static __always_inline __u32 related_rule(struct world *w, struct pass *x, __u32 port, int out)
 {
 	const struct abi_flow *f;
@@ -224,6 +230,10 @@ static __always_inline __u32 related_rule(struct world *w, struct pass *x, __u32
 			x->related.src = x->o.xaddr;
 	}
 	f = map_get(w, flows, &x->related);
+	if (!f)
+		return ~0u;
+	flow_key_twin(&x->related, f, &x->twin);
+	f = flow_find_alive(w, &x->related, &x->twin, x->now);
 	return f ? f->own_rule : ~0u;
 }
 
@@ -264,7 +274,7 @@ PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members
 	if (!d || (d->kind != ABI_PORT_ENI && d->kind != ABI_PORT_NAT))
 		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->o.peer, x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.mtu = d->mtu;
-	if (crossing && !judge_nacl(w, x, d->nacl_policy, 0, x->o.peer))
+	if (crossing && !judge_nacl(w, x, nacl_slot(x, d), 0, x->o.peer))
 		return 0;
 	if (d->flags & ABI_PORT_SOURCE_DEST_CHECK && !owns_dst)
 		return outcome_deny(&x->o, ABI_GATE_DEST_CHECK, ABI_REASON_ENI_SOURCE_DEST_CHECK_RESTRICTION, x->o.peer, 0);
@@ -454,7 +464,7 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 	if (!judge_departure_groups(w, x, s, own, members))
 		return 0;
 	x->o.nacl_applies = crossing;
-	if (crossing && !judge_nacl(w, x, s->nacl_policy, 1, me))
+	if (crossing && !judge_nacl(w, x, nacl_slot(x, s), 1, me))
 		return 0;
 	x->o.rule[ABI_CACHED_ROUTE] = hop.route;
 	if (hop.gate != ABI_GATE_NONE)

@@ -5,6 +5,12 @@
 
 /* ---- state ---- */
 
+/* A later fragment of a lab that shows NACLs no ports of it: an answer for this packet only. */
+static __always_inline int fragment_is_apart(struct world *w, const struct pkt *p)
+{
+	return p->frag == PKT_FRAG_LATER && world_config(w)->flags & ABI_CONFIG_STRICT_FRAGMENTS;
+}
+
 static __always_inline void flow_remember(struct abi_flow *f, const struct pass *x, const struct abi_config *c)
 {
 	f->seen_ns = x->now;
@@ -103,8 +109,8 @@ PIECE flow_update(struct world *w, struct pass *x)
 {
 	if (!x)
 		return 0;
-	if (x->p.icmp_error)
-		return 1; /* belongs to another flow and makes none */
+	if (x->p.icmp_error || fragment_is_apart(w, &x->p))
+		return 1; /* belongs to a flow that has its entry, and says nothing of its other packets */
 	if (own_update(w, x))
 		return outcome_deny(&x->o, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL, x->p.key.port, 0);
 	flow_key_reverse(&x->p.key, x->o.peer, &x->twin);

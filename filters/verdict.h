@@ -25,7 +25,7 @@ static __always_inline int pass_cached(struct world *w, struct pass *x)
 	struct abi_flow *f, *twin;
 	__u8 bits;
 
-	if (x->p.icmp_error || (x->p.tcp_flags & TCP_SYN))
+	if (x->p.icmp_error || (x->p.tcp_flags & TCP_SYN) || fragment_is_apart(w, &x->p))
 		return 0;
 	f = flow_find(w, &x->p.key);
 	if (!f || f->epoch != x->epoch || x->now >= f->valid_ns || !pass_is_same_hop(w, x, f))

@@ -133,7 +133,7 @@ static int reap_one(void *ctx, const void *key, void *value)
 	struct abi_flow_key twin;
 
 	flow_key_twin(&k, f, &twin);
-	if (!flow_is_idle(r->w, k.proto, f, flow_find(r->w, &twin), r->w->now_ns))
+	if (!flow_is_idle(r->w, &k, f, flow_find(r->w, &twin), r->w->now_ns))
 		return 0;
 	flow_delete(r->w, &k);
 	r->count++;

@@ -11,6 +11,8 @@ struct frame_spec {
 	uint16_t sport, dport;   /* ICMP: id, type << 8 | code */
 	uint8_t tcp_flags;
 	uint16_t payload;        /* bytes */
+	uint16_t frag;           /* the IP header's word: flags and offset / 8 */
+	uint16_t frag_id;
 	const struct frame_spec *quotes; /* ICMP error: the packet it is about */
 };
 enum { FRAME_MAX = 1600 };
@@ -74,6 +76,8 @@ static inline size_t ip_build(uint8_t *ip, const struct frame_spec *s)
 	ip[0] = 0x45;
 	ip[8] = 64;
 	ip[9] = s->proto;
+	put16(ip + 4, s->frag_id);
+	put16(ip + 6, s->frag);
 	memcpy(ip + 12, s->src.b + 12, 4);
 	memcpy(ip + 16, s->dst.b + 12, 4);
 	n = 20 + l4_build(ip + 20, s);

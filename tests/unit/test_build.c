@@ -398,6 +398,7 @@ static void lookups(void **state)
 static void settings(void **state)
 {
 	_cleanup_model_ struct model *m = build("[lab x]\ndatapath = kernel\nclock = 60x\nconntrack-entries = 1000\n"
+						"icmp-errors = strict\nnacl-fragments = strict\n"
 						"quotas = groups-per-eni=16 rules-per-nacl=off\nquotas = vpcs=1\n");
 	_cleanup_model_ struct model *off = build("[lab]\nquotas = off routes-per-table=3\n");
 
@@ -405,6 +406,8 @@ static void settings(void **state)
 	assert_string_equal(m->name, "x");
 	assert_int_equal(m->datapath, DATAPATH_KERNEL);
 	assert_int_equal(m->clock, 60);
+	assert_true(m->strict_icmp && m->strict_fragments);
+	assert_false(off->strict_icmp || off->strict_fragments);
 	assert_int_equal(m->conntrack_entries, 1000);
 	assert_int_equal(m->quotas.groups_per_eni, 16);
 	assert_int_equal(m->quotas.rules_per_nacl, UINT32_MAX);

@@ -82,6 +82,8 @@ static void edits(void **state)
 	} cases[] = {
 		{ "[lab t]", "; a comment moves every line\n\n[lab t]", "" },
 		{ "[lab t]", "[lab t]\nclock = 60x", "update lab t: clock 1x -> 60x\n" },
+		{ "[lab t]", "[lab t]\nicmp-errors = strict\nnacl-fragments = strict",
+		  "update lab t: icmp-errors related -> strict; nacl-fragments follow -> strict\n" },
 		{ "[lab t]", "[lab t]\ndatapath = kernel\nconntrack-entries = 5000",
 		  "update lab t: datapath auto -> kernel; conntrack-entries 65536 -> 5000\n" },
 		{ "cidr = 10.0.0.0/16\n", "cidr = 10.0.0.0/16\ncidr = 10.1.0.0/16\n",
@@ -110,6 +112,8 @@ static void edits(void **state)
 		  "update instance a: address 10.0.0.10 -> 10.0.0.11; public-ip none -> 203.0.113.9\n" },
 		{ "security-groups = web\n", "security-groups = web db\nsource-dest-check = no\n",
 		  "update instance a: security-groups web -> db web; source-dest-check yes -> no\n" },
+		{ "address = 10.0.0.10\n", "address = 10.0.0.10\ntcp-established-timeout = 60\nudp-timeout = 45\n",
+		  "update instance a: tcp-established-timeout default -> 60; udp-timeout default -> 45\n" },
 		{ "address = 10.0.0.10\n", "address = 10.0.0.10\naddress = 10.0.0.12\n",
 		  "update instance a: address none -> 10.0.0.12\n" },
 		{ "listen = tcp/80\n", "listen = udp/53\nrun = cat\n",

@@ -654,6 +654,8 @@ static void addresses(void **state)
 	assert_int_equal(port.flags, ABI_PORT_SOURCE_DEST_CHECK);
 	assert_int_equal(port.members, w->policy);
 	assert_int_equal(port.ct_limit, m->conntrack_entries);
+	assert_int_equal(port.nacl_fragments, 0);
+	assert_int_equal(port.tcp_established_ms, 0);
 	assert_true(port_get(&maps, m->enis[model_find_eni(m, "an-appliance-with-a-long-name")].obj.number, &port));
 	assert_int_equal(port.flags, 0);
 	map_rows_done(&maps);

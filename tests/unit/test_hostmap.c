@@ -285,7 +285,7 @@ static void array_is_always_there(void **state)
 static void shapes_are_the_abi(void **state)
 {
 	static const struct abi_map_shape want[ABI_MAP_SYNC_MAX] = {
-		[ABI_MAP_PORTS] = { "ports", 4, 48 },       [ABI_MAP_ADDRS] = { "addrs", 20, 24 },
+		[ABI_MAP_PORTS] = { "ports", 4, 64 },       [ABI_MAP_ADDRS] = { "addrs", 20, 24 },
 		[ABI_MAP_ROUTES] = { "routes", 28, 12 },    [ABI_MAP_INET] = { "inet", 28, 28 },
 		[ABI_MAP_POLICIES] = { "policies", 4, 32 }, [ABI_MAP_PEERS] = { "peers", 28, 4 },
 		[ABI_MAP_MEMBERS] = { "members", 12, 4 },   [ABI_MAP_RULES] = { "rules", 24, 12 },

@@ -197,6 +197,17 @@ static void attach_interfaces(struct build *b)
 	free(owners);
 }
 
+/* Seconds; 0: not given. schema_check() has judged the range. */
+static uint32_t timer_key(const struct section *s, const char *key)
+{
+	const struct entry *en = entry_first(s, key);
+	uint32_t n = 0;
+
+	if (en && str_to_u32(en->value, 1, UINT32_MAX, &n) < 0)
+		n = 0;
+	return n;
+}
+
 static struct eni *eni_new(struct build *b, const struct section *s, enum eni_owner owner, uint32_t owner_index)
 {
 	uint32_t i = b->m->n_enis++;
@@ -213,6 +224,9 @@ static struct eni *eni_new(struct build *b, const struct section *s, enum eni_ow
 	snprintf(key, sizeof(key), "eni/%.40s", s->name);
 	eni->obj.number = build_number(b, KIND_PORT, key, s->loc);
 	eni->subnet = build_key_ref(b, s, "subnet", KIND_SUBNET);
+	eni->tcp_established_s = timer_key(s, "tcp-established-timeout");
+	eni->udp_s = timer_key(s, "udp-timeout");
+	eni->udp_stream_s = timer_key(s, "udp-stream-timeout");
 	keymap_put_str(&b->names[KIND_INTERFACE], eni->obj.name, i);
 	return eni;
 }

@@ -43,6 +43,10 @@ void build_lab(struct build *b, const char *name)
 	en = entry_first(s, "clock");
 	if (en)
 		value_clock(en->value, &m->clock);
+	en = entry_first(s, "icmp-errors");
+	m->strict_icmp = en && strcmp(en->value, "strict") == 0;
+	en = entry_first(s, "nacl-fragments");
+	m->strict_fragments = en && strcmp(en->value, "strict") == 0;
 }
 
 void build_expects(struct build *b)

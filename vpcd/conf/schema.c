@@ -15,12 +15,27 @@ enum { KEYS_MAX = 16, PLACE_LEN = 32 };
 		"vpc", KEY_SCALAR, VALUE_REF, "vpc", REQUIRED, .help = "the VPC it belongs to" \
 	}
 
+/* clang-format off */
+/* semantics 5.3: AWS's ranges. */
+#define TIMER_KEYS \
+	{ "tcp-established-timeout", KEY_SCALAR, VALUE_RANGE, "60-432000", \
+	  .help = "seconds an established TCP connection stays tracked without a packet (default 432000)" }, \
+	{ "udp-timeout", KEY_SCALAR, VALUE_RANGE, "30-60", \
+	  .help = "the same for UDP that went one way or had one answer (default 30)" }, \
+	{ "udp-stream-timeout", KEY_SCALAR, VALUE_RANGE, "60-180", \
+	  .help = "the same for UDP that went both ways more than once (default 180)" }
+/* clang-format on */
+
 static const struct schema_key lab_keys[] = {
 	{ "datapath", KEY_SCALAR, VALUE_CHOICE, "auto|fast|kernel",
 	  .help = "auto (default): the shortcut where the kernel has it; kernel: every hop visits the router" },
 	{ "quotas", KEY_WORDS, VALUE_QUOTA, .help = "aws (default), off, or single ones like groups-per-eni=16" },
 	{ "conntrack-entries", KEY_SCALAR, VALUE_COUNT, .help = "connections an interface can track (default 65536)" },
 	{ "clock", KEY_SCALAR, VALUE_CLOCK, .help = "60x: timers run 60 times faster" },
+	{ "icmp-errors", KEY_SCALAR, VALUE_CHOICE, "related|strict",
+	  .help = "related (default): groups let ICMP errors about a tracked connection pass; strict: only by a rule" },
+	{ "nacl-fragments", KEY_SCALAR, VALUE_CHOICE, "follow|strict",
+	  .help = "follow (default): later fragments count as having their first one's ports; strict: as having none" },
 	{ 0 }
 };
 static const struct schema_key vpc_keys[] = { { "cidr", KEY_LINES, VALUE_PREFIX, REQUIRED,
@@ -86,6 +101,7 @@ static const struct schema_key instance_keys[] = {
 	{ "security-groups", KEY_WORDS, VALUE_REF, "security-group",
 	  .help = "its groups (default: the VPC's default one)" },
 	{ "source-dest-check", KEY_SCALAR, VALUE_BOOL, .help = "no: it may forward what is not its own (default yes)" },
+	TIMER_KEYS,
 	{ "listen", KEY_WORDS, VALUE_LISTEN, .help = "ports that answer, like tcp/80 udp/53" },
 	{ "run", KEY_LINES, VALUE_COMMAND, .help = "a program that runs inside, without a shell" },
 	{ 0 }
@@ -98,6 +114,7 @@ static const struct schema_key interface_keys[] = {
 	{ "security-groups", KEY_WORDS, VALUE_REF, "security-group",
 	  .help = "its groups (default: the VPC's default one)" },
 	{ "source-dest-check", KEY_SCALAR, VALUE_BOOL, .help = "no: it may forward what is not its own (default yes)" },
+	TIMER_KEYS,
 	{ "instance", KEY_SCALAR, VALUE_REF, "instance",
 	  .help = "the instance it is attached to (default: none; it keeps its addresses, and packets to it die)" },
 	{ "index", KEY_SCALAR, VALUE_COUNT, .help = "N: it is ethN inside (default: the lowest free one)" },

@@ -38,6 +38,7 @@ const size_t n_quota_rows = ARRAY_SIZE(quota_rows);
 static int bad(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int no_ipv6(struct err *e);
 static int check_choice(const char *choices, const char *text, struct err *e);
+static int check_range(const char *range, const char *text, struct err *e);
 static int check_zone(const char *text, struct err *e);
 static int parse_target(char *text, struct route_text *ret, struct err *e);
 static int copy_name(const char *from, char to[RULE_PEER_NAME_MAX]);
@@ -68,6 +69,7 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 		return str_to_u32(text, 1, COUNT_MAX, &u.n) < 0
 			       ? bad(e, "\"%s\" is no number from 1 to %u", text, (unsigned)COUNT_MAX)
 			       : 0;
+	case VALUE_RANGE: return check_range(arg, text, e);
 	case VALUE_CLOCK:
 		return value_clock(text, &u.n) < 0
 			       ? bad(e, "\"%s\" is no factor from 1x to %ux", text, (unsigned)CLOCK_MAX)
@@ -345,6 +347,20 @@ static int check_choice(const char *choices, const char *text, struct err *e)
 			strbuf_add(&words, p, 1);
 	}
 	return bad(e, "\"%s\" is none of %s", text, words.s);
+}
+
+static int check_range(const char *range, const char *text, struct err *e)
+{
+	uint32_t min, max, n;
+	_cleanup_free_ char *lo = xstrdup(range);
+	char *dash = strchr(lo, '-');
+
+	*dash++ = '\0';
+	if (str_to_u32(lo, 0, UINT32_MAX, &min) < 0 || str_to_u32(dash, 0, UINT32_MAX, &max) < 0)
+		return bad(e, "\"%s\" is no range", range);
+	if (str_to_u32(text, min, max, &n) < 0)
+		return bad(e, "\"%s\" is no number from %u to %u; AWS takes nothing else", text, min, max);
+	return 0;
 }
 
 static int check_zone(const char *text, struct err *e)

@@ -9,6 +9,7 @@ enum value_type {
 	VALUE_BOOL,      /* yes | no */
 	VALUE_CHOICE,    /* one of the words of arg, separated by | */
 	VALUE_COUNT,     /* a number from 1 */
+	VALUE_RANGE,     /* a number in the range of arg, "60-180" */
 	VALUE_CLOCK,     /* 60x */
 	VALUE_QUOTA,     /* aws | off | NAME=N|off (a list) */
 	VALUE_REF,       /* the name of a thing of kind arg; resolved in build */

@@ -156,6 +156,8 @@ int lab_datapath_start(struct lab *l, struct err *e)
 		return 0;
 	c.kernel_path = l->model->datapath == DATAPATH_KERNEL;
 	c.clock = l->model->clock;
+	c.strict_icmp = l->model->strict_icmp;
+	c.strict_fragments = l->model->strict_fragments;
 	r = datapath_configure(d, &c, e);
 	if (r < 0)
 		return r;

@@ -561,6 +561,11 @@ int datapath_configure(struct datapath *d, const struct datapath_config *c, stru
 	return 0;
 }
 
+void datapath_clock_set(struct datapath *d, uint64_t now_ns)
+{
+	__atomic_store_n(&d->config->now_ns, now_ns, __ATOMIC_SEQ_CST);
+}
+
 /* ---- counters ---- */
 
 static int counter_sum(struct datapath *d, enum dp_map map, const void *key, struct abi_counter *ret)
@@ -676,7 +681,9 @@ int datapath_reap(struct datapath *d)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	args.now_ns = (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec;
+	args.now_ns = d->config->now_ns;
+	if (!args.now_ns)
+		args.now_ns = (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec;
 	if (bpf_prog_test_run_opts(d->progs[DP_PROG_REAP], &opts))
 		return -errno;
 	return (int)args.count;
@@ -684,7 +691,10 @@ int datapath_reap(struct datapath *d)
 
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow)
 {
-	return flow_timeout_ns(d->config, key->proto, flow->tx, flow->rx);
+	struct abi_port port;
+	bool known = !bpf_map_lookup_elem(d->maps[ABI_MAP_PORTS], &key->port, &port);
+
+	return flow_timeout_ns(d->config, known ? &port : NULL, key->proto, flow->tx, flow->rx);
 }
 
 /* ---- events ---- */

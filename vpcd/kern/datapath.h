@@ -41,6 +41,8 @@ struct datapath_config {
 	uint32_t event_burst, events_per_s; /* a port */
 };
 int datapath_configure(struct datapath *d, const struct datapath_config *c, struct err *e);
+/* From now on it is this time for the programs; 0: the kernel's again. For a data path of one's own only. */
+void datapath_clock_set(struct datapath *d, uint64_t now_ns);
 
 /* Sums over CPUs. */
 int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *ret);

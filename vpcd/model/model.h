@@ -158,6 +158,7 @@ struct eni {
 	uint32_t n_groups;
 	uint32_t policy; /* KIND_POLICY number of its set of groups; 0 = no groups */
 	bool source_dest_check;
+	uint32_t tcp_established_s, udp_s, udp_stream_s; /* idle timeouts of tracked flows; 0 = AWS's default */
 };
 
 struct listen_spec {
@@ -217,6 +218,8 @@ struct model {
 	struct quotas quotas;
 	uint32_t conntrack_entries; /* per ENI */
 	uint32_t clock;             /* time runs this many times faster; 1 */
+	bool strict_icmp;           /* ICMP errors need a rule even about a tracked flow */
+	bool strict_fragments;      /* NACL rules with ports do not see later fragments */
 
 #define MODEL_ARRAY(type, name) \
 	struct type *name; \

@@ -133,6 +133,7 @@ static bool is_shown(const struct kind_view *v, const struct model *m, const str
 static void compare_lab(const struct model *was, const struct model *now, struct change_list *ret)
 {
 	static const char *const paths[] = { "auto", "fast", "kernel" };
+	static const char *const icmp[] = { "related", "strict" }, *const fragments[] = { "follow", "strict" };
 	struct notes n = { 0 };
 
 	if (was->datapath != now->datapath)
@@ -141,6 +142,10 @@ static void compare_lab(const struct model *was, const struct model *now, struct
 		note(&n, "conntrack-entries %u -> %u", was->conntrack_entries, now->conntrack_entries);
 	if (was->clock != now->clock)
 		note(&n, "clock %ux -> %ux", was->clock, now->clock);
+	if (was->strict_icmp != now->strict_icmp)
+		note(&n, "icmp-errors %s -> %s", icmp[was->strict_icmp], icmp[now->strict_icmp]);
+	if (was->strict_fragments != now->strict_fragments)
+		note(&n, "nacl-fragments %s -> %s", fragments[was->strict_fragments], fragments[now->strict_fragments]);
 	if (memcmp(&was->quotas, &now->quotas, sizeof(was->quotas)) != 0)
 		note(&n, "quotas changed");
 	if (n.n)

@@ -15,6 +15,7 @@ static void compare_eni(struct notes *n, const struct model *was, const struct e
 static void compare_addrs(struct notes *n, const struct eni *a, const struct eni *b);
 static void compare_work(struct notes *n, const struct workload *a, const struct workload *b);
 static void compare_name(struct notes *n, const char *word, const char *a, const char *b);
+static void compare_timer(struct notes *n, const char *word, uint32_t a, uint32_t b);
 static const char *yes_no(bool b);
 
 static const char *vpc_name(const struct model *m, uint32_t i)
@@ -282,6 +283,21 @@ static void compare_eni(struct notes *n, const struct model *was, const struct e
 	group_names(now, b, new, sizeof(new));
 	compare_name(n, "security-groups", old, new);
 	compare_name(n, "source-dest-check", yes_no(a->source_dest_check), yes_no(b->source_dest_check));
+	compare_timer(n, "tcp-established-timeout", a->tcp_established_s, b->tcp_established_s);
+	compare_timer(n, "udp-timeout", a->udp_s, b->udp_s);
+	compare_timer(n, "udp-stream-timeout", a->udp_stream_s, b->udp_stream_s);
+}
+
+/* 0: the default. */
+static void compare_timer(struct notes *n, const char *word, uint32_t a, uint32_t b)
+{
+	char old[16] = "default", new[16] = "default";
+
+	if (a)
+		snprintf(old, sizeof(old), "%u", a);
+	if (b)
+		snprintf(new, sizeof(new), "%u", b);
+	compare_name(n, word, old, new);
 }
 
 static void compare_addrs(struct notes *n, const struct eni *a, const struct eni *b)

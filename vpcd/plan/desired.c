@@ -148,7 +148,12 @@ uint32_t policy_slot_groups(uint32_t policy)
 
 uint32_t policy_slot_nacl(uint32_t nacl)
 {
-	return 2 * nacl + 1;
+	return 4 * nacl + 1;
+}
+
+uint32_t policy_slot_fragments(uint32_t nacl)
+{
+	return 4 * nacl + 3;
 }
 
 void igw_ifname(const struct igw *igw, uint32_t port, char ifname[IFNAME_MAX])

@@ -51,5 +51,6 @@ bool route_is_dead(const struct model *m, const struct route *r);
 const struct eni *route_eni(const struct model *m, const struct route *r);
 uint32_t policy_slot_groups(uint32_t policy);
 uint32_t policy_slot_nacl(uint32_t nacl);
+uint32_t policy_slot_fragments(uint32_t nacl); /* its rules without ports; nacl-fragments = strict only */
 void igw_ifname(const struct igw *igw, uint32_t port, char ifname[IFNAME_MAX]);
 void host_ifname(const struct host *h, char ifname[IFNAME_MAX]);

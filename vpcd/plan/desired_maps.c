@@ -28,6 +28,12 @@ void desired_maps(const struct model *m, struct map_rows *rows)
 	internet(m, rows);
 }
 
+/* As the data path counts it: 0 stays 0. */
+static uint32_t timer_ms(const struct model *m, uint32_t s)
+{
+	return (uint32_t)((uint64_t)s * 1000 / m->clock);
+}
+
 static void eni_ports(const struct model *m, struct map_rows *rows)
 {
 	for (uint32_t i = 0; i < m->n_enis; i++) {
@@ -43,6 +49,11 @@ static void eni_ports(const struct model *m, struct map_rows *rows)
 		p.route_table = m->route_tables[subnet->route_table].obj.number;
 		p.nacl_policy = policy_slot_nacl(m->nacls[subnet->nacl].obj.number);
 		p.ct_limit = m->conntrack_entries;
+		if (m->strict_fragments)
+			p.nacl_fragments = policy_slot_fragments(m->nacls[subnet->nacl].obj.number);
+		p.tcp_established_ms = timer_ms(m, eni->tcp_established_s);
+		p.udp_ms = timer_ms(m, eni->udp_s);
+		p.udp_stream_ms = timer_ms(m, eni->udp_stream_s);
 		port_mac(eni->obj.number, p.mac);
 		if (eni->owner == ENI_OF_NAT_GATEWAY) {
 			p.kind = ABI_PORT_NAT;

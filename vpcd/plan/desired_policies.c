@@ -1,7 +1,8 @@
 /* desired_policies.c: security groups and network ACLs as the compiled rows of the data path. Pure.
  *
  * A policy is a set of groups that some interface carries, or a network ACL that some subnet uses.
- * Those of groups stand in even slots, ACLs in odd ones, by number (desired.c). */
+ * Those of groups stand in even slots, ACLs in odd ones, by number (desired.c). With nacl-fragments =
+ * strict an ACL has a second slot: what is left of it for packets that carry no ports. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ struct found_rule {
 
 static int vpc_policies(struct work *w, uint32_t vpc, struct err *e);
 static int compile_groups(struct work *w, const struct eni *eni, struct err *e);
-static int compile_nacl(struct work *w, const struct nacl *nacl, struct err *e);
+static int compile_nacl(struct work *w, const struct nacl *nacl, bool portless, struct err *e);
 static int compile_both(struct work *w, struct compile_ruleset set[2], uint32_t slot, struct err *e);
 static void fill_rules(struct work *w, const struct found_rule *found, uint32_t n, struct compile_ruleset *ret);
 static struct compile_members members_of(struct work *w, const struct eni *eni);
@@ -43,9 +44,12 @@ int desired_policies(const struct model *m, struct map_rows *rows, struct err *e
 	for (uint32_t i = 0; i < m->n_vpcs && !r; i++)
 		r = vpc_policies(&w, i, e);
 	w.n_members = 0; /* an ACL knows addresses only */
-	for (uint32_t i = 0; i < m->n_nacls && !r; i++)
+	for (uint32_t i = 0; i < m->n_nacls && !r; i++) {
 		if (used[i])
-			r = compile_nacl(&w, &m->nacls[i], e);
+			r = compile_nacl(&w, &m->nacls[i], false, e);
+		if (used[i] && m->strict_fragments && !r)
+			r = compile_nacl(&w, &m->nacls[i], true, e);
+	}
 	arena_free(&w.arena);
 	return r;
 }
@@ -109,22 +113,26 @@ static int compile_groups(struct work *w, const struct eni *eni, struct err *e)
 	return compile_both(w, set, policy_slot_groups(eni->policy), e);
 }
 
-static int compile_nacl(struct work *w, const struct nacl *nacl, struct err *e)
+/* portless: only the rules that look at neither ports nor ICMP types. */
+static int compile_nacl(struct work *w, const struct nacl *nacl, bool portless, struct err *e)
 {
 	struct compile_ruleset set[2] = { { .nacl = true }, { .nacl = true } };
 
 	for (int dir = RULE_IN; dir <= RULE_OUT; dir++) {
 		const struct rule_list *list = &nacl->dir[dir];
 		struct found_rule *found = arena_alloc(w->arena, list->n * sizeof(*found));
+		uint32_t n = 0;
 
 		for (uint32_t k = 0; k < list->n; k++)
-			found[k] = (struct found_rule){ &list->v[k], nacl->obj.name };
+			if (!portless || (!list->v[k].rule.n_ports && list->v[k].rule.icmp_type < 0))
+				found[n++] = (struct found_rule){ &list->v[k], nacl->obj.name };
 		set[dir].name = arena_printf(w->arena, "network ACL %s, %s", nacl->obj.name,
 					     dir == RULE_IN ? "inbound" : "outbound");
 		set[dir].star = nacl->star[dir];
-		fill_rules(w, found, list->n, &set[dir]);
+		fill_rules(w, found, n, &set[dir]);
 	}
-	return compile_both(w, set, policy_slot_nacl(nacl->obj.number), e);
+	return compile_both(w, set,
+			    portless ? policy_slot_fragments(nacl->obj.number) : policy_slot_nacl(nacl->obj.number), e);
 }
 
 static int compile_both(struct work *w, struct compile_ruleset set[2], uint32_t slot, struct err *e)
