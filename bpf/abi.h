@@ -88,7 +88,11 @@ enum abi_gate {
 	X(PORT_DOWN, "the destination interface is down or gone") \
 	X(NOT_JUDGED, "the packet reached the interface without passing the filter") \
 	X(ROUTER_ERROR, "an ICMP error of the subnet router") \
-	X(TOO_BIG, "the packet is larger than the next hop's MTU and may not be fragmented")
+	X(TOO_BIG, "the packet is larger than the next hop's MTU and may not be fragmented") \
+	/* Analyzer's codes again: numbers stay, counters are kept by them */ \
+	X(INGRESS_RTB_NO_PUBLIC_IP, "the gateway's route table leads to an interface without a public address") \
+	X(INGRESS_RTB_TRAFFIC_REDIRECTION, "what comes in for this subnet goes through an appliance, so what goes out must too") \
+	X(NGW_REQUIRES_SOURCE_IN_VPC, "the NAT gateway serves only interfaces of its own VPC")
 enum abi_reason {
 #define X(name, text) ABI_REASON_##name,
 	ABI_REASONS(X)
@@ -108,6 +112,7 @@ enum abi_port_kind {
 };
 enum {
 	ABI_PORT_SOURCE_DEST_CHECK = 1,
+	ABI_PORT_PUBLIC = 4,         /* ENI: has a public address */
 	ABI_PORT_NO_REFERENCES = 2,  /* PCX: between regions, group references do not cross */
 };
 /* table_hi of routes: which family of tables table_lo counts */

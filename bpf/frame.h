@@ -106,7 +106,8 @@ static __always_inline int frame_to_stack(struct __sk_buff *skb, struct pass *x)
 		return TC_ACT_SHOT;
 	if (stats)
 		stats->path[ABI_PATH_STACK] += x->p.segs;
-	if (!x->p.to_port)
+	/* a neighbour's frame bypasses the tables; on a gateway's link the MAC says nothing */
+	if (!x->p.to_port || (s->kind != ABI_PORT_ENI && s->kind != ABI_PORT_NAT))
 		mark |= s->route_table & ABI_MARK_TABLE_MASK;
 	if (s->kind != ABI_PORT_HOST && s->kind != ABI_PORT_INET && ttl < 255) {
 		mark |= ABI_MARK_TTL;

@@ -251,8 +251,12 @@ static __always_inline int judge_arrival_nat(struct world *w, struct pass *x, co
 	    (x->p.frag && proto != PKT_PROTO_UDP))
 		return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_PROTOCOL_RESTRICTION, x->o.peer, 0);
 	owner = addr_owner(w, d->vpc, &x->dst);
-	if (!owner || owner->port != x->o.peer)
-		return 1; /* on its way out through the gateway */
+	if (!owner || owner->port != x->o.peer) { /* on its way out through the gateway */
+		owner = addr_owner(w, d->vpc, &x->p.key.src);
+		if (!owner || !owner->port)
+			return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_NGW_REQUIRES_SOURCE_IN_VPC, x->o.peer, 0);
+		return 1;
+	}
 	if (twin)
 		return 1; /* an answer to something the gateway sent */
 	if (related_rule(w, x, x->o.peer, 0) != ~0u)
@@ -335,6 +339,9 @@ static __always_inline void next_hop_find(struct world *w, struct pass *x, const
 	ret->route = r->route;
 	if (r->kind == ABI_ROUTE_LOCAL && owner) {
 		x->o.peer = owner->port;
+	} else if (r->kind == ABI_ROUTE_PORT && r->port == x->p.key.port) { /* a target in the subnet it serves */
+		ret->gate = ABI_GATE_ROUTE;
+		ret->reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
 	} else if (r->kind == ABI_ROUTE_PORT || r->kind == ABI_ROUTE_IGW) {
 		x->o.peer = r->port;
 		ret->is_igw = r->kind == ABI_ROUTE_IGW;
@@ -349,6 +356,7 @@ static __always_inline int judge_igw_out(struct world *w, struct pass *x, const 
 {
 	const struct abi_addr_val *src;
 	const struct abi_port *d = map_get(w, ports, &x->o.peer);
+	const struct abi_route *in;
 	__u16 reason = ABI_REASON_NONE;
 
 	if (!d)
@@ -367,6 +375,11 @@ static __always_inline int judge_igw_out(struct world *w, struct pass *x, const 
 		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS;
 	else if (x->p.icmp_error && !addr_eq(&x->p.inner.dst, &x->p.key.src))
 		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
+	if (!reason && d->route_table) { /* an appliance that sees what comes in must see the answers */
+		in = route_find(w, ABI_TABLE_ROUTES, d->route_table, &x->p.key.src);
+		if (in && in->kind == ABI_ROUTE_PORT && in->port != x->p.key.port)
+			reason = ABI_REASON_INGRESS_RTB_TRAFFIC_REDIRECTION;
+	}
 	if (reason)
 		return outcome_deny(&x->o, ABI_GATE_IGW, reason, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.flags |= ABI_FLOW_SNAT;
@@ -486,14 +499,20 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 static __always_inline int edge_route(struct world *w, struct pass *x, const struct abi_port *s)
 {
 	const struct abi_route *r = route_find(w, ABI_TABLE_ROUTES, s->route_table, &x->dst);
+	const struct abi_port *d;
 
 	if (!r)
 		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_NO_ROUTE_TO_DESTINATION, x->p.key.port, 0);
 	x->o.rule[ABI_CACHED_ROUTE] = r->route;
-	if (r->kind == ABI_ROUTE_PORT)
+	if (r->kind == ABI_ROUTE_PORT) {
 		x->o.peer = r->port;
-	else if (r->kind != ABI_ROUTE_LOCAL)
+		d = map_get(w, ports, &x->o.peer);
+		if (d && d->kind == ABI_PORT_ENI && !(d->flags & ABI_PORT_PUBLIC))
+			return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_INGRESS_RTB_NO_PUBLIC_IP, x->p.key.port,
+					    r->route);
+	} else if (r->kind != ABI_ROUTE_LOCAL) {
 		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_BAD_STATE_ROUTE, x->p.key.port, r->route);
+	}
 	return 1;
 }
 

@@ -651,7 +651,7 @@ static void addresses(void **state)
 	assert_int_equal(inet.port, m->igws[0].inet_port);
 	assert_memory_equal(&inet.private_ip, &w->addrs[0].addr, 16);
 	assert_true(port_get(&maps, w->obj.number, &port));
-	assert_int_equal(port.flags, ABI_PORT_SOURCE_DEST_CHECK);
+	assert_int_equal(port.flags, ABI_PORT_SOURCE_DEST_CHECK | ABI_PORT_PUBLIC);
 	assert_int_equal(port.members, w->policy);
 	assert_int_equal(port.ct_limit, m->conntrack_entries);
 	assert_int_equal(port.nacl_fragments, 0);

@@ -215,6 +215,22 @@ static void merge_of_the_same_file_changes_nothing(void **state)
 	assert_string_equal(a, b);
 }
 
+/* A route whose target is deleted stays, and says that its target is gone. */
+static void deleted_targets_are_remembered(void **state)
+{
+	_cleanup_document_ struct document d = { 0 };
+
+	(void)state;
+	parse("[nat-gateway n]\nsubnet = s\n\n[instance n2]\nsubnet = s\n\n[route-table t]\nvpc = v\n"
+	      "route = 0.0.0.0/0 via nat:n\nroute = 10.9.0.0/16 via nat:n\nroute = 10.8.0.0/16 via eni:n2\n",
+	      &d);
+	assert_int_equal(edit(&d, EDIT_DELETE, "nat-gateway", "n", NULL, NULL), 0);
+	assert_int_equal(edit(&d, EDIT_DELETE, "instance", "n2", NULL, NULL), 0);
+	assert_format(&d, "[route-table t]\nvpc = v\n"
+			  "route = 0.0.0.0/0 via nat:n\nroute = 10.9.0.0/16 via nat:n\nroute = 10.8.0.0/16 via eni:n2\n"
+			  "gone = nat:n\ngone = eni:n2\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +242,7 @@ int main(void)
 		cmocka_unit_test(edits_are_refused),
 		cmocka_unit_test(merge_keeps_what_the_api_made),
 		cmocka_unit_test(merge_of_the_same_file_changes_nothing),
+		cmocka_unit_test(deleted_targets_are_remembered),
 	};
 
 	return cmocka_run_group_tests_name("document", tests, NULL, NULL);

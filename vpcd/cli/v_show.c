@@ -298,8 +298,9 @@ static void route_table_print(const json_t *table)
 	text_print(table, "linux_table", ", linux table ");
 	printf("%s", json_is_true(json_object_get(table, "main")) ? ", main" : "");
 	text_print(table, "subnets", ", subnets ");
+	text_print(table, "edge", ", edge of internet gateway ");
 	printf("\n");
-	table_init(&t, "DESTINATION TARGET STATE >PACKETS >BYTES WHERE");
+	table_init(&t, "DESTINATION TARGET STATE ORIGIN >PACKETS >BYTES WHERE");
 	json_array_foreach(json_object_get(table, "routes"), i, r)
 	{
 		const char *list = json_string_value(json_object_get(r, "prefix_list"));
@@ -310,6 +311,7 @@ static void route_table_print(const json_t *table)
 			table_add_json(&t, json_object_get(r, "destination"));
 		table_add_json(&t, json_object_get(r, "target"));
 		table_add_json(&t, json_object_get(r, "state"));
+		table_add_json(&t, json_object_get(r, "origin"));
 		table_add_json(&t, json_object_get(r, "packets"));
 		table_add_json(&t, json_object_get(r, "bytes"));
 		place_add(&t, r);

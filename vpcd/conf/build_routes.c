@@ -17,7 +17,10 @@ struct line {
 };
 
 static void build_table(struct build *b, struct route_table *t, const struct section *s);
+static void build_edge(struct build *b, struct route_table *t, const struct section *s);
+static void edge_routes(struct build *b, const struct route_table *t, const struct section *s, const char *igw);
 static bool resolve_target(struct build *b, const struct route_table *t, struct line *ln);
+static bool target_is_gone(const struct build *b, const struct line *ln);
 static bool target_is_of_vpc(struct build *b, const struct route_table *t, const struct line *ln, uint32_t vpc);
 static void add_line(struct build *b, struct route_table *t, const struct line *ln, struct keymap *seen);
 static void add_route(struct build *b, struct route_table *t, const struct line *ln, const struct prefix *dst,
@@ -31,8 +34,14 @@ static int route_cmp(const void *x, const void *y);
 
 void build_routes(struct build *b)
 {
-	for (uint32_t i = 0; i < b->m->n_route_tables; i++)
-		build_table(b, &b->m->route_tables[i], build_section_of(b, KIND_ROUTE_TABLE, i));
+	for (uint32_t i = 0; i < b->m->n_route_tables; i++) {
+		const struct section *s = build_section_of(b, KIND_ROUTE_TABLE, i);
+
+		build_table(b, &b->m->route_tables[i], s);
+		b->m->route_tables[i].edge_igw = NONE;
+		if (s)
+			build_edge(b, &b->m->route_tables[i], s);
+	}
 }
 
 static void build_table(struct build *b, struct route_table *t, const struct section *s)
@@ -80,11 +89,104 @@ static void build_table(struct build *b, struct route_table *t, const struct sec
 	free(lines);
 }
 
+/* semantics 2.3: the table that an internet gateway uses for what enters the VPC. */
+static void build_edge(struct build *b, struct route_table *t, const struct section *s)
+{
+	const struct entry *en = entry_first(s, "edge");
+	struct route_text text;
+	char where[PLACE_STRLEN];
+	struct model *m = b->m;
+	struct igw *igw;
+	uint32_t i;
+
+	if (!en || value_target(en->value, &text, NULL) < 0 || text.target != TARGET_IGW)
+		return;
+	i = build_ref(b, s, en, text.name, KIND_IGW);
+	if (i == NONE || t->vpc == NONE || m->igws[i].vpc == NONE)
+		return;
+	igw = &m->igws[i];
+	if (igw->vpc != t->vpc) {
+		section_error(b, s, en->loc, "InvalidParameterValue", "a gateway uses a table of its own VPC",
+			      "edge: internet gateway %s belongs to vpc %s, not to vpc %s", igw->obj.name,
+			      m->vpcs[igw->vpc].obj.name, m->vpcs[t->vpc].obj.name);
+		return;
+	}
+	if (t->is_main)
+		section_error(b, s, en->loc, "InvalidParameterValue", "give the gateway a table of its own",
+			      "edge: the main route table cannot be a gateway's");
+	if (igw->edge_table != NONE) {
+		section_error(b, s, en->loc, "Resource.AlreadyAssociated", "take one of the two lines out",
+			      "edge: internet gateway %s uses route table %s (%s) already", igw->obj.name,
+			      m->route_tables[igw->edge_table].obj.name,
+			      place_text(m->route_tables[igw->edge_table].obj.loc, where));
+		return;
+	}
+	igw->edge_table = (uint32_t)(t - m->route_tables);
+	t->edge_igw = i;
+	edge_routes(b, t, s, igw->obj.name);
+}
+
+/* What may not stand in such a table; where inside the VPC a route may lead was looked at before. */
+static void edge_routes(struct build *b, const struct route_table *t, const struct section *s, const char *igw)
+{
+	const struct vpc *vpc = &b->m->vpcs[t->vpc];
+	char text[PREFIX_STRLEN];
+
+	for (uint32_t i = 0; i < t->n_routes; i++) {
+		const struct route *r = &t->routes[i];
+		bool inside = false;
+
+		for (uint32_t k = 0; k < vpc->n_cidrs; k++)
+			inside |= prefix_covers(&vpc->cidrs[k], &r->dst);
+		prefix_format(&r->dst, text);
+		if (r->prefix_list != NONE)
+			section_error(b, s, r->loc, "InvalidParameterValue", "write the prefixes themselves",
+				      "route: the table of internet gateway %s takes no prefix list", igw);
+		else if (!inside)
+			section_error(b, s, r->loc, "InvalidParameterValue",
+				      "name a whole range of the VPC, or a whole subnet",
+				      "route: %s lies outside vpc %s, and the table is for what enters by %s", text,
+				      vpc->obj.name, igw);
+		else if (r->target != TARGET_LOCAL && r->target != TARGET_ENI && r->target != TARGET_INSTANCE)
+			section_error(b, s, r->loc, "InvalidParameterValue",
+				      "its targets are local, eni:NAME and instance:NAME",
+				      "route: the table of internet gateway %s leads to interfaces only", igw);
+	}
+}
+
+/* A target that was deleted stays written: AWS keeps such routes, as blackholes. */
+static bool target_is_gone(const struct build *b, const struct line *ln)
+{
+	static const enum obj_kind kinds[TARGET_KIND_MAX] = {
+		[TARGET_LOCAL] = KIND_LAB,      [TARGET_IGW] = KIND_IGW,           [TARGET_NAT] = KIND_NAT_GATEWAY,
+		[TARGET_ENI] = KIND_INTERFACE, [TARGET_INSTANCE] = KIND_INSTANCE,
+	};
+
+	if (keymap_index(&b->names[kinds[ln->text.target]], ln->text.name) != NONE)
+		return false;
+	for_each_entry(en, ln->s, "gone")
+	{
+		_cleanup_free_ char *copy = xstrdup(en->value);
+		char *p = copy;
+
+		for (char *word; (word = schema_next_word(&p));) {
+			struct route_text t;
+
+			if (value_target(word, &t, NULL) == 0 && t.target == ln->text.target &&
+			    strcmp(t.name, ln->text.name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 static bool resolve_target(struct build *b, const struct route_table *t, struct line *ln)
 {
 	const struct model *m = b->m;
 	uint32_t i, vpc = NONE;
 
+	if (target_is_gone(b, ln))
+		return true;
 	switch (ln->text.target) {
 	case TARGET_LOCAL: return true;
 	case TARGET_IGW:
@@ -146,6 +248,14 @@ static void add_line(struct build *b, struct route_table *t, const struct line *
 		add_route(b, t, ln, &pl->entries[j], i, seen);
 }
 
+/* semantics 2.1: gone, or an interface that is attached to nothing. */
+static bool target_is_usable(const struct model *m, const struct line *ln)
+{
+	if (ln->target_index == NONE)
+		return false;
+	return ln->text.target != TARGET_ENI || m->enis[ln->target_index].owner_index != NONE;
+}
+
 static void add_route(struct build *b, struct route_table *t, const struct line *ln, const struct prefix *dst,
 		      uint32_t prefix_list, struct keymap *seen)
 {
@@ -173,6 +283,8 @@ static void add_route(struct build *b, struct route_table *t, const struct line 
 		.prefix_list = prefix_list,
 		.target = ln->text.target,
 		.target_index = ln->target_index,
+		.target_name = ln->text.target == TARGET_LOCAL ? NULL : arena_strdup(b->a, ln->text.name),
+		.blackhole = ln->text.target != TARGET_LOCAL && !target_is_usable(b->m, ln),
 		.origin = ln->en->origin,
 		.loc = build_loc(b, ln->en->loc),
 	};

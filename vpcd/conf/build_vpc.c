@@ -101,6 +101,7 @@ void build_igws(struct build *b)
 		igw->port = build_number(b, KIND_PORT, key, s->loc);
 		snprintf(key, sizeof(key), "inet/%.40s", s->name);
 		igw->inet_port = build_number(b, KIND_PORT, key, s->loc);
+		igw->edge_table = NONE;
 		igw->vpc = build_key_ref(b, s, "vpc", KIND_VPC);
 		if (igw->vpc == NONE)
 			continue;

@@ -18,6 +18,7 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 static int edit_create(struct document *d, const struct edit *edit, struct err *e);
 static int edit_set(struct section *s, const struct schema_key *key, const char *text, struct err *e);
 static int edit_unset(struct section *s, const struct schema_key *key, const char *text, struct err *e);
+static void target_goes(struct document *d, enum obj_kind kind, const char *name);
 static int check_text(const struct section *s, const struct schema_key *key, const char *value, const char *note,
 		      struct err *e);
 static bool same_value(const struct schema_key *key, const char *a, const char *b);
@@ -102,12 +103,55 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 		return err_set_aws(e, -ENOENT, kind->not_found, "there is no %s %s", edit->kind, name);
 	switch (edit->op) {
 	case EDIT_DELETE:
+		target_goes(d, kind->kind, name);
 		section_done(s);
 		d->n--;
 		memmove(s, s + 1, (size_t)(d->sections + d->n - s) * sizeof(*s));
 		return 0;
 	case EDIT_SET: return edit_set(s, key, edit->value, e);
 	default: return edit_unset(s, key, edit->value, e);
+	}
+}
+
+static bool target_is(const char *word, enum obj_kind kind, const char *name)
+{
+	struct route_text t;
+
+	if (value_target(word, &t, NULL) < 0 || strcmp(t.name, name) != 0)
+		return false;
+	switch (t.target) {
+	case TARGET_IGW: return kind == KIND_IGW;
+	case TARGET_NAT: return kind == KIND_NAT_GATEWAY;
+	case TARGET_ENI: return kind == KIND_INTERFACE || kind == KIND_INSTANCE;
+	case TARGET_INSTANCE: return kind == KIND_INSTANCE;
+	case TARGET_LOCAL:
+	case TARGET_KIND_MAX: break;
+	}
+	return false;
+}
+
+/* AWS deletes what routes lead to and keeps the routes, as blackholes: semantics 2.1. */
+static void target_goes(struct document *d, enum obj_kind kind, const char *name)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		struct section *s = &d->sections[i];
+		size_t n = strcmp(s->kind, obj_kind_name(KIND_ROUTE_TABLE)) == 0 ? s->n : 0;
+
+		for (size_t j = 0; j < n; j++) {
+			_cleanup_free_ char *word = NULL;
+			const char *via;
+			bool known = false;
+
+			if (strcmp(s->entries[j].key, "route") != 0 || !(via = strstr(s->entries[j].value, " via ")))
+				continue;
+			word = xstrdup(via + 5 + strspn(via + 5, " \t"));
+			if (!target_is(word, kind, name))
+				continue;
+			for (size_t k = 0; k < s->n; k++)
+				known |= strcmp(s->entries[k].key, "gone") == 0 && strcmp(s->entries[k].value, word) == 0;
+			if (!known)
+				section_add_entry(s, "gone", word, ORIGIN_API);
+		}
 	}
 }
 

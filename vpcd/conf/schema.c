@@ -60,7 +60,8 @@ static const struct schema_key route_table_keys[] = {
 	{ "main", KEY_SCALAR, VALUE_BOOL, .help = "yes: for subnets that name no table" },
 	{ "route", KEY_LINES, VALUE_ROUTE,
 	  .help = "PREFIX or pl:NAME via local, igw:NAME, nat:NAME, eni:NAME, instance:NAME" },
-	{ "edge", KEY_SCALAR, VALUE_LATER, .help = "igw:NAME: the table judges what enters by that gateway" },
+	{ "edge", KEY_SCALAR, VALUE_EDGE, .help = "igw:NAME: the table is for what enters by that gateway" },
+	{ "gone", KEY_WORDS, VALUE_TARGET, .help = "targets that were deleted: routes to them are blackholes" },
 	{ 0 }
 };
 static const struct schema_key igw_keys[] = { VPC_KEY, { 0 } };

@@ -40,7 +40,6 @@ static int no_ipv6(struct err *e);
 static int check_choice(const char *choices, const char *text, struct err *e);
 static int check_range(const char *range, const char *text, struct err *e);
 static int check_zone(const char *text, struct err *e);
-static int parse_target(char *text, struct route_text *ret, struct err *e);
 static int copy_name(const char *from, char to[RULE_PEER_NAME_MAX]);
 
 int value_check(enum value_type type, const char *arg, const char *text, struct err *e)
@@ -85,6 +84,12 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 			return bad(e, "a public NAT gateway has a public address");
 		return rc;
 	case VALUE_ROUTE: return value_route(text, &u.route, e);
+	case VALUE_EDGE:
+		rc = value_target(text, &u.route, e);
+		return rc == 0 && u.route.target != TARGET_IGW ? bad(e, "\"%s\" is no internet gateway", text) : rc;
+	case VALUE_TARGET:
+		rc = value_target(text, &u.route, e);
+		return rc == 0 && u.route.target == TARGET_LOCAL ? bad(e, "local is never gone") : rc;
 	case VALUE_GROUP_IN:
 	case VALUE_GROUP_OUT:
 	case VALUE_NACL_IN:
@@ -116,6 +121,8 @@ const char *value_hint(enum value_type type)
 		[VALUE_NAT_IP] = "write auto or an address like 203.0.113.10; connectivity = private goes without",
 		[VALUE_ROUTE] =
 			"write PREFIX via TARGET, like 0.0.0.0/0 via igw:NAME; targets are local, igw:, nat:, eni:, instance:",
+		[VALUE_EDGE] = "write igw:NAME",
+		[VALUE_TARGET] = "write targets like nat:NAME",
 		[VALUE_GROUP_IN] = "write PROTO [PORTS] from PEER, like tcp 80,443 from 0.0.0.0/0",
 		[VALUE_GROUP_OUT] = "write PROTO [PORTS] to PEER, like tcp 443 to 0.0.0.0/0",
 		[VALUE_NACL_IN] =
@@ -239,10 +246,44 @@ int value_route(const char *text, struct route_text *ret, struct err *e)
 		if (rc < 0)
 			return rc;
 	}
-	rc = parse_target(target, &r, e);
+	rc = value_target(target, &r, e);
 	if (rc == 0)
 		*ret = r;
 	return rc;
+}
+
+int value_target(const char *text, struct route_text *ret, struct err *e)
+{
+	static const struct {
+		const char *prefix;
+		enum target_kind kind;
+	} targets[] = {
+		{ "igw:", TARGET_IGW },
+		{ "nat:", TARGET_NAT },
+		{ "eni:", TARGET_ENI },
+		{ "instance:", TARGET_INSTANCE },
+	};
+	static const char *const later[] = { "eigw:", "pcx:", "tgw:", "vpce:", "vgw:" };
+
+	if (str_eq(text, "local")) {
+		ret->target = TARGET_LOCAL;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		size_t n = strlen(targets[i].prefix);
+
+		if (strncmp(text, targets[i].prefix, n) != 0)
+			continue;
+		ret->target = targets[i].kind;
+		if (copy_name(text + n, ret->name) < 0)
+			return bad(e, "\"%s\" names no target", text);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
+		if (strncmp(text, later[i], strlen(later[i])) == 0)
+			return err_set_aws(e, -EINVAL, "UnsupportedOperation", "targets %sNAME are not available yet",
+					   later[i]);
+	return bad(e, "\"%s\" is no target of a route", text);
 }
 
 int value_rule(enum value_type type, const char *text, struct rule *ret, struct err *e)
@@ -368,40 +409,6 @@ static int check_zone(const char *text, struct err *e)
 	if (!str_is_name(text) || strlen(text) > ZONE_LEN_MAX)
 		return bad(e, "\"%s\" is no zone", text);
 	return 0;
-}
-
-static int parse_target(char *text, struct route_text *ret, struct err *e)
-{
-	static const struct {
-		const char *prefix;
-		enum target_kind kind;
-	} targets[] = {
-		{ "igw:", TARGET_IGW },
-		{ "nat:", TARGET_NAT },
-		{ "eni:", TARGET_ENI },
-		{ "instance:", TARGET_INSTANCE },
-	};
-	static const char *const later[] = { "eigw:", "pcx:", "tgw:", "vpce:", "vgw:" };
-
-	if (str_eq(text, "local")) {
-		ret->target = TARGET_LOCAL;
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
-		size_t n = strlen(targets[i].prefix);
-
-		if (strncmp(text, targets[i].prefix, n) != 0)
-			continue;
-		ret->target = targets[i].kind;
-		if (copy_name(text + n, ret->name) < 0)
-			return bad(e, "\"%s\" names no target", text);
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
-		if (strncmp(text, later[i], strlen(later[i])) == 0)
-			return err_set_aws(e, -EINVAL, "UnsupportedOperation", "targets %sNAME are not available yet",
-					   later[i]);
-	return bad(e, "\"%s\" is no target of a route", text);
 }
 
 static int copy_name(const char *from, char to[RULE_PEER_NAME_MAX])

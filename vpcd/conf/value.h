@@ -19,6 +19,8 @@ enum value_type {
 	VALUE_PUBLIC_IP, /* auto | ADDRESS | none */
 	VALUE_NAT_IP,    /* auto | ADDRESS */
 	VALUE_ROUTE,     /* PREFIX|pl:NAME via TARGET */
+	VALUE_EDGE,      /* igw:NAME */
+	VALUE_TARGET,    /* a target of routes (a list) */
 	VALUE_GROUP_IN,  /* PROTO [PORTS] from PEER | none */
 	VALUE_GROUP_OUT,
 	VALUE_NACL_IN, /* NUMBER allow|deny PROTO [PORT] from PREFIX | none */
@@ -67,6 +69,8 @@ int value_prefix(const char *text, struct prefix *ret, struct err *e);
 int value_address(const char *text, struct addr *ret, struct err *e);
 int value_public_ip(const char *text, struct public_ip_text *ret, struct err *e);
 int value_route(const char *text, struct route_text *ret, struct err *e);
+/* "igw:NAME", "local": only target and name of *ret are set. */
+int value_target(const char *text, struct route_text *ret, struct err *e);
 int value_rule(enum value_type type, const char *text, struct rule *ret, struct err *e);
 int value_listen(const char *text, struct listen_spec *ret, struct err *e);
 /* Cuts "FLOW [at LEG:GATE@OBJECT]" in place; missing parts are NULL. */

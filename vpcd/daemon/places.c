@@ -4,6 +4,7 @@
 #include <string.h>
 #include "daemon/places.h"
 #include "filters/explain.h"
+#include "model/route_text.h"
 #include "util/mem.h"
 
 struct places {
@@ -89,7 +90,7 @@ void verdict_words(const struct places *p, const struct abi_event *ev, struct ve
 	if (ev->allow || ev->gate == ABI_GATE_NACL_IN || ev->gate == ABI_GATE_NACL_OUT)
 		rule_words(p->m, rule, ret->rule, sizeof(ret->rule), &ret->loc);
 	else if (model_route_place(p->m, rule, &at) && at.route) {
-		route_words(p->m, at.route, ret->rule, sizeof(ret->rule));
+		route_text(p->m, at.route, ret->rule, sizeof(ret->rule));
 		ret->loc = at.loc;
 	}
 }
@@ -144,29 +145,6 @@ void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, 
 		snprintf(buf, size, "*");
 }
 
-void route_words(const struct model *m, const struct route *r, char *buf, size_t size)
-{
-	static const char *const kinds[TARGET_KIND_MAX] = {
-		[TARGET_IGW] = "igw:",
-		[TARGET_NAT] = "nat:",
-		[TARGET_ENI] = "eni:",
-		[TARGET_INSTANCE] = "instance:",
-	};
-	char prefix[PREFIX_STRLEN], list[RULE_PEER_NAME_MAX + 8] = "";
-	const char *name = "";
-
-	if (r->target == TARGET_IGW && r->target_index != NONE)
-		name = m->igws[r->target_index].obj.name;
-	else if (r->target == TARGET_NAT && r->target_index != NONE)
-		name = m->nat_gateways[r->target_index].obj.name;
-	else if (r->target != TARGET_LOCAL && r->target_index != NONE)
-		name = m->enis[r->target_index].obj.name;
-	if (r->prefix_list != NONE)
-		snprintf(list, sizeof(list), " (pl:%s)", m->prefix_lists[r->prefix_list].obj.name);
-	snprintf(buf, size, "%s%s via %s%s", prefix_format(&r->dst, prefix), list,
-		 r->target == TARGET_LOCAL ? "local" : kinds[r->target], name);
-}
-
 json_t *json_text(const char *s)
 {
 	return s && *s ? json_string(s) : json_null();
@@ -215,6 +193,10 @@ static const char *gate_object(const struct places *p, const struct abi_event *e
 		name = igw_name(p, ev->gate_port);
 		return name ? name : igw_name(p, ev->peer);
 	}
+	if (at.kind == PLACE_IGW && ev->gate == ABI_GATE_ROUTE) /* what comes in has the edge table */
+		return p->m->igws[at.index].edge_table == NONE
+			       ? NULL
+			       : p->m->route_tables[p->m->igws[at.index].edge_table].obj.name;
 	if (at.kind != PLACE_ENI)
 		return NULL;
 	subnet = &p->m->subnets[p->m->enis[at.index].subnet];

@@ -319,6 +319,20 @@ static void sides_of(const struct model *m, uint32_t eni, const struct addr *a, 
 	}
 }
 
+/* Is there a route to a NAT gateway for a part of the VPC itself? */
+static bool nat_inside(const struct model *m, uint32_t vpc)
+{
+	for (uint32_t i = 0; i < m->n_route_tables; i++) {
+		const struct route_table *t = &m->route_tables[i];
+
+		for (uint32_t k = 0; t->vpc == vpc && k < t->n_routes; k++)
+			for (uint32_t c = 0; t->routes[k].target == TARGET_NAT && c < m->vpcs[vpc].n_cidrs; c++)
+				if (prefix_covers(&m->vpcs[vpc].cidrs[c], &t->routes[k].dst))
+					return true;
+	}
+	return false;
+}
+
 static int read_flow(struct batch *b, struct probe *p, const json_t *o, struct err *e)
 {
 	const struct model *m = b->all->lab->model;
@@ -366,7 +380,7 @@ static int read_flow(struct batch *b, struct probe *p, const json_t *o, struct e
 	side_add(p->b, &p->n_b, &f->dst_addr, p->wire.dport);
 	if (f->src.kind == END_ENI)
 		sides_of(m, f->src.index, &f->src.addr, p->a, &p->n_a, p->wire.sport);
-	p->may_nat = f->src.kind == END_ENI && p->n_a == 1 && p->src_vpc != p->dst_vpc;
+	p->may_nat = f->src.kind == END_ENI && (p->src_vpc != p->dst_vpc || nat_inside(m, p->src_vpc));
 	if (f->dst.kind == END_ENI)
 		sides_of(m, f->dst.index, &f->dst_addr, p->b, &p->n_b, p->wire.dport);
 	return 0;
@@ -397,13 +411,23 @@ static void start_some(void *ctx)
 	}
 }
 
+/* An address and its public one are two sides of one end: a flow to either may be seen under both. */
+static bool sides_meet(const struct side *x, unsigned n_x, const struct side *y, unsigned n_y)
+{
+	for (unsigned i = 0; i < n_x; i++)
+		for (unsigned k = 0; k < n_y; k++)
+			if (addr_cmp(&x[i].addr, &y[k].addr) == 0 && x[i].port == y[k].port)
+				return true;
+	return false;
+}
+
 static bool conflicts(const struct probe *p, const struct probe *q)
 {
 	const struct wire *x = &p->wire, *y = &q->wire;
 
-	if (x->proto != y->proto || addr_cmp(&x->dst, &y->dst) != 0 || x->dport != y->dport)
+	if (x->proto != y->proto || !sides_meet(p->b, p->n_b, q->b, q->n_b))
 		return false;
-	return (p->may_nat && q->may_nat) || (addr_cmp(&x->src, &y->src) == 0 && x->sport == y->sport);
+	return (p->may_nat && q->may_nat) || sides_meet(p->a, p->n_a, q->a, q->n_a);
 }
 
 static const char *end_ns(const struct probe *p, const struct flow_end *end, char *buf)

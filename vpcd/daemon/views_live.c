@@ -8,6 +8,7 @@
 #include "filters/world.h"
 #include "filters/conntrack.h"
 #include "kern/datapath.h"
+#include "model/route_text.h"
 #include "util/mem.h"
 
 struct list_owner {
@@ -67,6 +68,8 @@ json_t *view_route_tables(struct lab *l, const char *name)
 		json_object_set_new(o, "number", json_integer(t->obj.number));
 		json_object_set_new(o, "linux_table", json_integer(ABI_ROUTE_TABLE_BASE + t->obj.number));
 		json_object_set_new(o, "subnets", subnets);
+		json_object_set_new(o, "edge",
+				    t->edge_igw == NONE ? json_null() : json_string(m->igws[t->edge_igw].obj.name));
 		json_object_set_new(o, "routes", routes);
 		json_array_append_new(a, o);
 	}
@@ -197,16 +200,13 @@ static json_t *route_json(const struct lab *l, const struct route *r)
 	struct abi_counter hits = { 0 };
 	bool known = d && datapath_route_hits(d, r->number, &hits) == 0;
 	json_t *o = json_object();
-	char text[256], prefix[PREFIX_STRLEN];
-	const char *via;
+	char target[64], prefix[PREFIX_STRLEN];
 
-	route_words(m, r, text, sizeof(text));
-	via = strstr(text, " via ");
 	json_object_set_new(o, "destination", json_string(prefix_format(&r->dst, prefix)));
 	json_object_set_new(o, "prefix_list",
 			    r->prefix_list == NONE ? json_null()
 						   : json_string(m->prefix_lists[r->prefix_list].obj.name));
-	json_object_set_new(o, "target", json_text(via ? via + 5 : NULL));
+	json_object_set_new(o, "target", json_string(route_target_text(r, target, sizeof(target))));
 	json_object_set_new(o, "state", json_string(r->blackhole ? "blackhole" : "active"));
 	json_object_set_new(o, "origin", json_string(origin_name(r->origin)));
 	add_counter(o, &hits, known);

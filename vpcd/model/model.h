@@ -87,7 +87,8 @@ struct route {
 	struct prefix dst;
 	uint32_t prefix_list; /* index when the line said pl:NAME (one struct route an entry), else NONE */
 	enum target_kind target;
-	uint32_t target_index; /* igw, nat gateway, eni (TARGET_ENI, TARGET_INSTANCE: index into enis) */
+	uint32_t target_index; /* igw, nat gateway, eni (TARGET_ENI, TARGET_INSTANCE: index into enis); NONE: gone */
+	const char *target_name; /* as written; NULL for local */
 	bool blackhole;        /* target gone or unusable: the route stays, packets die */
 	enum origin origin;    /* IMPLICIT for local */
 	struct src_loc loc;
@@ -96,6 +97,7 @@ struct route_table {
 	struct obj obj;
 	uint32_t vpc;
 	bool is_main;
+	uint32_t edge_igw;    /* the gateway whose incoming packets it routes (edge association), or NONE */
 	struct route *routes; /* ordered by prefix */
 	uint32_t n_routes;
 };
@@ -103,6 +105,7 @@ struct route_table {
 struct igw {
 	struct obj obj;
 	uint32_t vpc;
+	uint32_t edge_table; /* index of the route table for what comes in, or NONE */
 	uint32_t port;      /* number of the router end of its link */
 	uint32_t inet_port; /* number of the internet's end */
 };

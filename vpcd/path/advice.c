@@ -353,7 +353,7 @@ static uint32_t number_before(const struct rule_list *l, uint32_t rule)
 static bool nacl_open(struct adviser *x)
 {
 	const struct model *m = x->now->m;
-	uint32_t index = NONE, eni = model_find_eni(m, x->s->eni);
+	uint32_t index = NONE, eni = x->s->eni ? model_find_eni(m, x->s->eni) : NONE;
 	enum rule_dir dir = x->s->gate == ABI_GATE_NACL_IN ? RULE_IN : RULE_OUT;
 	char text[160];
 	struct rule r;
@@ -406,7 +406,7 @@ static bool igw_need(struct adviser *x, uint32_t vpc, char *name, size_t size)
 static bool route_open(struct adviser *x)
 {
 	const struct model *m = x->now->m;
-	uint32_t index = model_find_eni(m, x->s->eni), vpc, nat;
+	uint32_t index = x->s->eni ? model_find_eni(m, x->s->eni) : NONE, vpc, nat;
 	const struct route_table *t;
 	char value[96], name[64], target[72];
 

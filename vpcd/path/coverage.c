@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "path/coverage.h"
-#include "path/route_text.h"
+#include "model/route_text.h"
 #include "util/mem.h"
 
 struct lines {

@@ -1,7 +1,7 @@
 /* walk_words.c: what a step is called: the object of its gate, its rule with file and line. Pure. */
 #include <stdio.h>
 #include <string.h>
-#include "path/route_text.h"
+#include "model/route_text.h"
 #include "path/trial.h"
 #include "util/str.h"
 
@@ -28,6 +28,9 @@ const char *gate_object(const struct walker *w, enum abi_gate gate, uint32_t por
 
 	if (gate == ABI_GATE_IGW)
 		return p->owner == OWNER_IGW || p->owner == OWNER_INET ? m->igws[p->index].obj.name : NULL;
+	if (gate == ABI_GATE_ROUTE && p->owner == OWNER_IGW) /* what comes in has the edge table */
+		return m->igws[p->index].edge_table == NONE ? NULL
+							    : m->route_tables[m->igws[p->index].edge_table].obj.name;
 	if (p->owner != OWNER_ENI)
 		return NULL;
 	s = &m->subnets[m->enis[p->index].subnet];

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "model/route_text.h"
 #include "plan/changes_ctx.h"
 #include "util/mem.h"
 
@@ -21,7 +22,6 @@ static int line_cmp(const void *a, const void *b);
 static void line_note(struct notes *n, const struct line *l, const char *word);
 static void add_rules(struct lines *l, const struct rule_list *list, uint32_t skip, enum rule_dir dir);
 static void add_routes(struct lines *l, const struct model *m, const struct route_table *t);
-static const char *target_text(const struct model *m, const struct route *r, char *buf, size_t size);
 
 /* The lists are mostly the same and long: what is equal at both ends is skipped first. */
 void compare_rules(struct notes *n, const struct rule_list *was, const struct rule_list *now, enum rule_dir dir)
@@ -145,26 +145,7 @@ static void add_routes(struct lines *l, const struct model *m, const struct rout
 		else
 			prefix_format(&r->dst, dst);
 		snprintf(line->text, sizeof(line->text), "route %s via %s%s", dst,
-			 target_text(m, r, target, sizeof(target)), r->blackhole ? " (blackhole)" : "");
+			 route_target_text(r, target, sizeof(target)), r->blackhole ? " (blackhole)" : "");
 		line->loc = r->loc;
 	}
-}
-
-static const char *target_text(const struct model *m, const struct route *r, char *buf, size_t size)
-{
-	const char *word = "?", *name = "?";
-	uint32_t i = r->target_index;
-
-	if (i == NONE)
-		return "a target that is gone";
-	switch (r->target) {
-	case TARGET_LOCAL: return "local";
-	case TARGET_IGW: word = "igw", name = m->igws[i].obj.name; break;
-	case TARGET_NAT: word = "nat", name = m->nat_gateways[i].obj.name; break;
-	case TARGET_ENI: word = "eni", name = m->enis[i].obj.name; break;
-	case TARGET_INSTANCE: word = "instance", name = m->enis[i].obj.name; break;
-	case TARGET_KIND_MAX: break;
-	}
-	snprintf(buf, size, "%s:%s", word, name);
-	return buf;
 }

@@ -43,6 +43,9 @@ static void eni_ports(const struct model *m, struct map_rows *rows)
 
 		if (!eni_attached(eni))
 			continue;
+		for (uint32_t k = 0; k < eni->n_addrs; k++)
+			if (!addr_is_zero(&eni->addrs[k].public_ip))
+				p.flags |= ABI_PORT_PUBLIC;
 		p.mtu = eni_mtu(eni);
 		p.vpc = m->vpcs[subnet->vpc].obj.number;
 		p.subnet = subnet->obj.number;
@@ -78,10 +81,12 @@ static void igw_ports(const struct model *m, struct map_rows *rows)
 			continue;
 		p.vpc = m->vpcs[igw->vpc].obj.number;
 		p.link = igw->inet_port;
+		if (igw->edge_table != NONE)
+			p.route_table = m->route_tables[igw->edge_table].obj.number;
 		port_mac(igw->inet_port, p.mac);
 		map_rows_add(rows, ABI_MAP_PORTS, &igw->port, &p);
 		p.kind = ABI_PORT_INET;
-		p.vpc = 0;
+		p.vpc = p.route_table = 0;
 		p.link = igw->port;
 		port_mac(0, p.mac);
 		map_rows_add(rows, ABI_MAP_PORTS, &igw->inet_port, &p);

@@ -3,4 +3,4 @@
 #include "model/model.h"
 
 char *route_text(const struct model *m, const struct route *r, char *buf, size_t size);
-char *route_target_text(const struct model *m, const struct route *r, char *buf, size_t size);
+char *route_target_text(const struct route *r, char *buf, size_t size); /* "igw:igw", "local" */
