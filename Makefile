@@ -75,6 +75,7 @@ NETT_SRCS := $(wildcard tests/net/*.c)
 UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
 BPFT_BINS := $(BPFT_SRCS:%.c=$(B)/%)
 NETT_BINS := $(NETT_SRCS:%.c=$(B)/%)
+BENCH_BINS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 
 BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
 BPF_ALL  := $(if $(BPF_SRCS),$(B)/bpf/vpcd.bpf.o)
@@ -84,7 +85,7 @@ SKEL     := $(if $(BPF_SRCS),$(B)/vpcd.skel.h)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps demo test check test-unit test-bpf test-net test-bins asan cover lint format install clean FORCE
+.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench-build asan cover lint format install clean FORCE
 # Several goals at once (clean all; test lint) run one after another; each is still parallel inside.
 ifneq ($(word 2,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -133,6 +134,10 @@ test-bpf: all $(BPFT_BINS)
 	$(Q)tests/run bpf
 test-net: all $(NETT_BINS)
 	$(Q)tests/run net
+
+# up, down, plan, an edit and memory at 1,000 instances, against bare system calls (root; BENCH="-n 5000 -r 3")
+bench-build: all $(BENCH_BINS)
+	$(Q)tests/bench/build.py $(BENCH)
 
 clean:
 	rm -rf $(B)
@@ -223,6 +228,11 @@ $(B)/tests/net/%: $(B)/obj/tests/net/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
+
+$(B)/tests/bench/%: $(B)/obj/tests/bench/%.o
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 all: $(B)/libvpcpure.a $(BPF_ALL) $(SKEL) $(if $(KERN_SRCS),$(B)/libvpckern.a) \
 	$(call objs,$(B),$(DAEMON_SRCS) $(CLI_SRCS)) $(PROGRAMS:%=$(B)/%)
