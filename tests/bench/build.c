@@ -340,8 +340,8 @@ static void topology(uint32_t n)
 		uint32_t s = i / PER_SUBNET, v = s % VPCS;
 
 		if (i % PER_SUBNET == 0)
-			printf("\n[subnet s%u]\nvpc = v%u\ncidr = 10.%u.%u.0/24\nroute-table = r%u\n", s, v, v, s / VPCS,
-			       v);
+			printf("\n[subnet s%u]\nvpc = v%u\ncidr = 10.%u.%u.0/24\nroute-table = r%u\n", s, v, v,
+			       s / VPCS, v);
 		printf("\n[instance i%u]\nsubnet = s%u\nsecurity-groups = v%u-%u\n", i, s, v, i % GROUPS);
 	}
 }

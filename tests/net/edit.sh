@@ -110,6 +110,16 @@ like "$(ip -n large.i3-0 -o -4 addr show eth0)" 'inet 10\.0\.3\.200/' "after all
 check "and the instance answers" vpc probe i1-1 i3-0 icmp
 like "$(vpc plan "$T/large.ini" 2>&1)" '^no changes$' "nothing is left to mend"
 
+# ---- an instance is silent, and its settings are its own ----
+is "$(ip -n large.v.router -j -s link show i3-9 | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])')" \
+	0 "an instance that nobody uses has not sent one packet since it came up"
+inside() { ip netns exec large.i3-9 cat "/proc/sys/net/$1"; }
+is "$(inside ipv4/ip_forward) $(inside ipv4/conf/eth0/rp_filter) $(inside ipv4/conf/eth0/promote_secondaries)" "0 0 1" \
+	"it does not forward, whatever the machine does"
+ip netns exec large.i3-9 sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+check "its root may change that" vpc up "$T/large.ini"
+is "$(inside ipv4/ip_forward)" 1 "and it stays so"
+
 # ---- a daemon that was killed looks at everything first ----
 daemon_kill
 ip -n large.i2-1 addr flush dev eth0

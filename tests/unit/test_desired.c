@@ -578,7 +578,7 @@ static void namespaces(void **state)
 		/* What root inside may set is root's business. */
 		settings(s, cases[i].ns, "net/ipv4/ip_forward", cases[i].forwards ? "1" : NULL);
 		settings(s, cases[i].ns, "net/ipv4/conf/all/rp_filter", cases[i].forwards ? "0" : NULL);
-		settings(s, cases[i].ns, "net/ipv6/conf/all/disable_ipv6", "1");
+		settings(s, cases[i].ns, "net/ipv6/conf/all/disable_ipv6", cases[i].user_owned ? NULL : "1");
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "daemon/views.h"
 #include "kern/datapath.h"
 #include "kern/kern.h"
+#include "kern/nl.h"
 #include "plan/desired.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -118,7 +119,10 @@ static int look_inside(void *ctx)
 	const struct model *m = k->l->model;
 	struct datapath *d = lab_datapath(k->l);
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct nl_ns *nl = NULL;
 
+	if (nl_ns_open(&nl, NULL) < 0)
+		return 0;
 	for (uint32_t i = 0; fd >= 0 && i < m->n_enis; i++) {
 		uint32_t ifindex = ABI_IFINDEX_BASE + m->enis[i].obj.number;
 		struct ifreq ifr = { .ifr_ifindex = (int)ifindex };
@@ -128,9 +132,10 @@ static int look_inside(void *ctx)
 		/* A veth end runs when both are up. */
 		if (ioctl(fd, SIOCGIFFLAGS, &ifr) == 0)
 			k->all[i].link_up = (ifr.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
-		k->all[i].filters_ok = d && datapath_attached(d, HOOK_ENI_INGRESS, ifindex) == 1 &&
-				       datapath_attached(d, HOOK_ENI_EGRESS, ifindex) == 1;
+		k->all[i].filters_ok = d && datapath_attached(d, nl, HOOK_ENI_INGRESS, ifindex) == 1 &&
+				       datapath_attached(d, nl, HOOK_ENI_EGRESS, ifindex) == 1;
 	}
+	nl_ns_close(&nl);
 	return 0;
 }
 

@@ -33,6 +33,30 @@ static int ns_mark(struct kern *k, struct nl_ns *nl, struct err *e)
 	return r < 0 ? err_wrap(e, "lo") : 0;
 }
 
+/* A new namespace takes over IPv4's settings from the machine's own. A fresh instance has the kernel's: a machine
+ * that forwards must not make a router of each of them. Later its own root may set them. Inside it. */
+static void ns_settle(struct kern *k, struct ns_factory *f)
+{
+	static const struct {
+		const char *path, *value;
+	} fresh[] = {
+		{ "net/ipv4/ip_forward", "0" },
+		{ "net/ipv4/conf/all/rp_filter", "0" },
+		{ "net/ipv4/conf/default/rp_filter", "0" },
+	};
+	char value[16];
+
+	/* All are born alike: the first one tells what differs. */
+	for (unsigned i = 0; !f->is_known && i < ARRAY_SIZE(fresh); i++)
+		if (sysctl_read(&k->sysctls, fresh[i].path, value, sizeof(value)) == 0 &&
+		    strcmp(value, fresh[i].value) != 0)
+			f->differ |= 1u << i;
+	f->is_known = true;
+	for (unsigned i = 0; f->differ >> i; i++)
+		if (f->differ >> i & 1)
+			sysctl_write(&k->sysctls, fresh[i].path, fresh[i].value);
+}
+
 static int ns_create(struct kern *k, struct ns_factory *f, const struct row *row, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf(NETNS_DIR "/%s", row->ns);
@@ -53,6 +77,8 @@ static int ns_create(struct kern *k, struct ns_factory *f, const struct row *row
 	if (r < 0)
 		return err_set(e, r, "cannot be entered: %s", strerror(-r));
 	r = nl_ns_open(&nl, e);
+	if (row->ns_row.user_owned)
+		ns_settle(k, f);
 	netns_leave(k->self_ns);
 	if (r == 0)
 		r = ns_mark(k, nl, e);

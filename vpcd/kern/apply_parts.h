@@ -10,6 +10,8 @@ struct netns_maker;
 struct ns_factory {
 	struct netns_maker *maker;
 	uint32_t wanted; /* how many the plan asks for */
+	bool is_known;   /* what differs in a fresh one from what it should have: */
+	unsigned differ;
 };
 /* One of ours that stands there is mended; another one is -EEXIST. */
 int apply_ns_add(struct kern *k, struct ns_factory *f, const struct row *row, struct err *e);

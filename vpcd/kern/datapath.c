@@ -14,10 +14,11 @@
 #include <bpf/libbpf.h>
 #include "filters/world.h"
 #include "filters/conntrack.h"
+#include "kern/nl.h"
 #include "util/mem.h"
 #include "vpcd.skel.h"
 
-enum { TC_HANDLE = 1, TC_PRIORITY = 1, LPM_ROOM = 1 << 22, FRAGS_MAX = 4096, WATCHES_MAX = 4096, PORTS_MIN = 256, ROWS_MIN = 1024, FLOWS_MIN = 16384, GATES_ROOM = 1 << 16 };
+enum { LPM_ROOM = 1 << 22, FRAGS_MAX = 4096, WATCHES_MAX = 4096, PORTS_MIN = 256, ROWS_MIN = 1024, FLOWS_MIN = 16384, GATES_ROOM = 1 << 16 };
 
 /* Maps user space works with, by pin name. The first ABI_MAP_SYNC_MAX are the policy maps in abi_map order. */
 enum dp_map {
@@ -32,13 +33,13 @@ static const char *const dp_map_names[DP_MAP_MAX] = {
 };
 static const struct {
 	const char *name;
-	enum bpf_tc_attach_point point;
+	bool egress;
 } dp_hooks[HOOK_MAX] = {
-	[HOOK_ENI_INGRESS] = { "eni_ingress", BPF_TC_INGRESS },
-	[HOOK_ENI_EGRESS] = { "eni_egress", BPF_TC_EGRESS },
-	[HOOK_IGW_INGRESS] = { "igw_ingress", BPF_TC_INGRESS },
-	[HOOK_IGW_EGRESS] = { "igw_egress", BPF_TC_EGRESS },
-	[HOOK_INET_INGRESS] = { "inet_ingress", BPF_TC_INGRESS },
+	[HOOK_ENI_INGRESS] = { "eni_ingress", false },
+	[HOOK_ENI_EGRESS] = { "eni_egress", true },
+	[HOOK_IGW_INGRESS] = { "igw_ingress", false },
+	[HOOK_IGW_EGRESS] = { "igw_egress", true },
+	[HOOK_INET_INGRESS] = { "inet_ingress", false },
 };
 enum { DP_PROG_REAP = HOOK_MAX, DP_PROG_MAX };
 
@@ -435,31 +436,16 @@ int datapath_load(const char *dir, const struct datapath_sizes *sizes, struct da
 
 /* ---- attaching ---- */
 
-int datapath_attach(struct datapath *d, enum tc_hook hook, uint32_t ifindex, struct err *e)
+int datapath_attach(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex, struct err *e)
 {
-	LIBBPF_OPTS(bpf_tc_hook, at, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY, .prog_fd = d->progs[hook], .flags = BPF_TC_F_REPLACE);
-	int r;
+	int r = nl_filter_set(ns, (int)ifindex, dp_hooks[hook].egress, d->progs[hook], prog_name(hook), e);
 
-	libbpf_said[0] = 0;
-	libbpf_set_print(libbpf_listen);
-	r = bpf_tc_hook_create(&at);
-	if (r && r != -EEXIST)
-		return err_set(e, r, "clsact on interface %u: %s", ifindex, strerror(-r));
-	at.attach_point = dp_hooks[hook].point;
-	r = bpf_tc_attach(&at, &opts);
-	if (r)
-		return err_set(e, r, "program %s on interface %u: %s %s", prog_name(hook), ifindex, strerror(-r), libbpf_said);
-	return 0;
+	return r < 0 ? err_wrap(e, "program %s on interface %u", prog_name(hook), ifindex) : 0;
 }
 
-int datapath_attached(struct datapath *d, enum tc_hook hook, uint32_t ifindex)
+int datapath_attached(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex)
 {
-	LIBBPF_OPTS(bpf_tc_hook, at, .ifindex = (int)ifindex, .attach_point = dp_hooks[hook].point);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
-
-	libbpf_set_print(libbpf_listen);
-	return bpf_tc_query(&at, &opts) == 0 && opts.prog_id == d->prog_ids[hook];
+	return nl_filter_get(ns, (int)ifindex, dp_hooks[hook].egress) == d->prog_ids[hook];
 }
 
 /* ---- policy maps ---- */

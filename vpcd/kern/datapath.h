@@ -7,6 +7,7 @@
 #include "util/err.h"
 
 struct datapath;
+struct nl_ns;
 struct datapath_sizes {
 	uint32_t ports, rules, routes, tables_rows; /* wanted room; rounded up with room to grow */
 	uint32_t flows;                             /* state table entries */
@@ -22,10 +23,10 @@ void datapath_close(struct datapath **d);
 /* Removes the pins; programs and maps go with the last filter that uses them. */
 int datapath_unpin(const char *lab_bpf_dir, struct err *e);
 
-/* Call inside the device's namespace (netns_call). attach creates clsact when missing and replaces
- * our own filter in place; attached: 1 the loaded program, 0 none of ours or another one. */
-int datapath_attach(struct datapath *d, enum tc_hook hook, uint32_t ifindex, struct err *e);
-int datapath_attached(struct datapath *d, enum tc_hook hook, uint32_t ifindex);
+/* ns: of the device. attach creates clsact when missing and replaces our own filter in place; attached:
+ * 1 the loaded program, 0 none of ours or another one. */
+int datapath_attach(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex, struct err *e);
+int datapath_attached(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);
 
 /* The policy maps as rows (sorted), and single writes. */
 int datapath_dump(struct datapath *d, struct map_rows *ret, struct err *e);

@@ -100,3 +100,7 @@ struct nl_neigh_info {
 int nl_neigh_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_neigh_info *n), void *ctx, struct err *e);
 int nl_neigh_set(struct nl_ns *ns, const struct neigh_row *row, struct err *e);
 int nl_neigh_del(struct nl_ns *ns, const struct neigh_row *row, struct err *e);
+
+/* ---- programs at the hooks of an interface: nl_tc.c ---- */
+int nl_filter_set(struct nl_ns *ns, int ifindex, bool egress, int prog_fd, const char *name, struct err *e);
+uint32_t nl_filter_get(struct nl_ns *ns, int ifindex, bool egress); /* id of the program; 0: none */

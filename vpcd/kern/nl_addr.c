@@ -30,7 +30,7 @@ static int addr_each(void *ctx, struct nlmsghdr *h)
 
 int nl_addr_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_addr_info *a), void *ctx, struct err *e)
 {
-	struct ifaddrmsg ifa = { .ifa_family = AF_UNSPEC };
+	struct ifaddrmsg ifa = { .ifa_family = WIRE_DUMP_FAMILY };
 	struct addr_fn f = { fn, ctx };
 
 	return nl_ns_dump(ns, nl_ns_msg(RTM_GETADDR, 0, &ifa, sizeof(ifa)), addr_each, &f, e);

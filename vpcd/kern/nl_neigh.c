@@ -32,7 +32,7 @@ static int neigh_each(void *ctx, struct nlmsghdr *h)
 
 int nl_neigh_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_neigh_info *n), void *ctx, struct err *e)
 {
-	struct ndmsg ndm = { .ndm_family = AF_UNSPEC };
+	struct ndmsg ndm = { .ndm_family = WIRE_DUMP_FAMILY };
 	struct neigh_fn f = { fn, ctx };
 
 	return nl_ns_dump(ns, nl_ns_msg(RTM_GETNEIGH, 0, &ndm, sizeof(ndm)), neigh_each, &f, e);

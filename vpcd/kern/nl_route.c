@@ -62,7 +62,7 @@ static int route_each(void *ctx, struct nlmsghdr *h)
 
 int nl_route_dump(struct nl_ns *ns, int (*fn)(void *ctx, const struct nl_route_info *r), void *ctx, struct err *e)
 {
-	struct rtmsg rtm = { .rtm_family = AF_UNSPEC, .rtm_protocol = ABI_ROUTE_PROTO };
+	struct rtmsg rtm = { .rtm_family = WIRE_DUMP_FAMILY, .rtm_protocol = ABI_ROUTE_PROTO };
 	struct route_fn f = { fn, ctx };
 
 	return nl_ns_dump(ns, nl_ns_msg(RTM_GETROUTE, 0, &rtm, sizeof(rtm)), route_each, &f, e);

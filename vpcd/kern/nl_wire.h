@@ -33,6 +33,9 @@ static inline bool wire_get_addr(struct nlattr *nla, struct addr *ret)
 	return true;
 }
 
+/* Of dumps: IPv6 is not carried yet, and asking for every family costs twice. */
+enum { WIRE_DUMP_FAMILY = AF_INET };
+
 int nl_ns_fd(const struct nl_ns *ns);
 /* Names a socket knows; forgotten whole when a link changes. */
 void nl_ns_remember(struct nl_ns *ns, const char *ifname, int ifindex);

@@ -79,14 +79,9 @@ static struct row *add(struct observation *o, enum row_kind kind, const struct s
 
 /* ---- one namespace ---- */
 
-/* Things that need the thread inside: settings and nf_tables. */
-static int read_inside(struct observation *o, struct seen_ns *ns, struct err *e)
+static void read_settings(struct observation *o, struct seen_ns *ns, const struct row *rows, size_t n)
 {
-	size_t n, n_nft;
-	const struct row *rows = wanted(o->desired, ROW_SYSCTL, ns->name, &n);
-	const struct row *nft = wanted(o->desired, ROW_NFT, ns->name, &n_nft);
 	char value[256];
-	int r;
 
 	for (size_t i = 0; i < n; i++)
 		if (sysctl_read(&o->k->sysctls, rows[i].sysctl.path, value, sizeof(value)) == 0) {
@@ -95,9 +90,12 @@ static int read_inside(struct observation *o, struct seen_ns *ns, struct err *e)
 			row->sysctl.path = arena_strdup(o->state->arena, rows[i].sysctl.path);
 			row->sysctl.value = arena_strdup(o->state->arena, value);
 		}
-	if (ns->owned && !nft) /* an instance's own tables are its root's business */
-		return 0;
-	r = nft_compare(o->k->lab, nft ? &nft->nft : NULL, e);
+}
+
+static int read_nft(struct observation *o, struct seen_ns *ns, const struct row *nft, struct err *e)
+{
+	int r = nft_compare(o->k->lab, nft ? &nft->nft : NULL, e);
+
 	if (r > 0) {
 		struct row *row = add(o, ROW_NFT, ns);
 
@@ -110,6 +108,26 @@ static int read_inside(struct observation *o, struct seen_ns *ns, struct err *e)
 		}
 	}
 	return r < 0 ? r : 0;
+}
+
+/* Things that need the thread inside: settings and nf_tables. */
+static int read_inside(struct observation *o, struct seen_ns *ns, int fd, struct err *e)
+{
+	size_t n, n_nft;
+	const struct row *rows = wanted(o->desired, ROW_SYSCTL, ns->name, &n);
+	const struct row *nft = wanted(o->desired, ROW_NFT, ns->name, &n_nft);
+	int r;
+
+	if (!n && !nft && ns->owned) /* an instance's own tables are its root's business */
+		return 0;
+	r = netns_enter(fd);
+	if (r < 0)
+		return err_set(e, r, "cannot be entered: %s", strerror(-r));
+	read_settings(o, ns, rows, n);
+	if (nft || !ns->owned)
+		r = read_nft(o, ns, nft, e);
+	netns_leave(o->k->self_ns);
+	return r;
 }
 
 static int link_seen(void *ctx, const struct nl_link *l)
@@ -165,11 +183,7 @@ static int read_ns(struct observation *o, struct seen_ns *ns, int fd, struct err
 	if (!ns->owned && (!lo || strcmp(lo->link.alias, k->mark) != 0))
 		return 0;
 	ns->lo_bad = !lo || !lo->link.up || strcmp(lo->link.alias, k->mark) != 0;
-	r = netns_enter(fd);
-	if (r < 0)
-		return err_set(e, r, "cannot be entered: %s", strerror(-r));
-	r = read_inside(o, ns, e);
-	netns_leave(k->self_ns);
+	r = read_inside(o, ns, fd, e);
 	return r < 0 ? r : 1;
 }
 
@@ -357,6 +371,7 @@ static int read_content(struct observation *o, struct err *e)
 	for (o->at = 0; o->at < o->n_ns; o->at++) {
 		struct seen_ns *ns = &o->ns[o->at];
 		struct lab_ns *in;
+		size_t n;
 		int r;
 
 		if (ns->half)
@@ -366,7 +381,8 @@ static int read_content(struct observation *o, struct err *e)
 			r = nl_addr_dump(in->nl, addr_seen, o, e);
 		if (r == 0)
 			r = nl_route_dump(in->nl, route_seen, o, e);
-		if (r == 0)
+		/* An instance's neighbours are learned, a host's gateway is ours. */
+		if (r == 0 && (!ns->owned || wanted(o->desired, ROW_NEIGH, ns->name, &n)))
 			r = nl_neigh_dump(in->nl, neigh_seen, o, e);
 		if (r == 0)
 			r = nl_rule_dump(in->nl, rule_seen, o, e);
@@ -390,21 +406,18 @@ static int read_filters(struct observation *o, struct err *e)
 
 		if (!n || ns->half)
 			continue;
-		r = lab_ns_get(o->k, ns->name, false, &in, e);
-		if (r == 0)
-			r = netns_enter(in->fd);
+		r = lab_ns_get(o->k, ns->name, true, &in, e);
 		if (r < 0)
-			return err_set(e, r, "namespace %s: %s", ns->name, strerror(-r));
+			return r;
 		for (size_t j = 0; j < n; j++) {
 			const struct filter_row *f = &rows[j].filter;
 			const struct seen_link *l = find_link(o, ns, (int)f->ifindex);
 
 			if (!l || l->lost || strcmp(l->link.ifname, f->ifname) != 0)
 				continue;
-			if (datapath_attached(o->k->datapath, f->hook, f->ifindex) == 1)
+			if (datapath_attached(o->k->datapath, in->nl, f->hook, f->ifindex) == 1)
 				add(o, ROW_FILTER, ns)->filter = *f;
 		}
-		netns_leave(o->k->self_ns);
 	}
 	return 0;
 }

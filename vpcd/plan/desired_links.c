@@ -11,16 +11,11 @@
 struct setting {
 	const char *path, *value;
 };
-/* IPv6 is not carried yet: without addresses of its own it makes no noise either. Setting "all"
- * sets "default" too (kernel: addrconf_disable_ipv6). */
-static const struct setting everywhere[] = {
-	{ "net/ipv6/conf/all/disable_ipv6", "1" },
-};
-/* A primary address that is replaced must not take its neighbours with it. */
-static const struct setting machine[] = {
-	{ "net/ipv4/conf/all/promote_secondaries", "1" },
-};
+/* Of namespaces where nothing of the user's runs. Instances and hosts have no rows: what is set there is their
+ * root's business, and a link without an address of its own making says nothing by IPv6 either.
+ * Setting "all" sets "default" too (kernel: addrconf_disable_ipv6). */
 static const struct setting forwarder[] = {
+	{ "net/ipv6/conf/all/disable_ipv6", "1" },
 	{ "net/ipv4/ip_forward", "1" },
 	{ "net/ipv4/conf/all/rp_filter", "0" }, /* the larger of all and the device counts */
 	{ "net/ipv4/conf/default/rp_filter", "0" },
@@ -128,7 +123,6 @@ static void add_instance(struct desired *d, const struct instance *in)
 
 	ns_name_of(d->m, in->obj.name, ns);
 	add_ns(d, ns, true, KIND_INSTANCE, in->obj.name);
-	ADD_SETTINGS(d, ns, KIND_INSTANCE, in->obj.name, machine);
 	for (uint32_t i = 0; i < in->n_enis; i++)
 		if (!d->m->enis[in->enis[i]].source_dest_check) { /* an appliance: it forwards what is not its own */
 			ADD_SETTINGS(d, ns, KIND_INSTANCE, in->obj.name, forwarder);
@@ -149,7 +143,6 @@ static void add_nat_gateway(struct desired *d, const struct nat_gateway *nat)
 	ns_name_of(m, nat->obj.name, ns);
 	add_ns(d, ns, false, KIND_NAT_GATEWAY, nat->obj.name);
 	ADD_SETTINGS(d, ns, KIND_NAT_GATEWAY, nat->obj.name, forwarder);
-	ADD_SETTINGS(d, ns, KIND_NAT_GATEWAY, nat->obj.name, machine);
 	ADD_SETTINGS(d, ns, KIND_NAT_GATEWAY, nat->obj.name, translator);
 	nft = &state_add(d->s, ROW_NFT, ns, KIND_NAT_GATEWAY, nat->obj.name)->nft;
 	nft->inside = arena_alloc(d->s->arena, vpc->n_cidrs * sizeof(*nft->inside));
@@ -236,7 +229,6 @@ static void add_eni(struct desired *d, uint32_t i)
 static void add_ns(struct desired *d, const char *ns, bool user_owned, enum obj_kind kind, const char *owner)
 {
 	state_add(d->s, ROW_NS, ns, kind, owner)->ns_row.user_owned = user_owned;
-	ADD_SETTINGS(d, ns, kind, owner, everywhere);
 }
 
 /* The row stays where it is until the next one is added. */
