@@ -6,7 +6,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 
 /* Limits. Map sizes are chosen at load from the lab, never above these. */
 enum {
@@ -184,62 +184,82 @@ struct abi_inet {
 };
 _Static_assert(sizeof(struct abi_inet) == 28, "map layout");
 
-/* ---- compiled rules ---- */
-/* A policy is what stands at one gate in both directions: the union of a set of groups, or a NACL.
- * Its tables are named by a hash of their content, so a changed policy is built beside the old one
- * and switched by one write to its slot. */
+/* ---- compiled rules ----
+ * A policy is what stands at one gate in both directions: the union of a set of groups, or a NACL.
+ *
+ * A *point* is what a rule says of a packet besides its peer: protocol and port. A *class* is a list of
+ * intervals of points, each with the rule that decides there. It stands in map rules as a tree of nodes,
+ * each named by a hash of its content; the name of the root is the class's own. So a node never changes,
+ * and classes that say the same, wholly or in part, share nodes in all the lab.
+ *
+ * A packet's peer has up to four classes, and the match of the lowest order decides: `any` for rules whose
+ * peer is everything (in the slot of the policy), `class` for the prefixes around its address (in peers), `base`
+ * for the widest of those where they would be too heavy to stand in each class, and one for its group set (in
+ * members). */
+#define ABI_POINT_PORT_BITS 16
+#define ABI_POINT_MAX       0xffffff /* protocol << 16 | port; TCP, UDP: destination port; ICMP: type << 8 | code; else 0 */
+
 enum {
 	ABI_RULESET_EMPTY = 1,       /* no rules at all: deny */
 	ABI_RULESET_GROUPS = 2,      /* some rules name groups: look into members */
-	ABI_RULESET_ANY_SPLIT = 4,   /* rules for every peer stand in class 1 and are looked up beside the class */
-	ABI_RULESET_PREFIXES = 8,    /* some rules name narrower prefixes: look into peers */
-	ABI_RULESET_NACL = 16,       /* ordered and stateless */
+	ABI_RULESET_NACL = 4,        /* ordered and stateless */
+	/* The other direction lets every answer to anybody out: flows that `any` admits are not tracked (semantics 5.3). */
+	ABI_RULESET_ANSWERS_TCP4 = 16, ABI_RULESET_ANSWERS_UDP4 = 32,
+	ABI_RULESET_ANSWERS_TCP6 = 64, ABI_RULESET_ANSWERS_UDP6 = 128,
 };
+/* Names of classes have bit 0 clear; 0 = no class. In a slot it says whether there are narrower prefixes. */
+#define ABI_ANY_NARROWER 1ull
 struct abi_ruleset {
-	__u32 table_hi, table_lo;    /* name of its tables in peers, members, rules */
 	__u32 flags;
 	__u32 star;                  /* rule number counted when nothing matches; 0 for groups */
+	__u64 any[2];                /* IPv4, IPv6: class for every peer | ABI_ANY_NARROWER: look into peers. Read once */
 };
 struct abi_policy {          /* map policies: ARRAY, index = slot */
 	struct abi_ruleset in, out;
 };
-_Static_assert(sizeof(struct abi_policy) == 32, "map layout");
+_Static_assert(sizeof(struct abi_policy) == 48, "map layout");
+#define ABI_TABLE_OF(slot, out) ((slot) * 2 + !!(out)) /* a ruleset's table in peers and members */
 
-/* map peers: LPM {table, address} -> __u32 class (>= 2). Class 1 = any address; class 0 = none. */
-enum { ABI_CLASS_NONE = 0, ABI_CLASS_ANY = 1, ABI_CLASS_FIRST = 2 };
-struct abi_member_key {      /* map members: HASH; which class a group set is to a ruleset */
-	__u32 table_hi, table_lo;
+/* map peers: LPM, table_hi = family (4, 6), table_lo = the ruleset's table. The longest match alone says which
+ * classes an address has, so that one write changes them all. */
+#define ABI_ANY_OF_SLOT 1ull
+struct abi_peer {
+	__u64 class, base;
+	__u64 any;           /* ABI_ANY_OF_SLOT: the slot's; else a class, while slot and peers change together */
+};
+_Static_assert(sizeof(struct abi_peer) == 24, "map layout");
+struct abi_member_key {      /* map members: HASH; what a group set is to a ruleset */
+	__u32 table;
 	__u32 members;       /* KIND_POLICY number of the peer's group set */
 };
-_Static_assert(sizeof(struct abi_member_key) == 12, "map layout");
+_Static_assert(sizeof(struct abi_member_key) == 8, "map layout");
+struct abi_member {
+	__u64 class[2];      /* IPv4, IPv6 */
+};
+_Static_assert(sizeof(struct abi_member) == 16, "map layout");
 
-/* map rules: LPM; ports as prefixes. proto: 6, 17, 1, 58 and each protocol some rule names have
- * complete tables of their own ("all" rules folded in); ABI_PROTO_OTHER serves the rest.
- * port: TCP, UDP destination port; ICMP type << 8 | code; else 0. */
-#define ABI_PROTO_OTHER 255
-struct abi_rule_key {
-	__u32 prefixlen;     /* 128 + 0..16 */
-	__u32 table_hi, table_lo;
-	__u32 class;
-	__u8 family;         /* 4, 6 */
-	__u8 proto;
-	__u8 pad[2];
-	__u8 port[2];        /* be */
-	__u8 pad2[2];        /* beyond prefixlen, always zero */
-};
-#define ABI_RULE_KEY_BITS 128
-_Static_assert(sizeof(struct abi_rule_key) == 24, "map layout");
+enum { ABI_MATCH_ALLOW = 1 };
 struct abi_match {
+	__u64 order;         /* the lowest among matches decides (NACL: first match; groups: lowest line) */
 	__u32 rule;          /* rule number */
-	__u32 order;         /* the lowest order among matches decides (NACL: first match; groups: lowest line) */
-	__u8 allow;
-	__u8 flags;          /* ABI_MATCH_* */
-	__u8 pad[2];
+	__u32 flags;         /* ABI_MATCH_* */
 };
-/* The rule's peer is everything, and the other direction lets every answer to it out (semantics 5.3):
- * flows it allows are not tracked unless something else says so. Set for TCP and UDP entries only. */
-enum { ABI_MATCH_UNTRACKED = 1 };
-_Static_assert(sizeof(struct abi_match) == 12, "map layout");
+enum {
+	ABI_NODE_WIDTH = 16,         /* entries a node */
+	ABI_NODE_FILL = 8,           /* at least so many, but for the last of a level */
+	ABI_NODE_LEVELS = 8,         /* ABI_NODE_FILL to the power of it = ABI_POINT_MAX + 1 */
+};
+struct abi_node {            /* map rules: HASH, key = __u64 name */
+	__u32 leaf;          /* 1: the entries are matches; 0: names of nodes */
+	__u32 n;             /* entries; those beyond repeat the last one */
+	__u32 first[ABI_NODE_WIDTH]; /* ascending: point at which the entry begins */
+	__u32 last[ABI_NODE_WIDTH];  /* leaf: point at which it ends; what lies between entries matches nothing */
+	union {
+		struct abi_match match[ABI_NODE_WIDTH];
+		__u64 child[ABI_NODE_WIDTH];
+	};
+};
+_Static_assert(sizeof(struct abi_node) == 392, "map layout");
 
 /* ---- connections and the flow cache ---- */
 /* A flow as one port sends it. The value belongs to that port: its own tracked state, and the

@@ -27,9 +27,9 @@ DEFINE_MAP(addrs, BPF_MAP_TYPE_HASH, struct abi_addr_key, struct abi_addr_val, N
 DEFINE_MAP(routes, BPF_MAP_TYPE_LPM_TRIE, struct abi_lpm_key, struct abi_route, NO_PREALLOC);
 DEFINE_MAP(inet, BPF_MAP_TYPE_LPM_TRIE, struct abi_lpm_key, struct abi_inet, NO_PREALLOC);
 DEFINE_MAP(policies, BPF_MAP_TYPE_ARRAY, __u32, struct abi_policy, PLAIN);
-DEFINE_MAP(peers, BPF_MAP_TYPE_LPM_TRIE, struct abi_lpm_key, __u32, NO_PREALLOC);
-DEFINE_MAP(members, BPF_MAP_TYPE_HASH, struct abi_member_key, __u32, NO_PREALLOC);
-DEFINE_MAP(rules, BPF_MAP_TYPE_LPM_TRIE, struct abi_rule_key, struct abi_match, NO_PREALLOC);
+DEFINE_MAP(peers, BPF_MAP_TYPE_LPM_TRIE, struct abi_lpm_key, struct abi_peer, NO_PREALLOC);
+DEFINE_MAP(members, BPF_MAP_TYPE_HASH, struct abi_member_key, struct abi_member, NO_PREALLOC);
+DEFINE_MAP(rules, BPF_MAP_TYPE_HASH, __u64, struct abi_node, NO_PREALLOC);
 /* state: written by the data path */
 DEFINE_MAP(flows, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_flow, PLAIN);
 DEFINE_MAP(cache, BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_flow, PLAIN);

@@ -2,26 +2,24 @@
  * Pure: no syscalls.
  *
  * Rules are ranked by their order; the lowest rank that matches decides. Everything below is the
- * pointwise minimum of ranks, taken ahead of time:
+ * pointwise minimum of ranks, taken ahead of time; a class is intervals of points (flat.h) written as a
+ * tree (tree.h).
  *
- *   peer -> class      Each distinct prefix narrower than everything is a node of a tree (parent =
- *                      the next wider prefix that holds it). A node's answer (struct answer) is
- *                      the minimum of its own rules and its parent's, so the most specific prefix
- *                      speaks for all that contain it. Nodes with equal answers share a class: a
- *                      prefix list of 1,000 entries is one class.
- *   class -> table     For TCP, UDP and ICMP the port space in intervals, written as prefixes
- *                      (flat.c); for every other protocol one row, or one for all of them.
- *   everything         0.0.0.0/0 and ::/0 are class 1. Its answer is folded into every other class
- *                      of the family, unless that does not fit (ABI_RULESET_ANY_SPLIT: match.h
- *                      looks at both).
- *   groups             Each set of groups that may be a peer and that some rule names has a class
- *                      of its own for both families, looked up beside the address's class.
+ *   everything         0.0.0.0/0 and ::/0 have a class of their own a family, in the slot. It is never folded into
+ *                      others: a packet looks at both.
+ *   prefixes           Each distinct narrower prefix is a node of a tree (parent = the next wider prefix that
+ *                      holds it). Its class is the minimum of its own rules and its parent's, so the most
+ *                      specific prefix speaks for all that contain it. Nodes that say the same share a class:
+ *                      a prefix list of 1,000 entries is one class.
+ *   anchors            Where that would write much again and again, it stops: an anchor is a prefix whose class is
+ *                      not folded into those below it but stands beside theirs, as their base. An anchor below
+ *                      an anchor holds all that is above it, so one base is enough.
+ *   groups             Each set of groups that may be a peer and that some rule names has a class a
+ *                      family, looked up beside the address's.
  *
- * Untracked flows (semantics 5.3) are decided here too. ABI_MATCH_UNTRACKED stands on each TCP or
- * UDP entry of a group ruleset at whose port some rule for everything matches, whichever rule the
- * entry names: AWS asks whether a permitting rule has everything as its peer, not which of several
- * permitting rules came first. The other half is a property of the whole family and protocol: in
- * the other direction one rule permits all ports of it to everything.
+ * Untracked flows (semantics 5.3): AWS asks whether a permitting rule has everything as its peer, which is whether
+ * the class for everything matches, not which of several rules came first; and whether the other direction lets
+ * all answers to everything out. The latter is said by flags of the ruleset.
  *
  * Work and memory follow the size of the output, which is bounded; what does not fit is an error
  * that names the rule that costs most. */
@@ -29,18 +27,21 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include "filters/answer.h"
+#include "filters/flat.h"
+#include "filters/proto.h"
+#include "filters/tree.h"
 #include "util/mem.h"
 
+enum { F4, F6, F_MAX };   /* families as indexes */
 enum { DEPTH_MAX = 130 }; /* one prefix of each length, and the root */
 
 #define ENTRIES_PER_PEER_OR_RANGE 16 /* design 5, the bound of table entries */
 #define ENTRIES_BASE 4096
-#define FOLD_ESTIMATE_SLACK 4 /* folding is not even tried when a rough estimate is so far beyond */
-#define COUNT_ON 4            /* how far beyond the limit entries are counted, for the message */
-#define CLASSES_MIN 64
-#define V4_MAPPED_BITS 96
+#define COUNT_ON 4 /* how far beyond the limit entries are counted, for the message */
+/* Intervals that prefixes below would repeat before an anchor is worth its second lookup. */
+#define FOLD_MAX 256
 
 struct pair { /* one rule at one prefix */
 	struct prefix prefix;
@@ -49,50 +50,48 @@ struct pair { /* one rule at one prefix */
 struct node { /* one distinct prefix; nodes stand in tree order (parents first) */
 	struct prefix prefix;
 	uint32_t first, n; /* its pairs */
+	uint32_t below;    /* how many nodes follow that lie in it */
 	unsigned depth;
 };
 struct group_ref {
 	uint32_t group, rank;
 };
-struct class_id { /* class by content, open addressing */
-	uint64_t hash[2];
-	uint32_t class; /* 0 = free */
+struct level {            /* of the way down from the root to the prefix at hand */
+	struct segs own;  /* the rules from below the last anchor down to here */
+	struct segs full; /* anchors only: all of them */
+	int anchor;       /* level of the last anchor above, -1 = none */
+	bool is_anchor;
+	struct abi_peer peer;
 };
 
 struct compiler {
 	const struct compile_ruleset *in;
 	const struct compile_rule **ranked; /* by rank */
+	struct abi_match *matches;          /* by rank */
 	struct pair *pairs;                 /* by prefix, then rank */
 	size_t n_pairs, cap_pairs;
 	struct node *nodes;
 	size_t n_nodes, cap_nodes;
 	struct group_ref *refs; /* by group, then rank */
 	size_t n_refs, cap_refs;
-	struct answer_space space;
-	struct answer any[F_MAX];
-	bool untracked[F_MAX][CORE_MAX]; /* the other direction lets all answers out */
-	bool split;
 
 	struct map_rows *rows;
-	struct class_id *classes;
-	size_t cap_classes;
-	uint32_t n_classes; /* the next one's number */
-	uint32_t n_peer_rows;
-	size_t entries, limit;
+	struct trees trees;
+	struct segs any[F_MAX];
+	size_t n_peers[F_MAX]; /* rows written */
+	size_t limit;
 	uint32_t *cost; /* entries by rank */
 
-	/* of the table being written */
-	struct abi_rule_key key;
-	struct segs coloured;
-	struct answer scratch[F_MAX];
-	struct answer *path; /* [DEPTH_MAX]: from the root of the tree to the node at hand */
-	uint32_t path_class[DEPTH_MAX];
+	struct level *path; /* [DEPTH_MAX] */
+	struct segs scratch;
+	struct seg *painted;
+	size_t cap_painted;
 	uint32_t *ranks; /* of one node or group set */
 	size_t n_ranks, cap_ranks;
 };
 
 static void compiler_done(struct compiler *c);
-static int rank_rules(struct compiler *c, struct err *e);
+static void rank_rules(struct compiler *c);
 static int order_cmp(const void *a, const void *b);
 static int pair_cmp(const void *a, const void *b);
 static int ref_cmp(const void *a, const void *b);
@@ -100,111 +99,98 @@ static int u32_cmp(const void *a, const void *b);
 static void collect_peers(struct compiler *c);
 static void add_pair(struct compiler *c, const struct prefix *p, uint32_t rank);
 static void build_nodes(struct compiler *c);
-static void judge_tracking(struct compiler *c);
+static uint32_t tracking_flags(const struct compile_ruleset *in);
 static bool admits_all_answers(const struct compile_rule *r, int family, uint16_t proto);
 static void set_limit(struct compiler *c, size_t n_member_sets);
 static size_t count_member_sets(struct compiler *c, const struct compile_members *members, uint32_t n);
 static bool member_ranks(struct compiler *c, const struct compile_members *m);
 static void pair_ranks(struct compiler *c, uint32_t first, uint32_t n);
-static bool folding_is_hopeless(struct compiler *c);
-static void write_tables(struct compiler *c, const struct compile_members *members, uint32_t n_members);
+static void paint(struct compiler *c, int family, struct segs *ret);
+static size_t rule_segs(const struct rule *r, int family, uint32_t rank, struct seg *ret);
 static void write_prefixes(struct compiler *c);
-static bool prefix_of_v6_holds_v4(const struct prefix *p);
-static void write_peer(struct compiler *c, const struct addr *addr, unsigned len, uint32_t class);
+static void write_prefix(struct compiler *c, const struct node *n);
+static bool shall_be_anchor(const struct node *n, const struct level *l, const struct segs *above);
 static void write_members(struct compiler *c, const struct compile_members *members, uint32_t n);
-static uint32_t write_class(struct compiler *c, const struct answer *answers, int first_family, int last_family);
-static void write_table(struct compiler *c, const struct answer *f, int family);
-static void write_row(void *ctx, uint32_t colour, uint16_t port, unsigned len);
-static bool over(const struct compiler *c);
 static bool given_up(const struct compiler *c);
-static void hash_class(const struct compiler *c, uint64_t h[2], const struct answer *answers, int first, int last);
-static struct class_id *class_slot(struct compiler *c, const uint64_t hash[2]);
-static void name_tables(struct compiler *c, size_t first_row, struct abi_ruleset *rs);
 static int too_big(const struct compiler *c, struct err *e);
 static int family_of(const struct prefix *p);
 
 int ruleset_compile(const struct compile_ruleset *in, const struct compile_members *members, uint32_t n_members,
 		    struct map_rows *rows, struct abi_ruleset *ret, struct err *e)
 {
-	struct compiler c __attribute__((cleanup(
-		compiler_done))) = { .in = in, .rows = rows, .path = xcalloc(DEPTH_MAX, sizeof(struct answer)) };
+	struct compiler c __attribute__((cleanup(compiler_done))) = { .in = in, .rows = rows };
 	size_t first_row = rows->n, first_byte = rows->n_bytes;
 	struct abi_ruleset rs = { .star = in->star };
-	int r = rank_rules(&c, e);
 
-	if (r < 0)
-		return r;
+	c.path = xcalloc(DEPTH_MAX, sizeof(*c.path));
+	rank_rules(&c);
+	trees_init(&c.trees, rows, c.matches, c.cost);
 	collect_peers(&c);
-	answer_space_init(&c.space, c.ranked, in->n_rules);
 	build_nodes(&c);
-	judge_tracking(&c);
 	set_limit(&c, count_member_sets(&c, members, n_members));
-	c.split = folding_is_hopeless(&c);
-	for (bool again = true; again;) {
-		rows->n = first_row;
-		rows->n_bytes = first_byte;
-		write_tables(&c, members, n_members);
-		again = over(&c) && !c.split && c.n_nodes > 0;
-		c.split |= again;
-	}
-	if (over(&c)) {
+	for (int f = 0; f < F_MAX; f++)
+		rs.any[f] = tree_write(&c.trees, &c.any[f]);
+	write_prefixes(&c);
+	if (c.n_refs)
+		write_members(&c, members, n_members);
+	if (c.trees.n_entries > c.limit) {
 		rows->n = first_row;
 		rows->n_bytes = first_byte;
 		return too_big(&c, e);
 	}
+	for (int f = 0; f < F_MAX; f++)
+		rs.any[f] |= c.n_peers[f] ? ABI_ANY_NARROWER : 0;
 	rs.flags = (in->n_rules ? 0 : ABI_RULESET_EMPTY) | (c.n_refs ? ABI_RULESET_GROUPS : 0) |
-		   (c.split ? ABI_RULESET_ANY_SPLIT : 0) | (c.n_peer_rows ? ABI_RULESET_PREFIXES : 0) |
-		   (in->nacl ? ABI_RULESET_NACL : 0);
-	name_tables(&c, first_row, &rs);
+		   (in->nacl ? ABI_RULESET_NACL : 0) | tracking_flags(in);
 	*ret = rs;
 	return 0;
 }
 
 static void compiler_done(struct compiler *c)
 {
+	trees_done(&c->trees);
+	for (unsigned i = 0; i < DEPTH_MAX; i++) {
+		segs_done(&c->path[i].own);
+		segs_done(&c->path[i].full);
+	}
+	for (int i = 0; i < F_MAX; i++)
+		segs_done(&c->any[i]);
+	segs_done(&c->scratch);
+	free(c->path);
 	free(c->ranked);
+	free(c->matches);
 	free(c->pairs);
 	free(c->nodes);
 	free(c->refs);
-	free(c->classes);
 	free(c->cost);
-	answer_space_done(&c->space);
+	free(c->painted);
 	free(c->ranks);
-	segs_done(&c->coloured);
-	for (unsigned i = 0; i < DEPTH_MAX; i++)
-		answer_done(&c->path[i]);
-	free(c->path);
-	for (int i = 0; i < F_MAX; i++) {
-		answer_done(&c->any[i]);
-		answer_done(&c->scratch[i]);
-	}
 }
 
 /* ---- what the rules name ---- */
 
 struct ordered {
-	uint32_t order, index;
+	uint64_t order;
+	uint32_t index;
 };
 
-static int rank_rules(struct compiler *c, struct err *e)
+static void rank_rules(struct compiler *c)
 {
 	uint32_t n = c->in->n_rules;
 	_cleanup_free_ struct ordered *by_order = xmalloc(n * sizeof(*by_order));
 
-	for (uint32_t i = 0; i < n; i++) {
-		const struct compile_rule *r = &c->in->rules[i];
-
-		if (r->rule->proto == ABI_PROTO_OTHER)
-			return err_set(e, -EINVAL, "%s: protocol %u is reserved and cannot be filtered by name",
-				       c->in->name, r->rule->proto);
-		by_order[i] = (struct ordered){ r->order, i };
-	}
+	for (uint32_t i = 0; i < n; i++)
+		by_order[i] = (struct ordered){ c->in->rules[i].order, i };
 	qsort(by_order, n, sizeof(*by_order), order_cmp);
 	c->ranked = xmalloc(n * sizeof(struct compile_rule *));
+	c->matches = xcalloc(n, sizeof(*c->matches));
 	c->cost = xcalloc(n, sizeof(*c->cost));
-	for (uint32_t i = 0; i < n; i++)
-		c->ranked[i] = &c->in->rules[by_order[i].index];
-	return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct compile_rule *r = &c->in->rules[by_order[i].index];
+
+		c->ranked[i] = r;
+		c->matches[i] = (struct abi_match){ r->order, r->number, r->rule->allow ? ABI_MATCH_ALLOW : 0 };
+	}
 }
 
 /* Equal orders keep the order of the array. */
@@ -272,15 +258,13 @@ static int u32_cmp(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Everything into c->any, narrower prefixes into the tree. Prefixes in order of family, address and length stand with the wider before what they hold. */
+/* Everything into c->any, narrower prefixes into the tree. Prefixes in order of family, address and
+ * length stand with the wider before what they hold. */
 static void build_nodes(struct compiler *c)
 {
 	size_t path[DEPTH_MAX];
 	unsigned depth = 0;
 
-	c->n_ranks = 0;
-	for (int f = 0; f < F_MAX; f++)
-		answer_of_ranks(&c->space, f, c->ranks, c->n_ranks, &c->any[f]); /* of no rule */
 	for (size_t i = 0, end; i < c->n_pairs; i = end) {
 		const struct prefix *p = &c->pairs[i].prefix;
 		struct node *n;
@@ -289,11 +273,13 @@ static void build_nodes(struct compiler *c)
 			end++;
 		if (p->len == 0) {
 			pair_ranks(c, (uint32_t)i, (uint32_t)(end - i));
-			answer_of_ranks(&c->space, family_of(p), c->ranks, c->n_ranks, &c->any[family_of(p)]);
+			paint(c, family_of(p), &c->any[family_of(p)]);
 			continue;
 		}
 		while (depth && !prefix_covers(&c->nodes[path[depth - 1]].prefix, p))
 			depth--;
+		for (unsigned k = 0; k < depth; k++)
+			c->nodes[path[k]].below++;
 		path[depth] = c->n_nodes;
 		n = VEC_PUSH(c->nodes, c->n_nodes, c->cap_nodes);
 		*n = (struct node){ .prefix = *p, .first = (uint32_t)i, .n = (uint32_t)(end - i), .depth = depth++ };
@@ -301,16 +287,27 @@ static void build_nodes(struct compiler *c)
 	}
 }
 
-static void judge_tracking(struct compiler *c)
+static uint32_t tracking_flags(const struct compile_ruleset *in)
 {
-	const struct compile_ruleset *other = c->in->other;
+	static const struct {
+		int family;
+		uint16_t proto;
+		uint32_t flag;
+	} kinds[] = {
+		{ F4, PROTO_TCP, ABI_RULESET_ANSWERS_TCP4 },
+		{ F4, PROTO_UDP, ABI_RULESET_ANSWERS_UDP4 },
+		{ F6, PROTO_TCP, ABI_RULESET_ANSWERS_TCP6 },
+		{ F6, PROTO_UDP, ABI_RULESET_ANSWERS_UDP6 },
+	};
+	uint32_t flags = 0;
 
-	if (c->in->nacl || !other)
-		return;
-	for (uint32_t i = 0; i < other->n_rules; i++)
-		for (int f = 0; f < F_MAX; f++)
-			for (enum core core = CORE_TCP; core <= CORE_UDP; core++)
-				c->untracked[f][core] |= admits_all_answers(&other->rules[i], f, core_proto(f, core));
+	if (in->nacl || !in->other)
+		return 0;
+	for (uint32_t i = 0; i < in->other->n_rules; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+			if (admits_all_answers(&in->other->rules[i], kinds[k].family, kinds[k].proto))
+				flags |= kinds[k].flag;
+	return flags;
 }
 
 static bool admits_all_answers(const struct compile_rule *r, int family, uint16_t proto)
@@ -380,250 +377,117 @@ static void pair_ranks(struct compiler *c, uint32_t first, uint32_t n)
 		*VEC_PUSH(c->ranks, c->n_ranks, c->cap_ranks) = c->pairs[i].rank;
 }
 
+/* ---- what they say ---- */
+
+/* c->ranks (ascending), as if they were all there is. */
+static void paint(struct compiler *c, int family, struct segs *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_ranks; i++) {
+		vec_reserve((void **)&c->painted, &c->cap_painted, n + RULE_PORT_RANGES_MAX, sizeof(*c->painted));
+		n += rule_segs(c->ranked[c->ranks[i]]->rule, family, c->ranks[i], &c->painted[n]);
+	}
+	segs_paint(ret, c->painted, n);
+}
+
+/* Where a rule matches. Ports count for TCP and UDP, types and codes for the family's own ICMP; elsewhere
+ * a rule is for all of its protocol. */
+static size_t rule_segs(const struct rule *r, int family, uint32_t rank, struct seg *ret)
+{
+	const uint32_t base = (uint32_t)r->proto << ABI_POINT_PORT_BITS;
+	uint32_t first = 0, last = UINT16_MAX;
+
+	if (r->proto == RULE_PROTO_ALL) {
+		ret[0] = (struct seg){ rank, 0, ABI_POINT_MAX };
+		return 1;
+	}
+	if ((r->proto == PROTO_TCP || r->proto == PROTO_UDP) && r->n_ports) {
+		for (unsigned i = 0; i < r->n_ports; i++)
+			ret[i] = (struct seg){ rank, base | r->ports[i].lo, base | r->ports[i].hi };
+		return r->n_ports;
+	}
+	if (r->proto == (family == F4 ? PROTO_ICMP : PROTO_ICMP6) && r->icmp_type >= 0) {
+		first = (uint32_t)r->icmp_type << 8 | (r->icmp_code < 0 ? 0 : (uint32_t)r->icmp_code);
+		last = (uint32_t)r->icmp_type << 8 | (r->icmp_code < 0 ? UINT8_MAX : (uint32_t)r->icmp_code);
+	}
+	ret[0] = (struct seg){ rank, base | first, base | last };
+	return 1;
+}
+
 /* ---- the tables ---- */
 
-/* Whether a rough look says that folding cannot fit; the exact answer is the attempt itself. */
-static bool folding_is_hopeless(struct compiler *c)
-{
-	size_t estimate = 0;
-
-	for (int f = 0; f < F_MAX; f++) {
-		size_t nodes = 0, before = c->entries;
-
-		for (size_t i = 0; i < c->n_nodes; i++)
-			nodes += (size_t)(family_of(&c->nodes[i].prefix) == f);
-		write_table(c, &c->any[f], f);
-		estimate += nodes * (c->entries - before);
-	}
-	return estimate > c->limit * FOLD_ESTIMATE_SLACK;
-}
-
-static void write_tables(struct compiler *c, const struct compile_members *members, uint32_t n_members)
-{
-	struct class_id *slot;
-	uint64_t hash[2];
-
-	c->entries = 0;
-	c->n_peer_rows = 0;
-	c->n_classes = ABI_CLASS_FIRST;
-	memset(c->cost, 0, c->in->n_rules * sizeof(*c->cost));
-	if (c->cap_classes)
-		memset(c->classes, 0, c->cap_classes * sizeof(*c->classes));
-	c->key.class = ABI_CLASS_ANY;
-	for (int f = 0; f < F_MAX; f++) {
-		write_table(c, &c->any[f], f);
-		hash_class(c, hash, c->any, f, f);
-		slot = class_slot(c, hash);
-		slot->class = ABI_CLASS_ANY;
-	}
-	write_prefixes(c);
-	if (c->n_refs)
-		write_members(c, members, n_members);
-}
-
-/* In tree order, with the answers of the way down from the root at hand. */
+/* In tree order, with the way down from the root at hand. */
 static void write_prefixes(struct compiler *c)
 {
-	bool holds_v4 = false;
-
-	for (size_t i = 0; i < c->n_nodes && !given_up(c); i++) {
-		struct node *n = &c->nodes[i];
-		struct answer *mine = &c->path[n->depth], *class = mine, answers[F_MAX];
-		int f = family_of(&n->prefix);
-		uint32_t inherited = ABI_CLASS_ANY;
-
-		pair_ranks(c, n->first, n->n);
-		if (n->depth == 0) {
-			answer_of_ranks(&c->space, f, c->ranks, c->n_ranks, mine);
-		} else {
-			answer_of_ranks(&c->space, f, c->ranks, c->n_ranks, &c->scratch[0]);
-			answer_min(&c->space, f, mine, &c->path[n->depth - 1], &c->scratch[0]);
-			inherited = c->path_class[n->depth - 1];
-		}
-		if (!c->split) {
-			class = &c->scratch[1];
-			answer_min(&c->space, f, class, mine, &c->any[f]);
-		}
-		answers[f] = *class;
-		c->path_class[n->depth] = write_class(c, answers, f, f);
-		/* Rules that change nothing here need no row: the wider prefix answers. */
-		if (c->path_class[n->depth] == inherited)
-			continue;
-		write_peer(c, &n->prefix.addr, prefix_len128(&n->prefix), c->path_class[n->depth]);
-		holds_v4 |= f == F6 && n->prefix.len < V4_MAPPED_BITS && prefix_of_v6_holds_v4(&n->prefix);
-	}
-	/* A wide IPv6 prefix such as ::/1 must not catch IPv4 addresses, which live in ::ffff:0:0/96. */
-	if (holds_v4) {
-		struct addr v4 = addr_from_v4(0);
-
-		write_peer(c, &v4, V4_MAPPED_BITS, ABI_CLASS_ANY);
-	}
+	for (size_t i = 0; i < c->n_nodes && !given_up(c); i++)
+		write_prefix(c, &c->nodes[i]);
 }
 
-static bool prefix_of_v6_holds_v4(const struct prefix *p)
+static void write_prefix(struct compiler *c, const struct node *n)
 {
-	struct addr v4 = addr_from_v4(0);
+	struct level *l = &c->path[n->depth], *up = n->depth ? l - 1 : NULL;
+	struct abi_lpm_key key = { .prefixlen = ABI_LPM_TABLE_BITS + prefix_len128(&n->prefix),
+				   .table_hi = n->prefix.family == FAMILY_V4 ? 4 : 6,
+				   .table_lo = c->in->table,
+				   .addr = n->prefix.addr.a };
+	const struct segs *above;
+	int f = family_of(&n->prefix);
 
-	for (unsigned i = 0; i < p->len; i++)
-		if ((p->addr.a.b[i / 8] ^ v4.a.b[i / 8]) >> (7 - i % 8) & 1)
-			return false;
-	return true;
+	l->anchor = !up ? -1 : up->is_anchor ? (int)n->depth - 1 : up->anchor;
+	above = l->anchor < 0 ? NULL : &c->path[l->anchor].full;
+	pair_ranks(c, n->first, n->n);
+	if (up && !up->is_anchor) {
+		paint(c, f, &c->scratch);
+		segs_min(&l->own, &up->own, &c->scratch);
+	} else {
+		paint(c, f, &l->own);
+	}
+	l->is_anchor = shall_be_anchor(n, l, above);
+	l->peer = (struct abi_peer){ .any = ABI_ANY_OF_SLOT };
+	if (l->is_anchor) {
+		segs_min(&l->full, &l->own, above ? above : &(struct segs){ 0 });
+		l->peer.class = tree_write(&c->trees, &l->full);
+	} else {
+		l->peer.class = tree_write(&c->trees, &l->own);
+		l->peer.base = above ? c->path[l->anchor].peer.class : 0;
+	}
+	/* Rules that change nothing here need no row: the wider prefix answers. */
+	if (up && memcmp(&up->peer, &l->peer, sizeof(l->peer)) == 0)
+		return;
+	map_rows_add(c->rows, ABI_MAP_PEERS, &key, &l->peer);
+	c->n_peers[f]++;
 }
 
-static void write_peer(struct compiler *c, const struct addr *addr, unsigned len, uint32_t class)
+/* What the prefixes below would repeat, against what an anchor repeats of the one above it. */
+static bool shall_be_anchor(const struct node *n, const struct level *l, const struct segs *above)
 {
-	struct abi_lpm_key key = { .prefixlen = ABI_LPM_TABLE_BITS + len, .addr = addr->a };
+	size_t full = l->own.n + (above ? above->n : 0);
 
-	map_rows_add(c->rows, ABI_MAP_PEERS, &key, &class);
-	c->n_peer_rows++;
+	return l->own.n * n->below > (full > FOLD_MAX ? full : FOLD_MAX);
 }
 
 static void write_members(struct compiler *c, const struct compile_members *members, uint32_t n)
 {
 	for (uint32_t i = 0; i < n && !given_up(c); i++) {
-		struct abi_member_key key = { .members = members[i].number };
-		uint32_t class;
+		struct abi_member_key key = { .table = c->in->table, .members = members[i].number };
+		struct abi_member member;
 
 		if (!member_ranks(c, &members[i]))
 			continue;
-		for (int f = 0; f < F_MAX; f++)
-			answer_of_ranks(&c->space, f, c->ranks, c->n_ranks, &c->scratch[f]);
-		class = write_class(c, c->scratch, F4, F6);
-		map_rows_add(c->rows, ABI_MAP_MEMBERS, &key, &class);
+		for (int f = 0; f < F_MAX; f++) {
+			paint(c, f, &c->scratch);
+			member.class[f] = tree_write(&c->trees, &c->scratch);
+		}
+		map_rows_add(c->rows, ABI_MAP_MEMBERS, &key, &member);
 	}
 }
 
-/* The class that answers as answers say; written when no class before it does. */
-static uint32_t write_class(struct compiler *c, const struct answer *answers, int first_family, int last_family)
-{
-	struct class_id *slot;
-	uint64_t hash[2];
-
-	hash_class(c, hash, answers, first_family, last_family);
-	slot = class_slot(c, hash);
-	if (slot->class)
-		return slot->class;
-	slot->class = c->n_classes++;
-	c->key.class = slot->class;
-	for (int f = first_family; f <= last_family; f++)
-		write_table(c, &answers[f], f);
-	return c->key.class;
-}
-
-static void write_table(struct compiler *c, const struct answer *f, int family)
-{
-	c->key.family = family == F4 ? FAMILY_V4 : FAMILY_V6;
-	for (enum core core = 0; core < CORE_MAX; core++) {
-		const struct segs *everything = c->untracked[family][core] ? &c->any[family].core[core] : NULL;
-
-		c->key.proto = core_proto(family, core);
-		segs_colour(&c->coloured, &f->core[core], everything);
-		segs_prefixes(&c->coloured, write_row, c);
-	}
-	for (unsigned i = 0; i < c->space.n_named[family]; i++) {
-		c->key.proto = c->space.named[family][i];
-		if (f->named[i] != f->other)
-			write_row(c, f->named[i] * 2, 0, 0);
-	}
-	c->key.proto = ABI_PROTO_OTHER;
-	if (f->other != RANK_NONE)
-		write_row(c, f->other * 2, 0, 0);
-}
-
-static void write_row(void *ctx, uint32_t colour, uint16_t port, unsigned len)
-{
-	struct compiler *c = ctx;
-	const struct compile_rule *r = c->ranked[colour / 2];
-	struct abi_match match = {
-		.rule = r->number,
-		.order = r->order,
-		.allow = r->rule->allow,
-		.flags = colour & 1 ? ABI_MATCH_UNTRACKED : 0,
-	};
-
-	c->cost[colour / 2]++;
-	if (++c->entries > c->limit)
-		return;
-	c->key.prefixlen = ABI_RULE_KEY_BITS + len;
-	c->key.port[0] = (uint8_t)(port >> 8);
-	c->key.port[1] = (uint8_t)port;
-	map_rows_add(c->rows, ABI_MAP_RULES, &c->key, &match);
-}
-
-static bool over(const struct compiler *c)
-{
-	return c->entries > c->limit;
-}
-
-/* An attempt that may be repeated ends at once; the last one counts on for the sake of its message. */
+/* What is over the limit is counted on for a while, for the sake of the message. */
 static bool given_up(const struct compiler *c)
 {
-	return c->entries > (c->split ? c->limit * COUNT_ON : c->limit);
+	return c->trees.n_entries > c->limit * COUNT_ON;
 }
-
-/* ---- names by content ---- */
-
-static void hash_class(const struct compiler *c, uint64_t h[2], const struct answer *answers, int first, int last)
-{
-	uint32_t span[2] = { (uint32_t)first, (uint32_t)last };
-
-	h[0] = UINT64_C(0x243f6a8885a308d3);
-	h[1] = UINT64_C(0x13198a2e03707344);
-	hash_add(h, span, sizeof(span));
-	for (int f = first; f <= last; f++)
-		answer_hash(&c->space, f, &answers[f], h);
-}
-
-/* The slot of that content: a class that has it, or a free place (class 0) for a new one. */
-static struct class_id *class_slot(struct compiler *c, const uint64_t hash[2])
-{
-	struct class_id *old = c->classes;
-	size_t n = c->cap_classes, at;
-
-	if ((c->n_classes + 2) * 2 > n) {
-		c->cap_classes = n ? n * 2 : CLASSES_MIN;
-		c->classes = xcalloc(c->cap_classes, sizeof(*c->classes));
-		for (size_t i = 0; i < n; i++)
-			if (old[i].class)
-				*class_slot(c, old[i].hash) = old[i];
-		free(old);
-	}
-	for (at = hash[0] & (c->cap_classes - 1); c->classes[at].class; at = (at + 1) & (c->cap_classes - 1))
-		if (memcmp(c->classes[at].hash, hash, sizeof(c->classes[at].hash)) == 0)
-			return &c->classes[at];
-	memcpy(c->classes[at].hash, hash, sizeof(c->classes[at].hash));
-	return &c->classes[at];
-}
-
-/* The name is a hash of what the rows say without it; then it is written into their keys. */
-static void name_tables(struct compiler *c, size_t first_row, struct abi_ruleset *rs)
-{
-	struct map_rows *rows = c->rows;
-	uint64_t h[2] = { UINT64_C(0x452821e638d01377), UINT64_C(0xbe5466cf34e90c6c) };
-	uint32_t head[4] = { ABI_VERSION, rs->flags, rs->star, (uint32_t)(rows->n - first_row) }, name[2];
-
-	hash_add(h, head, sizeof(head));
-	for (size_t i = first_row; i < rows->n; i++) {
-		const struct map_row *row = &rows->v[i];
-
-		hash_add(h, map_row_key(rows, row), (size_t)row->key_size + row->value_size);
-	}
-	h[0] ^= h[1];
-	if (!h[0])
-		h[0] = 1;
-	rs->table_hi = name[0] = (uint32_t)(h[0] >> 32);
-	rs->table_lo = name[1] = (uint32_t)h[0];
-	for (size_t i = first_row; i < rows->n; i++) {
-		const struct map_row *row = &rows->v[i];
-		size_t at = row->map == ABI_MAP_MEMBERS ? offsetof(struct abi_member_key, table_hi)
-			    : row->map == ABI_MAP_PEERS ? offsetof(struct abi_lpm_key, table_hi)
-							: offsetof(struct abi_rule_key, table_hi);
-
-		memcpy(rows->bytes + row->at + at, name, sizeof(name));
-	}
-}
-
-/* ---- the rest ---- */
 
 static int too_big(const struct compiler *c, struct err *e)
 {
@@ -639,7 +503,7 @@ static int too_big(const struct compiler *c, struct err *e)
 		e, -E2BIG,
 		"%s: table rules needs %s%zu entries, more than the limit of %zu; rule `%s`%s%s costs most, %u of them;"
 		" use fewer port ranges inside nested prefixes",
-		c->in->name, given_up(c) ? "more than " : "", c->entries, c->limit,
+		c->in->name, given_up(c) ? "more than " : "", c->trees.n_entries, c->limit,
 		rule_format(r->rule, text, sizeof(text)), r->place ? " at " : "", r->place ? r->place : "",
 		c->cost[worst]);
 }

@@ -1,8 +1,8 @@
 /* compile.h: rules in, tables out: what stands in the maps policies, peers, members and rules, byte
  * for byte (abi.h). Pure. design 5 "Classification in constant time".
  *
- * One ruleset is one direction of one gate. Its rows are named by a 64-bit hash of their content,
- * so equal rulesets share rows and a changed one stands beside the old one. */
+ * One ruleset is one direction of one gate. Its rows in peers and members have the name of the slot;
+ * those in rules are named by their content, so an edited rule leaves all but a few of them alone. */
 #pragma once
 #include <stdint.h>
 #include "filters/rows.h"
@@ -13,7 +13,7 @@
 struct compile_rule {
 	const struct rule *rule;
 	uint32_t number;               /* rule number, for counters and words */
-	uint32_t order;                /* lower wins */
+	uint64_t order;                /* lower wins; equal ones: the first in the array */
 	uint32_t group;                /* PEER_GROUP: number of the group named */
 	const struct prefix *prefixes; /* PEER_PREFIX_LIST: its entries */
 	uint32_t n_prefixes;
@@ -28,11 +28,12 @@ struct compile_members {
 struct compile_ruleset {
 	const char *name; /* "security groups web+db, inbound": for errors */
 	bool nacl;
-	uint32_t star; /* number of the implicit * rule (NACL) or 0 */
+	uint32_t table; /* ABI_TABLE_OF(slot, direction) */
+	uint32_t star;  /* number of the implicit * rule (NACL) or 0 */
 	const struct compile_rule *rules;
 	uint32_t n_rules;
 	const struct compile_ruleset *other; /* the same policy's other direction: decides what is tracked */
-	uint32_t table_entries_max;          /* 0: 16 x (prefixes + port ranges) + 4096 */
+	uint32_t table_entries_max;          /* intervals in map rules; 0: 16 x (prefixes + port ranges) + 4096 */
 };
 /* Appends the ruleset's rows to rows and fills *ret (goes into abi_policy). members: every set that
  * may be a peer. -E2BIG names the ruleset, the table, the limit and the rule that costs most. */

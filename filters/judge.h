@@ -97,7 +97,7 @@ static __always_inline int outcome_deny(struct outcome *o, __u16 gate, __u16 rea
 /* members: the peer's group set if it is known. */
 static __always_inline void query_set(struct pass *x, int out, __u32 members)
 {
-	x->q.peer = out ? x->dst : x->p.key.src;
+	x->q.key.addr = out ? x->dst : x->p.key.src;
 	x->q.members = members;
 	x->q.family = x->p.key.family;
 	x->q.proto = x->p.key.proto;
@@ -116,7 +116,7 @@ PIECE judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gat
 {
 	const struct abi_policy *policy = map_get(w, policies, &slot);
 	const struct abi_ruleset *rs;
-	const struct abi_match *m;
+	int found;
 	__u16 gate = out ? ABI_GATE_NACL_OUT : ABI_GATE_NACL_IN;
 
 	if (!x)
@@ -125,10 +125,10 @@ PIECE judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gat
 		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, 0);
 	rs = out ? &policy->out : &policy->in;
 	query_set(x, out, 0);
-	m = ruleset_match(w, rs, &x->q);
-	if (!m || !m->allow)
-		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, m ? m->rule : rs->star);
-	x->o.rule[out ? ABI_CACHED_NACL_OUT : ABI_CACHED_NACL_IN] = m->rule;
+	found = ruleset_match(w, rs, ABI_TABLE_OF(slot, out), &x->q);
+	if (!found || !x->q.m.allow)
+		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, found ? x->q.m.rule : rs->star);
+	x->o.rule[out ? ABI_CACHED_NACL_OUT : ABI_CACHED_NACL_IN] = x->q.m.rule;
 	return 1;
 }
 
@@ -138,7 +138,6 @@ PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 g
 {
 	const struct abi_policy *policy = map_get(w, policies, &slot);
 	const struct abi_ruleset *rs;
-	const struct abi_match *m;
 	__u16 gate = out ? ABI_GATE_SG_OUT : ABI_GATE_SG_IN, reason = ABI_REASON_ENI_SG_RULES_MISMATCH;
 
 	if (!x)
@@ -146,8 +145,7 @@ PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 g
 	if (!policy)
 		return outcome_deny(&x->o, gate, ABI_REASON_SG_HAS_NO_RULES, gate_port, 0);
 	rs = out ? &policy->out : &policy->in;
-	m = ruleset_match(w, rs, &x->q);
-	if (!m) {
+	if (!ruleset_match(w, rs, ABI_TABLE_OF(slot, out), &x->q)) {
 		if (rs->flags & ABI_RULESET_EMPTY)
 			reason = ABI_REASON_SG_HAS_NO_RULES;
 		else if (rs->flags & ABI_RULESET_GROUPS && x->lost)
@@ -155,11 +153,11 @@ PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 g
 		return outcome_deny(&x->o, gate, reason, gate_port, 0);
 	}
 	if (out) {
-		x->o.rule[ABI_CACHED_SG_OUT] = m->rule;
-		x->o.track_src = !(m->flags & ABI_MATCH_UNTRACKED);
+		x->o.rule[ABI_CACHED_SG_OUT] = x->q.m.rule;
+		x->o.track_src = !x->q.m.untracked;
 	} else {
-		x->o.rule[ABI_CACHED_SG_IN] = m->rule;
-		x->o.track_dst = !(m->flags & ABI_MATCH_UNTRACKED);
+		x->o.rule[ABI_CACHED_SG_IN] = x->q.m.rule;
+		x->o.track_dst = !x->q.m.untracked;
 	}
 	return 1;
 }

@@ -6,86 +6,177 @@
 #include "filters/world.h" /* BPF: bpf/maps.h, included before */
 #endif
 
+/* A piece that the BPF verifier checks once, on its own, whoever calls it; it then knows nothing of
+ * its arguments, hence the tests for NULL. */
+#ifdef __bpf__
+#define PIECE __attribute__((noinline, weak)) int
+#else
+#define PIECE static __attribute__((unused)) int
+#endif
+
+struct match {
+	__u64 order;
+	__u32 rule;
+	__u8 found, allow;
+	__u8 untracked; /* groups: what it allows needs no state (semantics 5.3) */
+	__u8 pad;
+};
 struct match_query {
-	struct abi_addr peer;        /* the other end: destination outbound, source inbound */
-	__u32 members;               /* the peer's group set; 0 = not known: groups do not match */
+	struct abi_lpm_key key; /* addr is the other end: destination outbound, source inbound; else scratch */
+	__u32 members;          /* the peer's group set; 0 = not known: groups do not match */
 	__u8 family, proto;
-	__u8 port[2];                /* be; abi_rule_key.port */
+	__u8 port[2]; /* be; TCP, UDP: destination port; ICMP: type, code */
+	__u32 point;  /* of proto and port */
+	__u32 pad;
+	struct match m; /* the answer */
 };
 
-static __always_inline int proto_has_tables(__u8 family, __u8 proto)
+/* 1 = first <= point. A difference instead of a comparison: the verifier would follow both ways of each
+ * branch, and the asm keeps the compiler from making it one again. */
+static __always_inline __u32 point_reaches(__u32 point, __u32 first)
 {
-	return proto == PKT_PROTO_TCP || proto == PKT_PROTO_UDP ||
-	       proto == (family == 4 ? PKT_PROTO_ICMP : PKT_PROTO_ICMP6);
+	__u64 d = (__u64)point - first;
+
+	asm volatile("" : "+r"(d));
+	return (__u32)(d >> 63) ^ 1;
 }
 
-static __always_inline const struct abi_match *class_match(struct world *w, const struct abi_ruleset *rs, __u32 class,
-							   const struct match_query *q)
+/* The last entry that begins at or below the point; 0 when none does. */
+static __always_inline __u32 node_index(const struct abi_node *n, __u32 point)
 {
-	struct abi_rule_key key;
-	const struct abi_match *m;
+	__u32 i = point_reaches(point, n->first[8]) << 3;
 
-	__builtin_memset(&key, 0, sizeof(key));
-	key.prefixlen = ABI_RULE_KEY_BITS + 16;
-	key.table_hi = rs->table_hi;
-	key.table_lo = rs->table_lo;
-	key.class = class;
-	key.family = q->family;
-	key.proto = q->proto;
-	if (proto_has_tables(q->family, q->proto)) {
-		key.port[0] = q->port[0];
-		key.port[1] = q->port[1];
-		return map_get(w, rules, &key);
+	i |= point_reaches(point, n->first[i | 4]) << 2;
+	i |= point_reaches(point, n->first[i | 2]) << 1;
+	return i | point_reaches(point, n->first[i | 1]);
+}
+_Static_assert(ABI_NODE_WIDTH == 16, "node_index halves four times");
+
+/* Takes the class's match into q->m if it goes before what is there. 1: the class has one; 0: it has none;
+ * -1: there is no such class (any more). */
+PIECE class_match(struct world *w, struct match_query *q, __u64 class)
+{
+	if (!q)
+		return -1;
+	for (int level = 0; level < ABI_NODE_LEVELS; level++) {
+		const struct abi_node *n = map_get(w, rules, &class);
+		const struct abi_match *m;
+		__u32 i;
+
+		if (!n)
+			return -1;
+		i = node_index(n, q->point);
+		if (!n->leaf) {
+			class = n->child[i];
+			continue;
+		}
+		if (q->point < n->first[i] || q->point > n->last[i])
+			return 0;
+		m = &n->match[i];
+		if (!q->m.found || m->order < q->m.order) {
+			q->m.found = 1;
+			q->m.order = m->order;
+			q->m.rule = m->rule;
+			q->m.allow = m->flags & ABI_MATCH_ALLOW;
+		}
+		return 1;
 	}
-	m = map_get(w, rules, &key);
-	if (m)
-		return m;
-	key.proto = ABI_PROTO_OTHER;
-	return map_get(w, rules, &key);
+	return -1;
 }
 
-static __always_inline const struct abi_match *match_first(const struct abi_match *a, const struct abi_match *b)
+/* Ports count only where the family has them. */
+static __always_inline void query_point_set(struct match_query *q)
 {
-	if (!a)
-		return b;
-	if (!b)
-		return a;
-	return b->order < a->order ? b : a;
+	int has_ports = q->proto == PKT_PROTO_TCP || q->proto == PKT_PROTO_UDP ||
+			q->proto == (q->family == 4 ? PKT_PROTO_ICMP : PKT_PROTO_ICMP6);
+
+	q->point = (__u32)q->proto << ABI_POINT_PORT_BITS;
+	if (has_ports)
+		q->point |= (__u32)q->port[0] << 8 | q->port[1];
 }
 
-/* The deciding rule, or NULL: none matches. */
-static __always_inline const struct abi_match *ruleset_match(struct world *w, const struct abi_ruleset *rs,
-							     const struct match_query *q)
+static __always_inline int answers_are_free(const struct abi_ruleset *rs, const struct match_query *q)
 {
-	const struct abi_match *m, *other;
-	__u32 class = ABI_CLASS_ANY, *found;
+	__u32 bit = q->family == 4 ? ABI_RULESET_ANSWERS_TCP4 : ABI_RULESET_ANSWERS_TCP6;
 
-	if (rs->flags & ABI_RULESET_EMPTY)
-		return NULL;
-	if (rs->flags & ABI_RULESET_PREFIXES) {
-		struct abi_lpm_key key;
+	if (q->proto == PKT_PROTO_UDP)
+		bit <<= 1;
+	return (q->proto == PKT_PROTO_TCP || q->proto == PKT_PROTO_UDP) && rs->flags & bit;
+}
+_Static_assert(ABI_RULESET_ANSWERS_UDP4 == ABI_RULESET_ANSWERS_TCP4 << 1 &&
+		       ABI_RULESET_ANSWERS_UDP6 == ABI_RULESET_ANSWERS_TCP6 << 1,
+	       "bits side by side");
 
-		key.prefixlen = ABI_LPM_TABLE_BITS + 128;
-		key.table_hi = rs->table_hi;
-		key.table_lo = rs->table_lo;
-		key.addr = q->peer;
-		found = map_get(w, peers, &key);
-		if (found)
-			class = *found;
+static __always_inline int ruleset_try(struct world *w, const struct abi_ruleset *rs, __u32 table,
+				       struct match_query *q)
+{
+	const int v6 = q->family != 4;
+	const volatile __u64 *slot = &rs->any[v6];
+	__u64 any = *slot, class = 0, base = 0;
+	int r;
+
+	q->m.found = q->m.untracked = 0;
+	if (any & ABI_ANY_NARROWER) {
+		const struct abi_peer *p;
+
+		q->key.prefixlen = ABI_LPM_TABLE_BITS + 128;
+		q->key.table_hi = q->family;
+		q->key.table_lo = table;
+		p = map_get(w, peers, &q->key);
+		if (p) {
+			class = p->class;
+			base = p->base;
+		}
+		if (p && p->any != ABI_ANY_OF_SLOT)
+			any = p->any;
+		else if (*slot != any)
+			return -1;
 	}
-	m = class_match(w, rs, class, q);
-	if (rs->flags & ABI_RULESET_ANY_SPLIT && class != ABI_CLASS_ANY) {
-		other = class_match(w, rs, ABI_CLASS_ANY, q);
-		m = match_first(m, other);
+	any &= ~ABI_ANY_NARROWER;
+	if (any) {
+		r = class_match(w, q, any);
+		if (r < 0)
+			return r;
+		q->m.untracked = r && answers_are_free(rs, q);
+	}
+	if (class) {
+		r = class_match(w, q, class);
+		if (r < 0)
+			return r;
+	}
+	if (base) {
+		r = class_match(w, q, base);
+		if (r < 0)
+			return r;
 	}
 	if (rs->flags & ABI_RULESET_GROUPS && q->members) {
-		struct abi_member_key key = { rs->table_hi, rs->table_lo, q->members };
+		struct abi_member_key key = { table, q->members };
+		const struct abi_member *found = map_get(w, members, &key);
 
-		found = map_get(w, members, &key);
-		if (found) {
-			other = class_match(w, rs, *found, q);
-			m = match_first(m, other);
+		class = found ? found->class[v6] : 0;
+		if (class) {
+			r = class_match(w, q, class);
+			if (r < 0)
+				return r;
 		}
 	}
-	return m;
+	return q->m.found;
+}
+
+/* 1: q->m is the deciding rule. 0: none matches. Rows are changed under way, in an order (plan/diff_maps.c) in
+ * which a packet sees all of the old answer or all of the new one if nothing moved between two of its own lookups.
+ * What did move shows: the slot says another thing than before, or a class is gone. Then all is there
+ * for a second look. Failing that too, nothing matches. */
+static __always_inline int ruleset_match(struct world *w, const struct abi_ruleset *rs, __u32 table,
+					 struct match_query *q)
+{
+	int r = 0;
+
+	query_point_set(q);
+	for (int try = 0; try < 2; try++) {
+		r = ruleset_try(w, rs, table, q);
+		if (r >= 0)
+			break;
+	}
+	return r > 0;
 }

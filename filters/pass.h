@@ -3,14 +3,6 @@
 #include "filters/conntrack.h"
 #include "filters/match.h"
 
-/* A piece that the BPF verifier checks once, on its own, whoever calls it; it then knows nothing of
- * its arguments, hence the tests for NULL. */
-#ifdef __bpf__
-#define PIECE __attribute__((noinline, weak)) int
-#else
-#define PIECE static __attribute__((unused)) int
-#endif
-
 struct outcome {
 	__u32 peer;                  /* port that receives it; as far as known when denied */
 	__u32 gate_port;             /* whose gate denied it */

@@ -10,9 +10,9 @@ const struct abi_map_shape abi_map_shapes[ABI_MAP_SYNC_MAX] = {
 	[ABI_MAP_ROUTES] = { "routes", sizeof(struct abi_lpm_key), sizeof(struct abi_route) },
 	[ABI_MAP_INET] = { "inet", sizeof(struct abi_lpm_key), sizeof(struct abi_inet) },
 	[ABI_MAP_POLICIES] = { "policies", sizeof(uint32_t), sizeof(struct abi_policy) },
-	[ABI_MAP_PEERS] = { "peers", sizeof(struct abi_lpm_key), sizeof(uint32_t) },
-	[ABI_MAP_MEMBERS] = { "members", sizeof(struct abi_member_key), sizeof(uint32_t) },
-	[ABI_MAP_RULES] = { "rules", sizeof(struct abi_rule_key), sizeof(struct abi_match) },
+	[ABI_MAP_PEERS] = { "peers", sizeof(struct abi_lpm_key), sizeof(struct abi_peer) },
+	[ABI_MAP_MEMBERS] = { "members", sizeof(struct abi_member_key), sizeof(struct abi_member) },
+	[ABI_MAP_RULES] = { "rules", sizeof(uint64_t), sizeof(struct abi_node) },
 };
 
 static void sort_by_byte(const struct map_rows *r, struct map_row **from, struct map_row **to, int byte);
@@ -81,6 +81,27 @@ void map_rows_sort(struct map_rows *r)
 	r->sorted = true;
 }
 
+const struct map_row *map_rows_find(const struct map_rows *r, enum abi_map map, const void *key)
+{
+	size_t lo = 0, hi = r->n;
+
+	assert(r->sorted || !r->n);
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = (int)map - r->v[mid].map;
+
+		if (!c)
+			c = memcmp(key, map_row_key(r, &r->v[mid]), r->v[mid].key_size);
+		if (!c)
+			return &r->v[mid];
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
 /* Key byte of a row for one pass; the map itself is "byte -1". Keys of one map are of one size, so
  * what stands behind the end of a shorter key never decides. */
 static unsigned sort_value(const struct map_rows *r, const struct map_row *row, int byte)
@@ -95,7 +116,7 @@ static bool byte_varies(const struct map_rows *r, const struct map_row *v, int b
 	static const uint8_t key_size_max = sizeof(struct abi_lpm_key);
 	unsigned first;
 
-	_Static_assert(sizeof(struct abi_lpm_key) >= sizeof(struct abi_rule_key), "the longest key");
+	_Static_assert(sizeof(struct abi_lpm_key) >= sizeof(struct abi_addr_key), "the longest key");
 	if (byte >= key_size_max)
 		return false;
 	first = sort_value(r, &v[0], byte);

@@ -8,7 +8,8 @@
 
 struct map_row {
 	uint8_t map; /* enum abi_map */
-	uint8_t key_size, value_size;
+	uint8_t key_size;
+	uint16_t value_size;
 	uint32_t at; /* offset of key, then value, in rows.bytes */
 };
 struct map_rows {
@@ -21,7 +22,8 @@ struct map_rows {
 
 extern const struct abi_map_shape {
 	const char *name;
-	uint8_t key_size, value_size;
+	uint8_t key_size;
+	uint16_t value_size;
 } abi_map_shapes[ABI_MAP_SYNC_MAX];
 
 void map_rows_init(struct map_rows *r);
@@ -31,6 +33,8 @@ void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const v
 /* By map, then key (memcmp). A row that stands twice is kept once: rulesets of equal content share
  * their rows. Asserts that no key stands with two values. */
 void map_rows_sort(struct map_rows *r);
+/* Of sorted rows; NULL when there is none. */
+const struct map_row *map_rows_find(const struct map_rows *r, enum abi_map map, const void *key);
 static inline const void *map_row_key(const struct map_rows *r, const struct map_row *row)
 {
 	return r->bytes + row->at;

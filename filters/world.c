@@ -33,9 +33,9 @@ struct world *world_new(__u32 flows)
 	w->routes = host_map_new(HOST_LPM, sizeof(struct abi_lpm_key), sizeof(struct abi_route), many);
 	w->inet = host_map_new(HOST_LPM, sizeof(struct abi_lpm_key), sizeof(struct abi_inet), many);
 	w->policies = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_policy), 65536);
-	w->peers = host_map_new(HOST_LPM, sizeof(struct abi_lpm_key), 4, many);
-	w->members = host_map_new(HOST_HASH, sizeof(struct abi_member_key), 4, many);
-	w->rules = host_map_new(HOST_LPM, sizeof(struct abi_rule_key), sizeof(struct abi_match), many);
+	w->peers = host_map_new(HOST_LPM, sizeof(struct abi_lpm_key), sizeof(struct abi_peer), many);
+	w->members = host_map_new(HOST_HASH, sizeof(struct abi_member_key), sizeof(struct abi_member), many);
+	w->rules = host_map_new(HOST_HASH, sizeof(__u64), sizeof(struct abi_node), many);
 	w->flows = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_flow), flows);
 	w->cache = host_map_new(HOST_LRU, sizeof(struct abi_flow_key), sizeof(struct abi_flow), flows);
 	w->frags = host_map_new(HOST_LRU, sizeof(struct abi_frag_key), sizeof(struct abi_frag), 4096);
@@ -95,6 +95,18 @@ static int forget(void *ctx, const void *key, void *value)
 	return 0;
 }
 
+/* Of the rules of a node, where they are not yet. value lies at any offset. */
+static void make_counters(struct world *w, const void *value)
+{
+	static const struct abi_counter zero;
+	struct abi_node n;
+
+	memcpy(&n, value, sizeof(n));
+	for (__u32 i = 0; n.leaf && i < n.n; i++)
+		if (!host_map_lookup(w->rule_hits, &n.match[i].rule))
+			host_map_update(w->rule_hits, &n.match[i].rule, &zero);
+}
+
 int world_load(struct world *w, const struct map_rows *rows)
 {
 	for (unsigned i = 0; i < ABI_MAP_SYNC_MAX; i++) {
@@ -108,13 +120,8 @@ int world_load(struct world *w, const struct map_rows *rows)
 
 		if (r)
 			return r;
-		if (row->map == ABI_MAP_RULES) {
-			const struct abi_match *m = map_row_value(rows, row);
-			static const struct abi_counter zero;
-
-			if (!host_map_lookup(w->rule_hits, &m->rule))
-				host_map_update(w->rule_hits, &m->rule, &zero);
-		}
+		if (row->map == ABI_MAP_RULES)
+			make_counters(w, map_row_value(rows, row));
 	}
 	w->config.epoch++;
 	return 0;

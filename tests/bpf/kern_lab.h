@@ -173,7 +173,7 @@ static inline void expect_same(struct lab *l, const char *after)
 
 	assert_int_equal(plan_diff(l->desired, actual, &p), 0);
 	for (size_t i = 0; i < p->n; i++)
-		print_error("after %s: %s\n", after, op_format(&p->ops[i], p, text, sizeof(text)));
+		print_error("after %s: %s\n", after, op_format(&p->ops[i], text, sizeof(text)));
 	assert_int_equal(p->n, 0);
 	plan_free(&p);
 	state_free(&actual);

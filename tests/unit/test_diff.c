@@ -163,49 +163,65 @@ static void check_filters(struct kernel *k, const struct plan *p, const struct r
 	}
 }
 
-static size_t table_rows(const struct map_rows *rows, uint32_t hi, uint32_t lo)
+static const struct map_row *kernel_map_find(const struct kernel *k, enum abi_map map, const void *key)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < rows->n; i++) {
-		const uint8_t *key = map_row_key(rows, &rows->v[i]);
-		uint32_t h, l;
-
-		if (rows->v[i].map < ABI_MAP_PEERS)
-			continue;
-		/* A member key has no prefix length before the name of its table. */
-		key += rows->v[i].map == ABI_MAP_MEMBERS ? 0 : sizeof(uint32_t);
-		memcpy(&h, key, sizeof(h));
-		memcpy(&l, key + sizeof(h), sizeof(l));
-		n += h == hi && l == lo;
-	}
-	return n;
+	for (size_t i = 0; i < k->maps.n; i++)
+		if (k->maps.v[i].map == map &&
+		    memcmp(map_row_key(&k->maps, &k->maps.v[i]), key, k->maps.v[i].key_size) == 0)
+			return &k->maps.v[i];
+	return NULL;
 }
 
-/* A policy in use has all its tables, and none too many, at every moment. */
-static void check_policies(const struct kernel *k, const struct plan *p)
+/* Every class that a packet can come to has its nodes, at every moment. */
+static void check_class(const struct kernel *k, uint64_t name)
+{
+	const struct map_row *row;
+	struct abi_node node;
+
+	name &= ~ABI_ANY_NARROWER;
+	if (!name)
+		return;
+	row = kernel_map_find(k, ABI_MAP_RULES, &name);
+	assert_non_null(row);
+	memcpy(&node, map_row_value(&k->maps, row), sizeof(node));
+	for (uint32_t i = 0; !node.leaf && i < node.n; i++)
+		check_class(k, node.child[i]);
+}
+
+static void check_policies(const struct kernel *k)
 {
 	for (size_t i = 0; i < k->maps.n; i++) {
+		const void *value = map_row_value(&k->maps, &k->maps.v[i]);
 		struct abi_policy policy;
+		struct abi_peer peer;
+		struct abi_member member;
 
-		if (k->maps.v[i].map != ABI_MAP_POLICIES)
-			continue;
-		memcpy(&policy, map_row_value(&k->maps, &k->maps.v[i]), sizeof(policy));
-		for (int dir = 0; dir < 2; dir++) {
-			const struct abi_ruleset *rs = dir ? &policy.out : &policy.in;
-			size_t n = table_rows(&k->maps, rs->table_hi, rs->table_lo);
-			size_t wanted = table_rows(&p->desired->maps, rs->table_hi, rs->table_lo);
-
-			if (!wanted)
-				wanted = table_rows(&p->actual->maps, rs->table_hi, rs->table_lo);
-			assert_int_equal(n, wanted);
+		switch (k->maps.v[i].map) {
+		case ABI_MAP_POLICIES:
+			memcpy(&policy, value, sizeof(policy));
+			for (int f = 0; f < 2; f++) {
+				check_class(k, policy.in.any[f]);
+				check_class(k, policy.out.any[f]);
+			}
+			break;
+		case ABI_MAP_PEERS:
+			memcpy(&peer, value, sizeof(peer));
+			check_class(k, peer.class);
+			check_class(k, peer.base);
+			check_class(k, peer.any);
+			break;
+		case ABI_MAP_MEMBERS:
+			memcpy(&member, value, sizeof(member));
+			check_class(k, member.class[0]);
+			check_class(k, member.class[1]);
+			break;
 		}
 	}
 }
 
-static void apply_map_op(struct kernel *k, const struct plan *p, const struct op *op)
+static void apply_map_op(struct kernel *k, const struct op *op)
 {
-	const struct map_rows *of = op->kind == OP_DEL ? &p->actual->maps : &p->desired->maps;
+	const struct map_rows *of = op->maps;
 	size_t i;
 
 	for (i = 0; i < k->maps.n; i++)
@@ -227,7 +243,7 @@ static void apply_op(struct kernel *k, const struct plan *p, const struct op *op
 	bool down;
 
 	if (op->map_row) {
-		apply_map_op(k, p, op);
+		apply_map_op(k, op);
 		return;
 	}
 	switch (op->kind) {
@@ -309,10 +325,10 @@ static size_t converge(struct kernel *k, const struct state *desired)
 	assert_int_equal(plan_diff(desired, before, &p), 0);
 	for (size_t i = 0; i < p->n; i++) {
 		assert_true(i == 0 || p->ops[i].rank >= p->ops[i - 1].rank);
-		assert_true(op_format(&p->ops[i], p, text, sizeof(text))[0]);
+		assert_true(op_format(&p->ops[i], text, sizeof(text))[0]);
 		apply_op(k, p, &p->ops[i]);
 		if (p->ops[i].map_row && p->ops[i].rank >= RANK_SWITCH)
-			check_policies(k, p);
+			check_policies(k);
 	}
 	if (desired && desired->n) {
 		_cleanup_state_ struct state *after = kernel_observe(k, desired);
@@ -320,7 +336,7 @@ static size_t converge(struct kernel *k, const struct state *desired)
 
 		assert_int_equal(plan_diff(desired, after, &again), 0);
 		if (again->n)
-			print_message("# left: %s\n", op_format(&again->ops[0], again, text, sizeof(text)));
+			print_message("# left: %s\n", op_format(&again->ops[0], text, sizeof(text)));
 		assert_int_equal(again->n, 0);
 		assert_int_equal(after->n, desired->n);
 	} else {
@@ -589,7 +605,7 @@ static char *plan_text(const struct state *desired, const struct state *actual)
 	strbuf_init(&out);
 	plan_diff(desired, actual, &p);
 	for (size_t i = 0; i < p->n; i++)
-		strbuf_addf(&out, "%s\n", op_format(&p->ops[i], p, text, sizeof(text)));
+		strbuf_addf(&out, "%s\n", op_format(&p->ops[i], text, sizeof(text)));
 	return strbuf_take(&out);
 }
 
@@ -714,7 +730,8 @@ static void map_order(void **state)
 	struct abi_port port;
 	struct abi_addr_key addr_key = { .vpc = 1 };
 	struct abi_addr_val addr_val = { .port = 3 };
-	struct abi_member_key member = { 1, 2, 5 };
+	struct abi_member_key member = { ABI_TABLE_OF(3, 1), 5 };
+	struct abi_member class = { { 0, 0 } };
 	uint32_t three = 3;
 
 	(void)state;
@@ -726,15 +743,15 @@ static void map_order(void **state)
 	map_rows_add(&full->maps, ABI_MAP_PORTS, &three, &port);
 	map_rows_add(&full->maps, ABI_MAP_ADDRS, &addr_key, &addr_val);
 	map_rows_add(&full->maps, ABI_MAP_POLICIES, &three, &policy);
-	map_rows_add(&full->maps, ABI_MAP_MEMBERS, &member, &three);
+	map_rows_add(&full->maps, ABI_MAP_MEMBERS, &member, &class);
 	state_sort(full);
 	state_sort(bare);
 	up = plan_text(full, bare);
-	assert_string_equal(up, "add class of group set 5 in rules 0000000100000002\nadd policy 3\nadd port 3\n"
+	assert_string_equal(up, "add class of group set 5 in policy 3 outbound\nadd policy 3\nadd port 3\n"
 				"add owner of 10.0.0.5 in VPC 1\n");
 	down = plan_text(bare, full);
 	assert_string_equal(down, "delete owner of 10.0.0.5 in VPC 1\ndelete port 3\ndelete policy 3\n"
-				  "delete class of group set 5 in rules 0000000100000002\n");
+				  "delete class of group set 5 in policy 3 outbound\n");
 }
 
 int main(void)

@@ -287,8 +287,8 @@ static void shapes_are_the_abi(void **state)
 	static const struct abi_map_shape want[ABI_MAP_SYNC_MAX] = {
 		[ABI_MAP_PORTS] = { "ports", 4, 64 },       [ABI_MAP_ADDRS] = { "addrs", 20, 24 },
 		[ABI_MAP_ROUTES] = { "routes", 28, 12 },    [ABI_MAP_INET] = { "inet", 28, 28 },
-		[ABI_MAP_POLICIES] = { "policies", 4, 32 }, [ABI_MAP_PEERS] = { "peers", 28, 4 },
-		[ABI_MAP_MEMBERS] = { "members", 12, 4 },   [ABI_MAP_RULES] = { "rules", 24, 12 },
+		[ABI_MAP_POLICIES] = { "policies", 4, 48 }, [ABI_MAP_PEERS] = { "peers", 28, 24 },
+		[ABI_MAP_MEMBERS] = { "members", 8, 16 },   [ABI_MAP_RULES] = { "rules", 8, 392 },
 	};
 
 	(void)state;
@@ -302,7 +302,7 @@ static void shapes_are_the_abi(void **state)
 static void rows_sort_by_map_and_key(void **state)
 {
 	struct map_rows r;
-	uint8_t key[UINT8_MAX], value[UINT8_MAX] = { 9 };
+	uint8_t key[UINT8_MAX], value[2 * UINT8_MAX] = { 9 };
 
 	(void)state;
 	map_rows_init(&r);

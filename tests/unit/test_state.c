@@ -228,12 +228,10 @@ static void map_words(void **state)
 	struct abi_lpm_key lpm = { .prefixlen = 64 + 96 + 24, .table_hi = 1, .table_lo = 2 };
 	struct abi_lpm_key bad = { .prefixlen = 3 };
 	struct abi_addr_key owner = { .vpc = 4 };
-	struct abi_member_key member = { 1, 2, 3 };
-	struct abi_rule_key rule = {
-		.prefixlen = 128 + 16, .table_lo = 9, .class = 1, .family = 4, .proto = 6, .port = { 1, 187 }
-	};
+	struct abi_member_key member = { ABI_TABLE_OF(2, 1), 3 };
+	uint64_t node = 0xabcdef;
 	uint32_t index = 7;
-	static const uint8_t value[64];
+	static const uint8_t value[512];
 	struct map_rows rows;
 	char text[200];
 	static const char *const wanted[] = {
@@ -242,11 +240,11 @@ static void map_words(void **state)
 		"next hop for 10.1.2.0/24 in route table 2",
 		"owner of 10.1.2.0/24 on the internet",
 		"policy 7",
-		"class of 10.1.2.0/24 in rules 0000000100000002",
-		"class of group set 3 in rules 0000000100000002",
-		"class 1 IPv4 protocol 6 port 443/16 in rules 0000000000000009",
+		"class of 10.1.2.0/24 in policy 1 inbound",
+		"class of group set 3 in policy 2 outbound",
+		"rules 0000000000abcdef",
 	};
-	const void *const keys[] = { &index, &owner, &lpm, &lpm, &index, &lpm, &member, &rule };
+	const void *const keys[] = { &index, &owner, &lpm, &lpm, &index, &lpm, &member, &node };
 
 	(void)state;
 	lpm.addr = owner.addr = addr("10.1.2.0").a;

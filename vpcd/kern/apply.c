@@ -131,9 +131,9 @@ static int map_op(struct apply *a, const struct op *op, struct err *e)
 	int r;
 
 	if (op->kind == OP_DEL) /* without a data path nothing is there to delete from */
-		return a->k->datapath ? datapath_row_del(a->k->datapath, &a->plan->actual->maps, op->map_row, e) : 0;
+		return a->k->datapath ? datapath_row_del(a->k->datapath, op->maps, op->map_row, e) : 0;
 	r = need_datapath(a, e);
-	return r < 0 ? r : datapath_row_set(a->k->datapath, &a->plan->desired->maps, op->map_row, e);
+	return r < 0 ? r : datapath_row_set(a->k->datapath, op->maps, op->map_row, e);
 }
 
 /* ---- the other kinds ---- */
@@ -252,7 +252,7 @@ static int one_op(struct apply *a, const struct op *op, struct err *e)
 	r = op->map_row ? map_op(a, op, e) : row_op(a, op, e);
 	if (op->kind == OP_DEL && was_gone(r))
 		return 0;
-	return r < 0 ? err_wrap(e, "%s", op_format(op, a->plan, text, sizeof(text))) : 0;
+	return r < 0 ? err_wrap(e, "%s", op_format(op, text, sizeof(text))) : 0;
 }
 
 /* After the last operation of a rank. */

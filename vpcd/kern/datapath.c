@@ -240,7 +240,8 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	ret[ABI_MAP_ADDRS] = round_up_pow2(s->ports * 4, 2 * ROWS_MIN, 1u << 20);
 	ret[ABI_MAP_POLICIES] = ports * 2 + 2 * ROWS_MIN;
 	ret[ABI_MAP_MEMBERS] = round_up_pow2(s->tables_rows * 2, 4 * ROWS_MIN, 1u << 20);
-	ret[ABI_MAP_ROUTES] = ret[ABI_MAP_INET] = ret[ABI_MAP_PEERS] = ret[ABI_MAP_RULES] = LPM_ROOM;
+	ret[ABI_MAP_RULES] = round_up_pow2(s->tables_rows * 4, 4 * ROWS_MIN, 1u << 20);
+	ret[ABI_MAP_ROUTES] = ret[ABI_MAP_INET] = ret[ABI_MAP_PEERS] = LPM_ROOM;
 	ret[DP_RULE_HITS] = round_up_pow2(s->rules * 2, ROWS_MIN, 1u << 22);
 	ret[DP_ROUTE_HITS] = round_up_pow2(s->routes * 2, ROWS_MIN, 1u << 20);
 	ret[DP_GATE_HITS] = GATES_ROOM;
@@ -254,6 +255,7 @@ bool datapath_has_room(const struct datapath *d, const struct datapath_sizes *s)
 	return s->ports < d->max_entries[ABI_MAP_PORTS] && s->ports * 2 <= d->max_entries[ABI_MAP_ADDRS] &&
 	       s->rules < d->max_entries[DP_RULE_HITS] && s->routes < d->max_entries[DP_ROUTE_HITS] &&
 	       s->tables_rows <= d->max_entries[ABI_MAP_MEMBERS] &&
+	       s->tables_rows * 2 <= d->max_entries[ABI_MAP_RULES] && /* old and new stand there together for a while */
 	       (s->flows <= d->max_entries[DP_FLOWS] || d->max_entries[DP_FLOWS] == 1u << 20);
 }
 
@@ -469,7 +471,7 @@ static bool map_is_array(unsigned map)
 static int map_dump(struct datapath *d, unsigned map, struct map_rows *ret, struct err *e)
 {
 	const size_t ks = abi_map_shapes[map].key_size, vs = abi_map_shapes[map].value_size;
-	__u8 key[64], next[64], value[256];
+	__u8 key[64], next[64], value[512];
 	bool first = true;
 
 	if (map_is_array(map)) {
@@ -513,7 +515,7 @@ int datapath_row_set(struct datapath *d, const struct map_rows *rows, const stru
 
 int datapath_row_del(struct datapath *d, const struct map_rows *rows, const struct map_row *row, struct err *e)
 {
-	static const __u8 zero[256];
+	static const __u8 zero[512];
 	int r;
 
 	if (map_is_array(row->map))

@@ -113,7 +113,7 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 		const void *key = map_row_key(m, &m->v[i]), *value = map_row_value(m, &m->v[i]);
 		union {
 			struct abi_port port;
-			struct abi_match match;
+			struct abi_node node;
 			struct abi_route route;
 			struct abi_policy policy;
 			uint32_t number;
@@ -129,8 +129,9 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 			RAISE(ports, u.number + 1);
 			break;
 		case ABI_MAP_RULES:
-			memcpy(&u.match, value, sizeof(u.match));
-			RAISE(rules, u.match.rule + 1);
+			memcpy(&u.node, value, sizeof(u.node));
+			for (uint32_t k = 0; u.node.leaf && k < u.node.n && k < ABI_NODE_WIDTH; k++)
+				RAISE(rules, u.node.match[k].rule + 1);
 			break;
 		case ABI_MAP_POLICIES:
 			memcpy(&u.policy, value, sizeof(u.policy));

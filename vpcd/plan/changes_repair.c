@@ -34,8 +34,6 @@ struct repair {
 static bool op_is_repair(const struct repair *r, const struct op *op);
 static bool map_op_is_repair(const struct repair *r, const struct op *op);
 static const struct row *row_find(const struct state *s, const struct row *key);
-static const struct map_row *map_row_find(const struct map_rows *in, const struct map_rows *of,
-					  const struct map_row *key);
 static void damage_note(struct repair *r, struct change_list *ret, const struct op *op);
 static struct owner op_owner(struct repair *r, const struct op *op);
 static struct owner map_op_owner(struct repair *r, const struct op *op);
@@ -75,12 +73,15 @@ static bool op_is_repair(const struct repair *r, const struct op *op)
 
 static bool map_op_is_repair(const struct repair *r, const struct op *op)
 {
-	const struct map_rows *of = op->kind == OP_DEL ? &r->plan->actual->maps : &r->plan->desired->maps;
-	const struct map_row *expected = r->expected ? map_row_find(&r->expected->maps, of, op->map_row) : NULL;
+	const struct map_row *expected = NULL;
 
+	if (op->maps == &r->plan->bridge)
+		return false;
+	if (r->expected)
+		expected = map_rows_find(&r->expected->maps, op->map_row->map, map_row_key(op->maps, op->map_row));
 	if (op->kind == OP_DEL)
 		return !expected;
-	return expected && memcmp(map_row_value(&r->expected->maps, expected), map_row_value(of, op->map_row),
+	return expected && memcmp(map_row_value(&r->expected->maps, expected), map_row_value(op->maps, op->map_row),
 				  expected->value_size) == 0;
 }
 
@@ -94,27 +95,6 @@ static const struct row *row_find(const struct state *s, const struct row *key)
 
 		if (!c)
 			return &s->rows[mid];
-		if (c < 0)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return NULL;
-}
-
-static const struct map_row *map_row_find(const struct map_rows *in, const struct map_rows *of,
-					  const struct map_row *key)
-{
-	size_t lo = 0, hi = in->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = key->map - in->v[mid].map;
-
-		if (!c)
-			c = memcmp(map_row_key(of, key), map_row_key(in, &in->v[mid]), key->key_size);
-		if (!c)
-			return &in->v[mid];
 		if (c < 0)
 			hi = mid;
 		else
@@ -142,8 +122,7 @@ static void damage_note(struct repair *r, struct change_list *ret, const struct 
 		VEC_PUSH(r->damages, r->n, r->cap)->owner = owner;
 	}
 	if (op->map_row)
-		map_row_format(op->kind == OP_DEL ? &r->plan->actual->maps : &r->plan->desired->maps, op->map_row, text,
-			       sizeof(text));
+		map_row_format(op->maps, op->map_row, text, sizeof(text));
 	else
 		row_format(op->kind == OP_SET ? op->old : op->row, text, sizeof(text));
 	note(&r->damages[i].notes, "%s: %s", words[op->kind], text);
@@ -159,7 +138,7 @@ static struct owner op_owner(struct repair *r, const struct op *op)
 /* Ports and addresses belong to interfaces, next hops to route tables, the rest to the lab. */
 static struct owner map_op_owner(struct repair *r, const struct op *op)
 {
-	const struct map_rows *rows = op->kind == OP_DEL ? &r->plan->actual->maps : &r->plan->desired->maps;
+	const struct map_rows *rows = op->maps;
 	struct abi_addr_val addr;
 	struct abi_lpm_key lpm;
 	uint32_t port = 0;

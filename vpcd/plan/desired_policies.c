@@ -141,6 +141,8 @@ static int compile_both(struct work *w, struct compile_ruleset set[2], uint32_t 
 	int r;
 
 	memset(&policy, 0, sizeof(policy));
+	for (int dir = RULE_IN; dir <= RULE_OUT; dir++)
+		set[dir].table = ABI_TABLE_OF(slot, dir == RULE_OUT);
 	set[RULE_IN].other = &set[RULE_OUT];
 	set[RULE_OUT].other = &set[RULE_IN];
 	r = ruleset_compile(&set[RULE_IN], w->members, w->n_members, w->rows, &policy.in, e);
@@ -151,19 +153,25 @@ static int compile_both(struct work *w, struct compile_ruleset set[2], uint32_t 
 	return r;
 }
 
-/* found in the order that decides. */
+/* found in the order that decides. What a class says holds the order of its rules, so that must not move when
+ * another rule comes or goes: an ACL's rules have numbers; a group's rule has the lowest rule number from it to
+ * the end. New rules get high numbers, so where one stands between others they keep theirs. What is
+ * out of its turn shares the number of the next that is not, and counts down from it. */
 static void fill_rules(struct work *w, const struct found_rule *found, uint32_t n, struct compile_ruleset *ret)
 {
 	const struct model *m = w->m;
 	struct compile_rule *rules = arena_alloc(w->arena, n * sizeof(*rules));
+	uint64_t lowest = UINT32_MAX, before = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = n; i-- > 0;) {
 		const struct model_rule *r = found[i].r;
 		struct compile_rule *c = &rules[i];
 
 		c->rule = &r->rule;
 		c->number = r->number;
-		c->order = i + 1;
+		before = r->number < lowest ? 0 : before + 1;
+		lowest = r->number < lowest ? r->number : lowest;
+		c->order = r->rule.owner == RULE_OF_NACL ? r->rule.nacl_number : lowest << 32 | (UINT32_MAX - before);
 		if (r->rule.peer_kind == PEER_GROUP && r->peer_index != NONE)
 			c->group = m->security_groups[r->peer_index].obj.number;
 		if (r->rule.peer_kind == PEER_PREFIX_LIST && r->peer_index != NONE) {

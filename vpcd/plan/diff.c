@@ -13,10 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "plan/diff.h"
+#include "plan/diff_ctx.h"
 #include "util/mem.h"
 
 #define TEXT_LEN_MAX 256
+enum { SORT_BYTES = 3 };
 
 enum fate { STAYS, GOES, CLEARED };
 struct end { /* a namespace, or one end of a link by name or by index */
@@ -45,7 +46,6 @@ static void claim_links(struct merge *m);
 static void doom_links(struct merge *m);
 static void diff_rows(struct merge *m);
 static void diff_link(struct merge *m, const struct row *d, const struct row *a);
-static void diff_maps(struct plan *p);
 static enum fate link_fate(const struct merge *m, const struct row *d, const struct row *a);
 static enum fate fate_of(const struct merge *m, const char *ns, const char *ifname);
 static enum fate fate_of_row(const struct merge *m, const struct row *r);
@@ -54,12 +54,10 @@ static void ends_add(struct ends *ends, const char *ns, const char *ifname, uint
 static void ends_sort(struct ends *ends);
 static const struct end *ends_find(const struct ends *ends, const char *ns, const char *ifname, uint32_t ifindex);
 static int end_cmp(const void *a, const void *b);
-static struct op *add_op(struct plan *p, enum op_kind kind, enum plan_rank rank);
 static enum plan_rank rank_of(const struct row *r);
 static enum plan_rank del_rank_of(enum row_kind kind);
-static enum plan_rank map_rank(const struct map_row *row, bool del);
-static size_t step_of(const struct op *op);
 static void sort_ops(struct plan *p);
+static uint8_t sort_byte(const struct op *op, int byte);
 static const char *row_device(const struct row *r, char buf[IFNAME_MAX]);
 
 int plan_diff(const struct state *desired, const struct state *actual, struct plan **ret)
@@ -75,7 +73,7 @@ int plan_diff(const struct state *desired, const struct state *actual, struct pl
 	doom_links(&m);
 	diff_rows(&m);
 	if (p->desired->n)
-		diff_maps(p);
+		plan_diff_maps(p);
 	sort_ops(p);
 	free(m.claims.v);
 	free(m.doomed.v);
@@ -88,18 +86,18 @@ void plan_free(struct plan **p)
 	if (!p || !*p)
 		return;
 	free((*p)->ops);
+	map_rows_done(&(*p)->bridge);
 	free(*p);
 	*p = NULL;
 }
 
-char *op_format(const struct op *op, const struct plan *p, char *buf, size_t size)
+char *op_format(const struct op *op, char *buf, size_t size)
 {
 	static const char *const words[] = { "add", "set", "delete", "bring up" };
 	char text[TEXT_LEN_MAX], old[TEXT_LEN_MAX];
 
 	if (op->map_row) {
-		map_row_format(op->kind == OP_DEL ? &p->actual->maps : &p->desired->maps, op->map_row, text,
-			       sizeof(text));
+		map_row_format(op->maps, op->map_row, text, sizeof(text));
 		snprintf(buf, size, "%s %s", words[op->kind], text);
 		return buf;
 	}
@@ -210,15 +208,15 @@ static void diff_rows(struct merge *m)
 			diff_link(m, d, a);
 		} else if (a && !d) {
 			if (r->kind == ROW_NS)
-				add_op(m->plan, OP_DEL, RANK_DEL_NS)->row = a;
+				plan_add_op(m->plan, OP_DEL, RANK_DEL_NS)->row = a;
 			else if (fate == STAYS && r->kind != ROW_SYSCTL) /* a setting cannot be deleted */
-				add_op(m->plan, OP_DEL, del_rank_of(r->kind))->row = a;
+				plan_add_op(m->plan, OP_DEL, del_rank_of(r->kind))->row = a;
 		} else if (!a || fate == CLEARED) {
 			if (a && r->kind == ROW_NS)
-				add_op(m->plan, OP_DEL, RANK_CLEAR_NS)->row = a;
-			add_op(m->plan, OP_ADD, rank_of(d))->row = d;
+				plan_add_op(m->plan, OP_DEL, RANK_CLEAR_NS)->row = a;
+			plan_add_op(m->plan, OP_ADD, rank_of(d))->row = d;
 		} else if (!row_value_eq(d, a)) {
-			op = add_op(m->plan, OP_SET, rank_of(d));
+			op = plan_add_op(m->plan, OP_SET, rank_of(d));
 			op->row = d;
 			op->old = a;
 		}
@@ -236,49 +234,26 @@ static void diff_link(struct merge *m, const struct row *d, const struct row *a)
 
 		/* Nothing to do when a namespace takes it along in time. */
 		if (fate == CLEARED && ns != CLEARED && peer != CLEARED)
-			add_op(m->plan, OP_DEL, RANK_CLEAR_LINK)->row = a;
+			plan_add_op(m->plan, OP_DEL, RANK_CLEAR_LINK)->row = a;
 		else if (fate == GOES && ns == STAYS && peer == STAYS)
-			add_op(m->plan, OP_DEL, RANK_DEL_LINK)->row = a;
+			plan_add_op(m->plan, OP_DEL, RANK_DEL_LINK)->row = a;
 	}
 	if (!d)
 		return;
 	if (!a || fate != STAYS) {
-		add_op(m->plan, OP_ADD, RANK_LINK)->row = d;
-		add_op(m->plan, OP_UP, RANK_UP)->row = d;
+		plan_add_op(m->plan, OP_ADD, RANK_LINK)->row = d;
+		plan_add_op(m->plan, OP_UP, RANK_UP)->row = d;
 		return;
 	}
 	as_up = *a;
 	as_up.link.down = false;
 	if (!row_value_eq(d, &as_up)) {
-		op = add_op(m->plan, OP_SET, RANK_LINK);
+		op = plan_add_op(m->plan, OP_SET, RANK_LINK);
 		op->row = d;
 		op->old = a;
 	}
 	if (a->link.down)
-		add_op(m->plan, OP_UP, RANK_UP)->row = d;
-}
-
-static void diff_maps(struct plan *p)
-{
-	const struct map_rows *d = &p->desired->maps, *a = &p->actual->maps;
-	size_t i = 0, k = 0;
-
-	assert((d->sorted || !d->n) && (a->sorted || !a->n));
-	while (i < d->n || k < a->n) {
-		const struct map_row *x = i < d->n ? &d->v[i] : NULL, *y = k < a->n ? &a->v[k] : NULL;
-		int c = !x ? 1 : !y ? -1 : x->map - y->map;
-
-		if (!c)
-			c = memcmp(map_row_key(d, x), map_row_key(a, y), x->key_size);
-		if (c < 0)
-			add_op(p, OP_ADD, map_rank(x, false))->map_row = x;
-		else if (c > 0)
-			add_op(p, OP_DEL, map_rank(y, true))->map_row = y;
-		else if (memcmp(map_row_value(d, x), map_row_value(a, y), x->value_size) != 0)
-			add_op(p, OP_SET, map_rank(x, false))->map_row = x;
-		i += c <= 0;
-		k += c >= 0;
-	}
+		plan_add_op(m->plan, OP_UP, RANK_UP)->row = d;
 }
 
 /* What happens to a link that is there. d: the one wanted under the same name, or NULL. Whether it
@@ -361,7 +336,7 @@ static int end_cmp(const void *a, const void *b)
 	return c ? c : (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
 }
 
-static struct op *add_op(struct plan *p, enum op_kind kind, enum plan_rank rank)
+struct op *plan_add_op(struct plan *p, enum op_kind kind, enum plan_rank rank)
 {
 	struct op *op = VEC_PUSH(p->ops, p->n, p->cap);
 
@@ -410,51 +385,34 @@ static enum plan_rank del_rank_of(enum row_kind kind)
 	return RANK_MAX;
 }
 
-static enum plan_rank map_rank(const struct map_row *row, bool del)
-{
-	switch ((enum abi_map)row->map) {
-	case ABI_MAP_PEERS:
-	case ABI_MAP_MEMBERS:
-	case ABI_MAP_RULES: return del ? RANK_DEL_TABLES : RANK_TABLES;
-	default: return del ? RANK_DEL_SWITCH : RANK_SWITCH;
-	}
-}
-
-/* Two steps a rank. Policies are switched before the ports that use them and go after them. */
-static size_t step_of(const struct op *op)
-{
-	bool policy = op->map_row && op->map_row->map == ABI_MAP_POLICIES;
-	bool late = (op->rank == RANK_SWITCH && !policy) || (op->rank == RANK_DEL_SWITCH && policy);
-
-	assert(op->rank < RANK_MAX);
-	return 2 * (size_t)op->rank + late;
-}
-
-/* Stable, but where maps are emptied the later one goes first: a route before the port it leads to. */
+/* Stable, by rank and then by order: a byte at a time, the last one first. */
 static void sort_ops(struct plan *p)
 {
-	size_t start[2 * RANK_MAX + 1] = { 0 };
-	struct op *sorted;
+	struct op *spare, *swap;
 
 	if (!p->n)
 		return;
-	sorted = xcalloc(p->n, sizeof(*sorted));
-	for (size_t i = 0; i < p->n; i++)
-		start[step_of(&p->ops[i]) + 1]++;
-	for (size_t i = 1; i < ARRAY_SIZE(start); i++)
-		start[i] += start[i - 1];
-	for (size_t i = 0; i < p->n; i++)
-		sorted[start[step_of(&p->ops[i])]++] = p->ops[i];
-	/* start[] now holds where each step ends. */
-	for (size_t i = start[2 * RANK_DEL_SWITCH - 1], k = start[2 * RANK_DEL_SWITCH]; i + 1 < k; i++) {
-		struct op op = sorted[i];
+	spare = xcalloc(p->n, sizeof(*spare));
+	for (int byte = 0; byte < SORT_BYTES; byte++) {
+		size_t start[UINT8_MAX + 2] = { 0 };
 
-		sorted[i] = sorted[--k];
-		sorted[k] = op;
+		for (size_t i = 0; i < p->n; i++)
+			start[sort_byte(&p->ops[i], byte) + 1]++;
+		for (size_t i = 1; i < ARRAY_SIZE(start); i++)
+			start[i] += start[i - 1];
+		for (size_t i = 0; i < p->n; i++)
+			spare[start[sort_byte(&p->ops[i], byte)]++] = p->ops[i];
+		swap = p->ops;
+		p->ops = spare;
+		spare = swap;
 	}
-	free(p->ops);
-	p->ops = sorted;
+	free(spare);
 	p->cap = p->n;
+}
+
+static uint8_t sort_byte(const struct op *op, int byte)
+{
+	return byte == 0 ? (uint8_t)op->order : byte == 1 ? (uint8_t)(op->order >> 8) : op->rank;
 }
 
 /* The device whose end is the row's end; NULL when it hangs on none. */

@@ -12,8 +12,8 @@ enum plan_rank {
 	RANK_SYSCTL, /* of the namespace: links inherit them */
 	RANK_LINK,
 	RANK_SYSCTL_DEVICE, /* net/ipv4/conf/eth0/... */
-	RANK_TABLES,        /* rows of peers, members and rules beside those in use */
-	RANK_SWITCH,        /* policies; then ports, addrs, routes, inet; then the epoch is bumped */
+	RANK_TABLES,        /* rows of rules beside those in use */
+	RANK_SWITCH,        /* the other maps, in the order of diff_maps.c; then the epoch is bumped */
 	RANK_FILTER,
 	RANK_UP,
 	RANK_ADDR,
@@ -31,7 +31,7 @@ enum plan_rank {
 	RANK_DEL_ADDR,
 	RANK_DEL_FILTER,
 	RANK_DEL_SWITCH, /* inet, routes, addrs, ports; policies; then the epoch is bumped */
-	RANK_DEL_TABLES,
+	RANK_DEL_TABLES, /* peers and members of policies that went; rules */
 	RANK_MAX
 };
 
@@ -40,11 +40,14 @@ struct op {
 	enum op_kind kind;
 	const struct row *row;         /* ADD, SET, UP: of desired; DEL: of actual. NULL for a map operation */
 	const struct row *old;         /* SET: what is there */
-	const struct map_row *map_row; /* map operations: into desired->maps (ADD, SET) or actual->maps (DEL) */
+	const struct map_row *map_row; /* map operations: a row of maps */
+	const struct map_rows *maps;   /* desired->maps (ADD, SET), actual->maps (DEL) or plan->bridge (ADD, SET) */
+	uint16_t order;                /* within the rank, ascending */
 	uint8_t rank;                  /* enum plan_rank, ascending */
 };
 struct plan {
 	const struct state *desired, *actual; /* borrowed; must outlive the plan */
+	struct map_rows bridge;               /* what stands in peers for a moment only */
 	struct op *ops;
 	size_t n, cap;
 };
@@ -53,7 +56,7 @@ struct plan {
 int plan_diff(const struct state *desired, const struct state *actual, struct plan **ret);
 void plan_free(struct plan **p);
 #define _cleanup_plan_ __attribute__((cleanup(plan_free)))
-char *op_format(const struct op *op, const struct plan *p, char *buf, size_t size);
+char *op_format(const struct op *op, char *buf, size_t size);
 
 /* What a person is told: one line an object of the model. */
 enum change_op { CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE, CHANGE_REPAIR };

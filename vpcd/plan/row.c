@@ -146,7 +146,7 @@ char *map_row_format(const struct map_rows *rows, const struct map_row *row, cha
 		struct abi_addr_key addr;
 		struct abi_lpm_key lpm;
 		struct abi_member_key member;
-		struct abi_rule_key rule;
+		uint64_t node;
 	} k;
 
 	memset(&k, 0, sizeof(k));
@@ -168,18 +168,14 @@ char *map_row_format(const struct map_rows *rows, const struct map_row *row, cha
 	case ABI_MAP_POLICIES: snprintf(buf, size, "policy %u", k.index); break;
 	case ABI_MAP_PEERS:
 		lpm_text(&k.lpm, text);
-		snprintf(buf, size, "class of %s in rules %08x%08x", text, k.lpm.table_hi, k.lpm.table_lo);
+		snprintf(buf, size, "class of %s in policy %u %s", text, k.lpm.table_lo / 2,
+			 k.lpm.table_lo & 1 ? "outbound" : "inbound");
 		break;
 	case ABI_MAP_MEMBERS:
-		snprintf(buf, size, "class of group set %u in rules %08x%08x", k.member.members, k.member.table_hi,
-			 k.member.table_lo);
+		snprintf(buf, size, "class of group set %u in policy %u %s", k.member.members, k.member.table / 2,
+			 k.member.table & 1 ? "outbound" : "inbound");
 		break;
-	case ABI_MAP_RULES:
-		snprintf(buf, size, "class %u IPv%u protocol %u port %u/%u in rules %08x%08x", k.rule.class,
-			 k.rule.family, k.rule.proto, k.rule.port[0] << 8 | k.rule.port[1],
-			 k.rule.prefixlen >= ABI_RULE_KEY_BITS ? k.rule.prefixlen - ABI_RULE_KEY_BITS : 0,
-			 k.rule.table_hi, k.rule.table_lo);
-		break;
+	case ABI_MAP_RULES: snprintf(buf, size, "rules %016llx", (unsigned long long)k.node); break;
 	case ABI_MAP_SYNC_MAX: snprintf(buf, size, "?"); break;
 	}
 	return buf;
