@@ -46,6 +46,22 @@ golden trace-advice-minimal.txt 1 vpc trace $aws db-1:1024 world tcp/443 --advic
 golden trace-flows.txt 1 vpc trace $three --flows tests/golden/cli/flows --advice
 golden trace-allowed.json 0 vpc trace topologies/minimal.ini a b icmp --advice -o json
 
+# ---- graph ---------------------------------------------------------------------------------------
+golden graph.svg 0 vpc graph $three
+golden graph-flow.svg 0 vpc graph $three --flow laptop db-1 tcp/5432
+golden graph-return.svg 0 vpc graph $aws --flow db-1:1024 world tcp/443
+golden graph.html 0 vpc graph topologies/two-vpcs.ini -o html
+golden graph.dot 0 vpc graph $three -o dot --flow web-2 bastion icmp
+golden graph.mmd 0 vpc graph $three -o mermaid --flow app-1 mirror tcp/443
+for f in graph.svg graph-flow.svg graph-return.svg; do
+	check "$f is well-formed XML" python3 -c "import xml.dom.minidom as x; x.parse('tests/golden/cli/$f')"
+done
+for t in topologies/*.ini; do
+	check "SVG of $t is well-formed" python3 -c "import sys, xml.dom.minidom as x; x.parse(sys.stdin)" < <(vpc graph "$t")
+done
+check_rc 2 "graph of a flow without words" vpc graph $three --flow
+check_rc 2 "graph as a table" vpc graph $three -o table
+
 # ---- test ----------------------------------------------------------------------------------------
 failing=tests/golden/cli/failing.ini
 golden test-failing.txt 1 vpc test $failing

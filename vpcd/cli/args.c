@@ -22,12 +22,14 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_ALL] = { "--all", NULL, "every lab" },
 	[OPTION_EXIT_CODE] = { "--exit-code", NULL, "exit 1 when there is something to do" },
 	[OPTION_COVERAGE] = { "--coverage", NULL, "also list the rules and routes that no expectation exercises" },
+	[OPTION_FLOW] = { "--flow", NULL, "SRC DST PROTO/PORT: draw the path of that flow, and where it stops" },
 	[OPTION_FIX] = { "--fix", NULL, "take out what decides nothing, in the file" },
 	[OPTION_CHECK] = { "--check", NULL, "write nothing; exit 1 when the file is not in that form" },
 	[OPTION_ADVICE] = { "--advice", NULL, "also the lines that would allow what is denied, in every form" },
 	[OPTION_WRITE] = { "--write", NULL, "write the file instead of printing it" },
 };
-static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap", "junit", "csv", "html" };
+static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap", "junit",  "csv",
+						      "html",  "svg",  "dot", "mermaid" };
 
 static int option_parse(struct args *a, char **argv, int argc, int *at);
 static int option_set(struct args *a, enum option_id id, const char *value);
@@ -122,6 +124,7 @@ static int option_set(struct args *a, enum option_id id, const char *value)
 	case OPTION_MINIMAL: a->minimal = true; return 0;
 	case OPTION_ALL: a->all = true; return 0;
 	case OPTION_EXIT_CODE: a->exit_code = true; return 0;
+	case OPTION_FLOW: a->flow = true; return 0;
 	case OPTION_FIX: a->fix = true; return 0;
 	case OPTION_CHECK: a->check = true; return 0;
 	case OPTION_ADVICE: a->advice = true; return 0;

@@ -17,7 +17,18 @@ enum exit_code {
 	EXIT_EXEC = 125,  /* exec and shell: ours, not the command's */
 };
 
-enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_TAP, OUTPUT_JUNIT, OUTPUT_CSV, OUTPUT_HTML, OUTPUT_MAX };
+enum output {
+	OUTPUT_TABLE,
+	OUTPUT_JSON,
+	OUTPUT_TAP,
+	OUTPUT_JUNIT,
+	OUTPUT_CSV,
+	OUTPUT_HTML,
+	OUTPUT_SVG,
+	OUTPUT_DOT,
+	OUTPUT_MERMAID,
+	OUTPUT_MAX
+};
 
 enum option_id {
 	OPTION_HELP,
@@ -34,6 +45,7 @@ enum option_id {
 	OPTION_EXIT_CODE,
 	OPTION_WRITE,
 	OPTION_COVERAGE,
+	OPTION_FLOW,
 	OPTION_FIX,
 	OPTION_CHECK,
 	OPTION_ADVICE,
@@ -53,7 +65,7 @@ struct args {
 	enum output output;
 	const char *lab, *flows;
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
-	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check;
+	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow;
 };
 
 enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };

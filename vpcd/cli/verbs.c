@@ -7,6 +7,7 @@
 #define OPT(name) (1u << OPTION_##name)
 #define OUT_TABLE_JSON (1u << OUTPUT_TABLE | 1u << OUTPUT_JSON)
 #define OUT_TAP (1u << OUTPUT_TAP | 1u << OUTPUT_JUNIT)
+#define OUT_PICTURE (1u << OUTPUT_SVG | 1u << OUTPUT_HTML | 1u << OUTPUT_DOT | 1u << OUTPUT_MERMAID)
 #define OUT_CSV (1u << OUTPUT_CSV)
 #define OUT_HTML (1u << OUTPUT_HTML)
 enum { ANY = UINT8_MAX };
@@ -92,6 +93,21 @@ const struct verb verbs[] = {
 	  .outputs = OUT_TABLE_JSON | OUT_CSV | OUT_HTML,
 	  .words_min = 1,
 	  .words_max = ANY,
+	  .word = WORD_FILE },
+	{ .name = "graph",
+	  .run = graph_run,
+	  .usage = "FILE [--flow SRC DST PROTO/PORT]",
+	  .line = "draw a topology: VPCs, zones, subnets, instances, gateways, routes",
+	  .text = "Public subnets stand on top, isolated ones at the bottom; SVG unless -o says otherwise. -o html is a page\n"
+		  "of its own; dot is for Graphviz, mermaid for Markdown.\n\n"
+		  "  vpc graph lab.ini > lab.svg\n"
+		  "  vpc graph lab.ini --flow laptop db-1 tcp/5432 -o html > lab.html\n"
+		  "  vpc graph lab.ini -o dot | dot -Tpdf > lab.pdf\n",
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(OUTPUT) | OPT(FLOW) | OPT(FROM_PORT),
+	  .outputs = OUT_PICTURE,
+	  .words_min = 1,
+	  .words_max = 4,
 	  .word = WORD_FILE },
 	{ .name = "test",
 	  .run = test_run,

@@ -17,6 +17,7 @@ int probe_run(const struct args *a);
 int trace_run(const struct args *a);
 int test_run(const struct args *a);
 int matrix_run(const struct args *a);
+int graph_run(const struct args *a);
 int lint_run(const struct args *a);
 int diff_run(const struct args *a);
 int set_run(const struct args *a);

@@ -1,0 +1,46 @@
+/* graph.h: pictures of a model: SVG with a layout of our own, the same in a page, and text for Graphviz
+ * and Mermaid. A flow's path can be drawn into each, with the place where it stops. Pure.
+ *
+ * What is public and what is private must be seen without reading and without colour: public subnets stand
+ * on top, light with a thick border; private ones in the middle; isolated ones at the bottom, hatched, dashed. */
+#pragma once
+#include "path/walk.h"
+
+enum exposure {
+	EXPOSURE_PUBLIC /* a route to an internet gateway */,
+	EXPOSURE_PRIVATE /* some route out */,
+	EXPOSURE_ISOLATED
+};
+enum exposure subnet_exposure(const struct model *m, uint32_t subnet);
+const char *exposure_name(enum exposure e);
+
+/* The flow to draw; both NULL: none. */
+struct graph_flow {
+	const struct flow *f;
+	const struct walk *w;
+};
+/* Strings to free(). */
+char *graph_svg(const struct model *m, const struct graph_flow *flow);
+char *graph_html(const struct model *m, const struct graph_flow *flow);
+char *graph_dot(const struct model *m, const struct graph_flow *flow);
+char *graph_mermaid(const struct model *m, const struct graph_flow *flow);
+
+/* ---- inside path/ ---- */
+enum place_kind { PLACE_ENI, PLACE_IGW, PLACE_HOST, PLACE_NOWHERE /* an address nobody has */ };
+struct place {
+	enum place_kind kind;
+	uint32_t index;
+};
+enum { ROUTE_PLACES_MAX = 24 };
+/* Whom a leg passes, one after the other; stops: it is denied between the last two. */
+struct leg_places {
+	struct place v[ROUTE_PLACES_MAX];
+	unsigned n;
+	bool stops;
+};
+void leg_places_of(const struct model *m, const struct graph_flow *flow, enum walk_leg leg, struct leg_places *ret);
+/* "denied at nacl-in@db: 100 deny … lab.ini:12" or "allowed". Returns buf. */
+char *graph_flow_verdict(const struct graph_flow *flow, char *buf, size_t size);
+struct strbuf;
+/* s with <, >, & and quotes as XML wants them. */
+void xml_add(struct strbuf *b, const char *s);
