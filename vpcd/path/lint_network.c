@@ -34,6 +34,15 @@ static const struct route *igw_route(const struct route_table *t)
 	return NULL;
 }
 
+/* What an appliance forwards may come to a gateway behind it. */
+static bool appliance_route(const struct route_table *t)
+{
+	for (uint32_t i = 0; i < t->n_routes; i++)
+		if (t->routes[i].target == TARGET_ENI || t->routes[i].target == TARGET_INSTANCE)
+			return true;
+	return false;
+}
+
 static bool has_public(const struct eni *eni)
 {
 	for (uint32_t i = 0; i < eni->n_addrs; i++)
@@ -52,7 +61,7 @@ static void addresses_check(const struct model *m, struct diag_list *l)
 
 		if (eni->owner != ENI_OF_INSTANCE || !eni->obj.loc.line)
 			continue;
-		if (has_public(eni) && !igw)
+		if (has_public(eni) && !igw && !appliance_route(t))
 			diag_add(
 				l, SEV_WARNING, eni->obj.loc, "public-address-no-route",
 				"add a route = 0.0.0.0/0 via igw:NAME to its table, or leave the public address out",
@@ -177,7 +186,7 @@ static void unused_check(const struct model *m, const bool *carried, struct diag
 				   "write nacl = its name into a subnet, or remove it");
 	}
 	for (uint32_t i = 0; i < m->n_route_tables; i++) {
-		bool used = m->route_tables[i].is_main;
+		bool used = m->route_tables[i].is_main || m->route_tables[i].edge_igw != NONE;
 
 		for (uint32_t k = 0; k < m->n_subnets && !used; k++)
 			used = m->subnets[k].route_table == i;
