@@ -14,8 +14,8 @@ static __always_inline int arp_mac_is_port(const __u8 *mac, __u32 port)
 	       read_be16(mac + 4) == (port & 0xffff);
 }
 
-/* NONE: *action is what to do. Else why it is dropped. */
-static __always_inline enum abi_reason arp_answer(struct __sk_buff *skb, struct pass *x, int *action)
+/* NONE: *action is what to do. Else why it is dropped. A frame of its own: the BPF stack is short. */
+static __attribute__((noinline)) enum abi_reason arp_answer(struct __sk_buff *skb, struct pass *x, int *action)
 {
 	const struct abi_port *s = bpf_map_lookup_elem(&ports, &x->p.key.port);
 	const struct abi_addr_val *owner;
@@ -31,7 +31,7 @@ static __always_inline enum abi_reason arp_answer(struct __sk_buff *skb, struct 
 	addr_set_v4(&x->p.key.src, a.spa);
 	addr_set_v4(&x->p.key.dst, a.tpa);
 	x->p.key.family = 4;
-	owner = addr_owner(NULL, s->vpc, &x->p.key.src);
+	owner = addr_owner(NULL, x, s->vpc, &x->p.key.src);
 	if (!arp_mac_is_port(a.sha, x->p.key.port) ||
 	    (addr_v4_raw(&x->p.key.src) && (!owner || owner->port != x->p.key.port)))
 		return ABI_REASON_ARP_SPOOFED;
@@ -40,7 +40,7 @@ static __always_inline enum abi_reason arp_answer(struct __sk_buff *skb, struct 
 	if (addr_is_link_local(&x->p.key.dst)) {
 		target = 0; /* services of the VPC are the router's */
 	} else {
-		owner = addr_owner(NULL, s->vpc, &x->p.key.dst);
+		owner = addr_owner(NULL, x, s->vpc, &x->p.key.dst);
 		if (!owner || owner->subnet != s->subnet || owner->port == x->p.key.port)
 			return ABI_REASON_ARP_UNKNOWN;
 		target = owner->port;

@@ -17,7 +17,7 @@ int igw_egress(struct __sk_buff *skb)
 	s = bpf_map_lookup_elem(&ports, &x->p.key.port);
 	if (reason == ABI_REASON_NONE && s && skb->mark & ABI_MARK_JUDGED &&
 	    skb->mark >> ABI_MARK_PORT_SHIFT == x->p.key.port) {
-		src = addr_owner(NULL, s->vpc, &x->p.key.src);
+		src = addr_owner(NULL, x, s->vpc, &x->p.key.src);
 		if (src && !addr_is_unset(&src->public_ip)) {
 			skb->mark = 0;
 			return frame_translate(skb, &x->p, IP_SRC_OFF, addr_v4_raw(&x->p.key.src),

@@ -40,44 +40,40 @@ static __always_inline int addr_is_no_destination(const struct abi_addr *a)
 	return a->b[12] >= 224 || a->b[12] == 0 || a->b[12] == 127;
 }
 
-static __always_inline const struct abi_addr_val *addr_owner(struct world *w, __u32 vpc, const struct abi_addr *a)
+static __always_inline const struct abi_addr_val *addr_owner(struct world *w, struct pass *x, __u32 vpc,
+							     const struct abi_addr *a)
 {
-	struct abi_addr_key key;
-
-	key.vpc = vpc;
-	key.addr = *a;
-	return map_get(w, addrs, &key);
+	x->owned.vpc = vpc;
+	x->owned.addr = *a;
+	return map_get(w, addrs, &x->owned);
 }
 
-static __always_inline const struct abi_inet *inet_find(struct world *w, const struct abi_addr *a)
+static __always_inline const struct abi_inet *inet_find(struct world *w, struct pass *x, const struct abi_addr *a)
 {
-	struct abi_lpm_key key;
-
-	key.prefixlen = ABI_LPM_TABLE_BITS + 128;
-	key.table_hi = key.table_lo = 0;
-	key.addr = *a;
-	return map_get(w, inet, &key);
+	x->lpm.prefixlen = ABI_LPM_TABLE_BITS + 128;
+	x->lpm.table_hi = x->lpm.table_lo = 0;
+	x->lpm.addr = *a;
+	return map_get(w, inet, &x->lpm);
 }
 
-static __always_inline const struct abi_route *route_find(struct world *w, __u32 family, __u32 table, const struct abi_addr *a)
+static __always_inline const struct abi_route *route_find(struct world *w, struct pass *x, __u32 family, __u32 table,
+							   const struct abi_addr *a)
 {
-	struct abi_lpm_key key;
-
-	key.prefixlen = ABI_LPM_TABLE_BITS + 128;
-	key.table_hi = family;
-	key.table_lo = table;
-	key.addr = *a;
-	return map_get(w, routes, &key);
+	x->lpm.prefixlen = ABI_LPM_TABLE_BITS + 128;
+	x->lpm.table_hi = family;
+	x->lpm.table_lo = table;
+	x->lpm.addr = *a;
+	return map_get(w, routes, &x->lpm);
 }
 
-static __always_inline int vpc_contains(struct world *w, __u32 vpc, const struct abi_addr *a)
+static __always_inline int vpc_contains(struct world *w, struct pass *x, __u32 vpc, const struct abi_addr *a)
 {
-	return route_find(w, ABI_TABLE_VPC, vpc, a) != NULL;
+	return route_find(w, x, ABI_TABLE_VPC, vpc, a) != NULL;
 }
 
-static __always_inline int inet_is_public(struct world *w, const struct abi_addr *a)
+static __always_inline int inet_is_public(struct world *w, struct pass *x, const struct abi_addr *a)
 {
-	const struct abi_inet *to = inet_find(w, a);
+	const struct abi_inet *to = inet_find(w, x, a);
 
 	return to && to->kind == ABI_INET_PUBLIC;
 }
@@ -248,9 +244,9 @@ static __always_inline int judge_arrival_nat(struct world *w, struct pass *x, co
 	if ((proto != PKT_PROTO_TCP && proto != PKT_PROTO_UDP && proto != PKT_PROTO_ICMP) ||
 	    (x->p.frag && proto != PKT_PROTO_UDP))
 		return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_PROTOCOL_RESTRICTION, x->o.peer, 0);
-	owner = addr_owner(w, d->vpc, &x->dst);
+	owner = addr_owner(w, x, d->vpc, &x->dst);
 	if (!owner || owner->port != x->o.peer) { /* on its way out through the gateway */
-		owner = addr_owner(w, d->vpc, &x->p.key.src);
+		owner = addr_owner(w, x, d->vpc, &x->p.key.src);
 		if (!owner || !owner->port)
 			return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_NGW_REQUIRES_SOURCE_IN_VPC, x->o.peer, 0);
 		return 1;
@@ -295,7 +291,7 @@ PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members
 		return 1;
 	}
 	query_set(x, 0, members);
-	x->lost = !members && (addr_owner(w, d->vpc, &x->p.key.src) || inet_is_public(w, &x->p.key.src));
+	x->lost = !members && (addr_owner(w, x, d->vpc, &x->p.key.src) || inet_is_public(w, x, &x->p.key.src));
 	return judge_groups(w, x, d->sg_policy, 0, x->o.peer);
 }
 
@@ -328,7 +324,7 @@ static __always_inline void next_hop_find(struct world *w, struct pass *x, const
 		ret->reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
 		return;
 	}
-	r = route_find(w, ABI_TABLE_ROUTES, s->route_table, &x->dst);
+	r = route_find(w, x, ABI_TABLE_ROUTES, s->route_table, &x->dst);
 	if (!r) {
 		ret->gate = ABI_GATE_ROUTE;
 		ret->reason = ABI_REASON_NO_ROUTE_TO_DESTINATION;
@@ -360,7 +356,7 @@ static __always_inline int judge_igw_out(struct world *w, struct pass *x, const 
 	if (!d)
 		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_PORT_DOWN, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.mtu = d->mtu;
-	src = addr_owner(w, vpc, &x->p.key.src);
+	src = addr_owner(w, x, vpc, &x->p.key.src);
 	if (dst_owner)
 		reason = ABI_REASON_IGW_DESTINATION_ADDRESS_IN_VPC_CIDRS;
 	else if (!src || !src->port) /* an appliance may forward for others: the address decides */
@@ -374,7 +370,7 @@ static __always_inline int judge_igw_out(struct world *w, struct pass *x, const 
 	else if (x->p.icmp_error && !addr_eq(&x->p.inner.dst, &x->p.key.src))
 		reason = ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC;
 	if (!reason && d->route_table) { /* an appliance that sees what comes in must see the answers */
-		in = route_find(w, ABI_TABLE_ROUTES, d->route_table, &x->p.key.src);
+		in = route_find(w, x, ABI_TABLE_ROUTES, d->route_table, &x->p.key.src);
 		if (in && in->kind == ABI_ROUTE_PORT && in->port != x->p.key.port)
 			reason = ABI_REASON_INGRESS_RTB_TRAFFIC_REDIRECTION;
 	}
@@ -393,7 +389,7 @@ static __always_inline int judge_peering_out(struct world *w, struct pass *x, co
 	far = near ? map_get(w, ports, &near->link) : NULL;
 	if (!near || !far)
 		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PORT_DOWN, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
-	if (!vpc_contains(w, s->vpc, &x->p.key.src) || !vpc_contains(w, far->vpc, &x->dst))
+	if (!vpc_contains(w, x, s->vpc, &x->p.key.src) || !vpc_contains(w, x, far->vpc, &x->dst))
 		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR, x->p.key.port,
 				    x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.mtu = near->mtu;
@@ -401,7 +397,7 @@ static __always_inline int judge_peering_out(struct world *w, struct pass *x, co
 }
 
 /* The group set of whoever owns an address in the VPC beyond a peering connection; 0 = not known. */
-static __always_inline __u32 members_beyond(struct world *w, const struct abi_port *near, const struct abi_addr *a)
+static __always_inline __u32 members_beyond(struct world *w, struct pass *x, const struct abi_port *near, const struct abi_addr *a)
 {
 	const struct abi_port *far = map_get(w, ports, &near->link), *d;
 	const struct abi_addr_val *owner;
@@ -409,7 +405,7 @@ static __always_inline __u32 members_beyond(struct world *w, const struct abi_po
 
 	if (!far || near->flags & ABI_PORT_NO_REFERENCES)
 		return 0;
-	owner = addr_owner(w, far->vpc, a);
+	owner = addr_owner(w, x, far->vpc, a);
 	if (!owner)
 		return 0;
 	port = owner->port;
@@ -435,7 +431,7 @@ static __always_inline int judge_departure_groups(struct world *w, struct pass *
 		return 1;
 	}
 	query_set(x, 1, peer_members);
-	x->lost = !peer_members && (addr_owner(w, s->vpc, &x->dst) || inet_is_public(w, &x->dst));
+	x->lost = !peer_members && (addr_owner(w, x, s->vpc, &x->dst) || inet_is_public(w, x, &x->dst));
 	return judge_groups(w, x, s->sg_policy, 1, x->p.key.port);
 }
 
@@ -449,7 +445,7 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 	__u32 me = x->p.key.port, members = 0;
 	int crossing = 1, owns_src, owns_dst = 0;
 
-	src = addr_owner(w, s->vpc, &x->p.key.src);
+	src = addr_owner(w, x, s->vpc, &x->p.key.src);
 	owns_src = src && src->port == me;
 	if (s->flags & ABI_PORT_SOURCE_DEST_CHECK && !owns_src)
 		return outcome_deny(&x->o, ABI_GATE_SOURCE_CHECK, ABI_REASON_ENI_ADDRESS_RESTRICTION, me, 0);
@@ -458,7 +454,7 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 	if (x->p.key.proto == PKT_PROTO_UDP && read_be16(x->p.key.sport) == DHCP_SERVER &&
 	    read_be16(x->p.key.dport) == DHCP_CLIENT)
 		return outcome_deny(&x->o, ABI_GATE_PARSE, ABI_REASON_DHCP_SPOOFED, me, 0);
-	owner = addr_owner(w, s->vpc, &x->dst);
+	owner = addr_owner(w, x, s->vpc, &x->dst);
 	if (addr_is_link_local(&x->dst) || (owner && !owner->port))
 		return outcome_deny(&x->o, ABI_GATE_SERVICE, ABI_REASON_NO_SERVICE, me, 0);
 	own = own_entry(w, x);
@@ -470,7 +466,7 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 		if (owns_dst)
 			members = d->members;
 		else if (d->kind == ABI_PORT_PCX)
-			members = members_beyond(w, d, &x->dst);
+			members = members_beyond(w, x, d, &x->dst);
 	}
 	if (!judge_departure_groups(w, x, s, own, members))
 		return 0;
@@ -496,7 +492,7 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 /* The gateway's own route table (edge association): to the owner, or to an appliance first. */
 static __always_inline int edge_route(struct world *w, struct pass *x, const struct abi_port *s)
 {
-	const struct abi_route *r = route_find(w, ABI_TABLE_ROUTES, s->route_table, &x->dst);
+	const struct abi_route *r = route_find(w, x, ABI_TABLE_ROUTES, s->route_table, &x->dst);
 	const struct abi_port *d;
 
 	if (!r)
@@ -517,7 +513,7 @@ static __always_inline int edge_route(struct world *w, struct pass *x, const str
 /* A packet that enters a VPC through its internet gateway: s is the gateway's port. */
 static __always_inline int judge_igw_in(struct world *w, struct pass *x, const struct abi_port *s)
 {
-	const struct abi_inet *to = inet_find(w, &x->p.key.dst);
+	const struct abi_inet *to = inet_find(w, x, &x->p.key.dst);
 	const struct abi_port *d;
 	__u32 me = x->p.key.port;
 	__u16 reason = ABI_REASON_NONE;
@@ -550,27 +546,27 @@ static __always_inline int judge_igw_in(struct world *w, struct pass *x, const s
 static __always_inline int judge_peering_in(struct world *w, struct pass *x, const struct abi_port *s)
 {
 	const struct abi_port *far = map_get(w, ports, &s->link);
-	const struct abi_addr_val *owner = addr_owner(w, s->vpc, &x->dst);
+	const struct abi_addr_val *owner = addr_owner(w, x, s->vpc, &x->dst);
 	__u32 me = x->p.key.port;
 
-	if (!far || !vpc_contains(w, s->vpc, &x->dst) || !vpc_contains(w, far->vpc, &x->p.key.src))
+	if (!far || !vpc_contains(w, x, s->vpc, &x->dst) || !vpc_contains(w, x, far->vpc, &x->p.key.src))
 		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR, me, 0);
 	if (!owner || !owner->port)
 		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_NO_POSSIBLE_DESTINATION, me, 0);
 	x->o.peer = owner->port;
 	x->o.nacl_applies = 1;
-	return judge_arrival(w, x, 1, members_beyond(w, s, &x->p.key.src), 1);
+	return judge_arrival(w, x, 1, members_beyond(w, x, s, &x->p.key.src), 1);
 }
 
 /* A packet on the lab's internet, from a host or from a gateway's far end. */
 static __always_inline int judge_internet(struct world *w, struct pass *x, const struct abi_port *s)
 {
-	const struct abi_inet *from, *to = inet_find(w, &x->p.key.dst);
+	const struct abi_inet *from, *to = inet_find(w, x, &x->p.key.dst);
 	const struct abi_port *d;
 	__u32 me = x->p.key.port;
 
 	if (s->kind == ABI_PORT_HOST) {
-		from = inet_find(w, &x->p.key.src);
+		from = inet_find(w, x, &x->p.key.src);
 		if (!from || from->kind != ABI_INET_HOST || from->port != me)
 			return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC, me, 0);
 	}
