@@ -13,6 +13,9 @@
 #else
 #define PIECE static __attribute__((unused)) int
 #endif
+/* A lookup with a frame of its own: its key would lie on the stack of all callers, and all frames together have
+ * 512 bytes in BPF. */
+#define LEAF static __attribute__((noinline, unused))
 
 struct match {
 	__u64 order;
@@ -21,6 +24,7 @@ struct match {
 	__u8 untracked; /* groups: what it allows needs no state (semantics 5.3) */
 	__u8 pad;
 };
+enum match_class { CLASS_ANY, CLASS_PREFIX, CLASS_BASE, CLASS_MEMBERS, CLASS_MAX };
 struct match_query {
 	struct abi_lpm_key key; /* addr is the other end: destination outbound, source inbound; else scratch */
 	__u32 members;          /* the peer's group set; 0 = not known: groups do not match */
@@ -28,7 +32,8 @@ struct match_query {
 	__u8 port[2]; /* be; TCP, UDP: destination port; ICMP: type, code */
 	__u32 point;  /* of proto and port */
 	__u32 pad;
-	struct match m; /* the answer */
+	__u64 class[CLASS_MAX]; /* 0 = none */
+	struct match m;         /* the answer */
 };
 
 /* 1 = first <= point. A difference instead of a comparison: the verifier would follow both ways of each
@@ -107,15 +112,16 @@ _Static_assert(ABI_RULESET_ANSWERS_UDP4 == ABI_RULESET_ANSWERS_TCP4 << 1 &&
 		       ABI_RULESET_ANSWERS_UDP6 == ABI_RULESET_ANSWERS_TCP6 << 1,
 	       "bits side by side");
 
-static __always_inline int ruleset_try(struct world *w, const struct abi_ruleset *rs, __u32 table,
-				       struct match_query *q)
+/* Which classes the peer has, into q->class. -1: the slot changed meanwhile. */
+LEAF int classes_find(struct world *w, const struct abi_ruleset *rs, __u32 table, struct match_query *q)
 {
 	const int v6 = q->family != 4;
 	const volatile __u64 *slot = &rs->any[v6];
-	__u64 any = *slot, class = 0, base = 0;
-	int r;
+	const __u64 any = *slot;
+	struct abi_member_key key;
 
-	q->m.found = q->m.untracked = 0;
+	q->class[CLASS_ANY] = any & ~ABI_ANY_NARROWER;
+	q->class[CLASS_PREFIX] = q->class[CLASS_BASE] = q->class[CLASS_MEMBERS] = 0;
 	if (any & ABI_ANY_NARROWER) {
 		const struct abi_peer *p;
 
@@ -124,41 +130,39 @@ static __always_inline int ruleset_try(struct world *w, const struct abi_ruleset
 		q->key.table_lo = table;
 		p = map_get(w, peers, &q->key);
 		if (p) {
-			class = p->class;
-			base = p->base;
+			q->class[CLASS_PREFIX] = p->class;
+			q->class[CLASS_BASE] = p->base;
 		}
 		if (p && p->any != ABI_ANY_OF_SLOT)
-			any = p->any;
+			q->class[CLASS_ANY] = p->any;
 		else if (*slot != any)
 			return -1;
 	}
-	any &= ~ABI_ANY_NARROWER;
-	if (any) {
-		r = class_match(w, q, any);
-		if (r < 0)
-			return r;
-		q->m.untracked = r && answers_are_free(rs, q);
-	}
-	if (class) {
-		r = class_match(w, q, class);
-		if (r < 0)
-			return r;
-	}
-	if (base) {
-		r = class_match(w, q, base);
-		if (r < 0)
-			return r;
-	}
 	if (rs->flags & ABI_RULESET_GROUPS && q->members) {
-		struct abi_member_key key = { table, q->members };
-		const struct abi_member *found = map_get(w, members, &key);
+		const struct abi_member *m;
 
-		class = found ? found->class[v6] : 0;
-		if (class) {
-			r = class_match(w, q, class);
-			if (r < 0)
-				return r;
-		}
+		key.table = table;
+		key.members = q->members;
+		m = map_get(w, members, &key);
+		if (m)
+			q->class[CLASS_MEMBERS] = m->class[v6];
+	}
+	return 0;
+}
+
+static __always_inline int ruleset_try(struct world *w, const struct abi_ruleset *rs, __u32 table,
+				       struct match_query *q)
+{
+	q->m.found = q->m.untracked = 0;
+	if (classes_find(w, rs, table, q))
+		return -1;
+	for (int i = 0; i < CLASS_MAX; i++) {
+		int r = q->class[i] ? class_match(w, q, q->class[i]) : 0;
+
+		if (r < 0)
+			return r;
+		if (r && i == CLASS_ANY)
+			q->m.untracked = answers_are_free(rs, q);
 	}
 	return q->m.found;
 }
