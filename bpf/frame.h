@@ -121,14 +121,15 @@ static __always_inline int frame_to_stack(struct __sk_buff *skb, struct pass *x)
 	return TC_ACT_OK;
 }
 
-/* Does what x->o says. */
-static __always_inline int frame_deliver(struct __sk_buff *skb, struct pass *x)
+/* Does what x->o says. A piece of its own, so that its stack is not below that of the judging. */
+PIECE frame_deliver(struct __sk_buff *skb, struct pass *x)
 {
-	int stack = (config.flags & ABI_CONFIG_KERNEL_PATH) || frame_is_too_big(skb, x);
 	__u8 macs[12];
+	int stack;
 
-	if (!x->o.allow)
+	if (!x || !x->o.allow)
 		return TC_ACT_SHOT;
+	stack = (config.flags & ABI_CONFIG_KERNEL_PATH) || frame_is_too_big(skb, x);
 	if (x->o.flags & ABI_FLOW_DNAT &&
 	    frame_translate(skb, &x->p, IP_DST_OFF, addr_v4_raw(&x->p.key.dst), addr_v4_raw(&x->o.xaddr)))
 		return TC_ACT_SHOT;

@@ -137,11 +137,13 @@ static __always_inline void frag_key_set(const struct pkt *p, struct abi_frag_ke
 }
 
 /* A later fragment takes the ports of its first one. 0, or the reason it must die. */
-static __always_inline enum abi_reason frag_resolve(struct world *w, struct pass *x)
+PIECE frag_resolve(struct world *w, struct pass *x)
 {
 	struct abi_frag_key k;
 	const struct abi_frag *f;
 
+	if (!x)
+		return ABI_REASON_MALFORMED;
 	frag_key_set(&x->p, &k);
 	f = map_get(w, frags, &k);
 	if (!f || x->now - f->seen_ns > world_config(w)->timer_ns[ABI_TIMER_FRAGMENT])
@@ -153,11 +155,13 @@ static __always_inline enum abi_reason frag_resolve(struct world *w, struct pass
 	return ABI_REASON_NONE;
 }
 
-static __always_inline void frag_remember(struct world *w, const struct pass *x)
+PIECE frag_remember(struct world *w, struct pass *x)
 {
 	struct abi_frag_key k;
 	struct abi_frag f;
 
+	if (!x)
+		return 0;
 	frag_key_set(&x->p, &k);
 	__builtin_memset(&f, 0, sizeof(f));
 	f.seen_ns = x->now;
@@ -165,4 +169,5 @@ static __always_inline void frag_remember(struct world *w, const struct pass *x)
 	__builtin_memcpy(f.dport, x->p.key.dport, 2);
 	f.first_end = x->p.len - (x->p.l4_off - ETH_HLEN_);
 	map_put(w, frags, &k, &f);
+	return 0;
 }

@@ -80,7 +80,7 @@ static __always_inline void pass_packet(struct world *w, struct pass *x, enum ab
 	x->epoch = *(volatile __u32 *)&world_config(w)->epoch; /* before anything is judged: a change meanwhile makes the entry stale */
 	x->dst = x->p.key.dst;
 	if (reason == ABI_REASON_NONE && x->p.frag == PKT_FRAG_LATER)
-		reason = frag_resolve(w, x);
+		reason = (enum abi_reason)frag_resolve(w, x);
 	if (reason != ABI_REASON_NONE) {
 		x->o.path = ABI_PATH_FULL;
 		outcome_deny(&x->o, ABI_GATE_PARSE, reason, x->p.key.port, 0);
