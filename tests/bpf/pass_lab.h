@@ -77,7 +77,7 @@ static void device_make(uint32_t port)
 static void lab_up(struct lab *l, const char *text)
 {
 	static const char *const hooks[HOOK_MAX] = { "eni_ingress", "eni_egress", "igw_ingress", "igw_egress",
-						     "inet_ingress" };
+						     "inet_ingress", "pcx_ingress" };
 	struct datapath_sizes sizes = {
 		.ports = 64, .rules = 4096, .routes = 512, .tables_rows = 4096, .flows = 16384
 	};
@@ -144,6 +144,7 @@ static enum tc_hook hook_of(const struct lab *l, uint32_t port)
 
 	assert_non_null(p);
 	return p->kind == ABI_PORT_IGW                                ? HOOK_IGW_INGRESS
+	       : p->kind == ABI_PORT_PCX                              ? HOOK_PCX_INGRESS
 	       : p->kind == ABI_PORT_INET || p->kind == ABI_PORT_HOST ? HOOK_INET_INGRESS
 								      : HOOK_ENI_INGRESS;
 }

@@ -237,7 +237,7 @@ static void map_words(void **state)
 	static const char *const wanted[] = {
 		"port 7",
 		"owner of 10.1.2.0 in VPC 4",
-		"next hop for 10.1.2.0/24 in route table 2",
+		"range 10.1.2.0/24 of VPC 2",
 		"owner of 10.1.2.0/24 on the internet",
 		"policy 7",
 		"class of 10.1.2.0/24 in policy 1 inbound",

@@ -17,8 +17,8 @@ static void route_table_print(const json_t *t);
 static void rules_print(const json_t *owner);
 
 static const struct kind_row kind_rows[] = {
-	{ "vpc", "vpcs", "NAME ID CIDRS INTERNET-GATEWAY MAIN-ROUTE-TABLE DEFAULT-NACL",
-	  "name id cidrs internet_gateway main_route_table default_nacl", NULL },
+	{ "vpc", "vpcs", "NAME ID REGION CIDRS INTERNET-GATEWAY MAIN-ROUTE-TABLE DEFAULT-NACL",
+	  "name id region cidrs internet_gateway main_route_table default_nacl", NULL },
 	{ "subnet", "subnets", "NAME VPC ZONE CIDR >FREE ROUTE-TABLE NACL",
 	  "name vpc zone cidr available route_table nacl", NULL },
 	{ "instance", "instances", "NAME SUBNET PRIVATE PUBLIC SECURITY-GROUPS LISTEN STATE",
@@ -31,6 +31,8 @@ static const struct kind_row kind_rows[] = {
 	{ "internet-gateway", "internet-gateways", "NAME ID VPC STATE", "name id vpc state", NULL },
 	{ "nat-gateway", "nat-gateways", "NAME SUBNET PRIVATE PUBLIC NAMESPACE STATE",
 	  "name subnet private public namespace state", NULL },
+	{ "vpc-peering-connection", "vpc-peering-connections", "NAME ID VPC PEER-VPC BETWEEN-REGIONS STATE",
+	  "name id vpc peer_vpc between_regions state", NULL },
 	{ "prefix-list", "prefix-lists", "NAME ID ENTRIES", "name id entries", NULL },
 	{ "host", "hosts", "NAME ADDRESS LISTEN NAMESPACE", "name address listen namespace", NULL },
 };

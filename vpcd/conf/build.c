@@ -28,6 +28,7 @@ int model_build(const struct document *d, const char *lab_name, struct registry 
 	build_prefix_lists(&b);
 	build_vpcs(&b);
 	build_igws(&b);
+	build_peerings(&b);
 	build_owned(&b);
 	build_subnets(&b);
 	build_instances(&b);

@@ -166,6 +166,10 @@ static void expect_object(struct build *b, const struct section *s, const struct
 		kind = KIND_IGW;
 		there = HAS_OBJECT(igws, x->object);
 		break;
+	case ABI_GATE_PEERING:
+		kind = KIND_PEERING;
+		there = HAS_OBJECT(peerings, x->object);
+		break;
 	case ABI_GATE_NAT:
 		kind = KIND_NAT_GATEWAY;
 		there = HAS_OBJECT(nat_gateways, x->object);

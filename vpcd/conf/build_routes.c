@@ -159,7 +159,7 @@ static bool target_is_gone(const struct build *b, const struct line *ln)
 {
 	static const enum obj_kind kinds[TARGET_KIND_MAX] = {
 		[TARGET_LOCAL] = KIND_LAB,      [TARGET_IGW] = KIND_IGW,           [TARGET_NAT] = KIND_NAT_GATEWAY,
-		[TARGET_ENI] = KIND_INTERFACE, [TARGET_INSTANCE] = KIND_INSTANCE,
+		[TARGET_ENI] = KIND_INTERFACE, [TARGET_INSTANCE] = KIND_INSTANCE, [TARGET_PCX] = KIND_PEERING,
 	};
 
 	if (keymap_index(&b->names[kinds[ln->text.target]], ln->text.name) != NONE)
@@ -197,6 +197,12 @@ static bool resolve_target(struct build *b, const struct route_table *t, struct 
 		i = build_ref(b, ln->s, ln->en, ln->text.name, KIND_NAT_GATEWAY);
 		if (i != NONE && m->enis[m->nat_gateways[i].eni].subnet != NONE)
 			vpc = m->subnets[m->enis[m->nat_gateways[i].eni].subnet].vpc;
+		break;
+	case TARGET_PCX:
+		i = build_ref(b, ln->s, ln->en, ln->text.name, KIND_PEERING);
+		if (i == NONE || m->peerings[i].vpcs[0] == NONE || m->peerings[i].vpcs[1] == NONE)
+			return false;
+		vpc = m->peerings[i].vpcs[m->peerings[i].vpcs[1] == t->vpc];
 		break;
 	case TARGET_INSTANCE:
 		i = build_ref(b, ln->s, ln->en, ln->text.name, KIND_INSTANCE);
@@ -331,11 +337,11 @@ static bool inside_is_legal(struct build *b, const struct route_table *t, const 
 			      "route: local is for the whole range %s, not for %s inside it", range, text);
 		return false;
 	}
-	if (ln->text.target == TARGET_IGW) {
+	if (ln->text.target == TARGET_IGW || ln->text.target == TARGET_PCX) {
 		section_error(b, ln->s, ln->en->loc, "InvalidParameterValue",
 			      "inside the VPC's ranges a target is an interface, an instance or a NAT gateway",
-			      "route: %s lies in %s of the VPC itself and cannot go to an internet gateway", text,
-			      range);
+			      "route: %s lies in %s of the VPC itself and cannot go to %s", text, range,
+			      ln->text.target == TARGET_IGW ? "an internet gateway" : "a peering connection");
 		return false;
 	}
 	for (uint32_t i = 0; i < m->n_subnets && !whole; i++)

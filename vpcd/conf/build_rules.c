@@ -138,7 +138,7 @@ static bool peer_resolve(struct build *b, const struct owner *o, const struct en
 static uint32_t peer_group(struct build *b, const struct owner *o, const struct entry *en, const char *name)
 {
 	const struct model *m = b->m;
-	uint32_t g, vpc;
+	uint32_t g, vpc, pcx;
 
 	if (strcmp(name, "default") == 0)
 		return o->vpc == NONE ? NONE : m->vpcs[o->vpc].default_group;
@@ -148,7 +148,16 @@ static uint32_t peer_group(struct build *b, const struct owner *o, const struct 
 	vpc = m->security_groups[g].vpc;
 	if (vpc == NONE || vpc == o->vpc)
 		return g;
-	section_error(b, o->s, en->loc, "InvalidGroup.NotFound", "name a group of the same VPC, or a prefix",
+	pcx = model_peering_of(m, vpc, o->vpc);
+	if (pcx != NONE && !m->peerings[pcx].cross_region)
+		return g;
+	if (pcx != NONE) {
+		section_error(b, o->s, en->loc, "InvalidGroup.NotFound", "name a prefix",
+			      "%s: security group %s belongs to vpc %s in another region (%s): groups do not cross",
+			      en->key, name, m->vpcs[vpc].obj.name, m->vpcs[vpc].region);
+		return NONE;
+	}
+	section_error(b, o->s, en->loc, "InvalidGroup.NotFound", "name a group of the same VPC or of a peered one, or a prefix",
 		      "%s: security group %s belongs to vpc %s, not to vpc %s", en->key, name, m->vpcs[vpc].obj.name,
 		      m->vpcs[o->vpc].obj.name);
 	return NONE;

@@ -77,6 +77,8 @@ void build_vpcs(struct build *b)
 		build_obj(b, KIND_VPC, "vpc", l->v[i], &vpc->obj);
 		vpc->table_number = vpc->obj.number;
 		vpc->main_table = vpc->default_nacl = vpc->default_group = vpc->igw = NONE;
+		vpc->region = entry_first(l->v[i], "region") ? arena_strdup(b->a, entry_first(l->v[i], "region")->value)
+							     : "us-east-1";
 		vpc_cidrs(b, l->v[i], vpc);
 	}
 	if (l->n > m->quotas.vpcs)
@@ -118,6 +120,79 @@ void build_igws(struct build *b)
 	if (l->n > m->quotas.igws)
 		build_quota(b, l->v[m->quotas.igws], l->v[m->quotas.igws]->loc, "InternetGatewayLimitExceeded",
 			    m->n_igws, m->quotas.igws, "internet-gateways");
+}
+
+/* semantics 9.1. Says what AWS says: such a connection goes to the state "failed". */
+static void peering_overlap(struct build *b, const struct section *s, const struct peering *p)
+{
+	const struct vpc *x = &b->m->vpcs[p->vpcs[0]], *y = &b->m->vpcs[p->vpcs[1]];
+	char text_x[PREFIX_STRLEN], text_y[PREFIX_STRLEN];
+
+	for (uint32_t i = 0; i < x->n_cidrs; i++)
+		for (uint32_t k = 0; k < y->n_cidrs; k++) {
+			if (!prefix_overlaps(&x->cidrs[i], &y->cidrs[k]))
+				continue;
+			section_error(b, s, entry_first(s, "peer-vpc")->loc, "VpcPeeringConnection.Failed",
+				      "VPCs with overlapping ranges cannot be peered, whichever part is meant; renumber one",
+				      "the connection would fail: %s of vpc %s overlaps %s of vpc %s",
+				      prefix_format(&y->cidrs[k], text_y), y->obj.name,
+				      prefix_format(&x->cidrs[i], text_x), x->obj.name);
+			return;
+		}
+}
+
+static void peering_checks(struct build *b, const struct section *s, uint32_t index, uint32_t *per_vpc)
+{
+	const struct peering *p = &b->m->peerings[index];
+	const struct vpc *vpcs = b->m->vpcs;
+	char where[PLACE_STRLEN];
+	uint32_t twin;
+
+	if (p->vpcs[0] == p->vpcs[1]) {
+		section_error(b, s, entry_first(s, "peer-vpc")->loc, "InvalidParameterValue", "name another VPC",
+			      "a VPC is not peered with itself");
+		return;
+	}
+	twin = model_peering_of(b->m, p->vpcs[0], p->vpcs[1]);
+	if (twin != index) {
+		section_error(b, s, s->loc, "VpcPeeringConnectionAlreadyExists", "take one of the two out",
+			      "vpc %s and vpc %s are peered already, by %s (%s)", vpcs[p->vpcs[0]].obj.name,
+			      vpcs[p->vpcs[1]].obj.name, b->m->peerings[twin].obj.name,
+			      place_text(b->m->peerings[twin].obj.loc, where));
+		return;
+	}
+	peering_overlap(b, s, p);
+	for (int i = 0; i < 2; i++)
+		if (++per_vpc[p->vpcs[i]] == b->m->quotas.peerings_per_vpc + (uint64_t)1)
+			build_quota(b, s, s->loc, "VpcPeeringConnectionsPerVpcLimitExceeded", per_vpc[p->vpcs[i]],
+				    b->m->quotas.peerings_per_vpc, "peerings-per-vpc");
+}
+
+void build_peerings(struct build *b)
+{
+	const struct section_list *l = &b->by_kind[KIND_PEERING];
+	struct model *m = b->m;
+	uint32_t *per_vpc = xcalloc(m->n_vpcs + (size_t)1, sizeof(*per_vpc));
+	char key[64];
+
+	m->peerings = build_array(b, l->n, m->peerings);
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct section *s = l->v[i];
+		struct peering *p = &m->peerings[m->n_peerings++];
+
+		build_obj(b, KIND_PEERING, "pcx", s, &p->obj);
+		snprintf(key, sizeof(key), "pcx/%.40s", s->name);
+		p->ports[0] = build_number(b, KIND_PORT, key, s->loc);
+		snprintf(key, sizeof(key), "pcx-peer/%.40s", s->name);
+		p->ports[1] = build_number(b, KIND_PORT, key, s->loc);
+		p->vpcs[0] = build_key_ref(b, s, "vpc", KIND_VPC);
+		p->vpcs[1] = build_key_ref(b, s, "peer-vpc", KIND_VPC);
+		if (p->vpcs[0] == NONE || p->vpcs[1] == NONE)
+			continue;
+		p->cross_region = strcmp(m->vpcs[p->vpcs[0]].region, m->vpcs[p->vpcs[1]].region) != 0;
+		peering_checks(b, s, i, per_vpc);
+	}
+	free(per_vpc);
 }
 
 void build_owned(struct build *b)

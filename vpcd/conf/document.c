@@ -124,6 +124,7 @@ static bool target_is(const char *word, enum obj_kind kind, const char *name)
 	case TARGET_NAT: return kind == KIND_NAT_GATEWAY;
 	case TARGET_ENI: return kind == KIND_INTERFACE || kind == KIND_INSTANCE;
 	case TARGET_INSTANCE: return kind == KIND_INSTANCE;
+	case TARGET_PCX: return kind == KIND_PEERING;
 	case TARGET_LOCAL:
 	case TARGET_KIND_MAX: break;
 	}

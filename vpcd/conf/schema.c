@@ -41,7 +41,7 @@ static const struct schema_key lab_keys[] = {
 static const struct schema_key vpc_keys[] = { { "cidr", KEY_LINES, VALUE_PREFIX, REQUIRED,
 						.help = "IPv4 range, /16 to /28; the first one is the primary one" },
 					      { "ipv6-cidr", KEY_LINES, VALUE_LATER, .help = "IPv6 range" },
-					      { "region", KEY_SCALAR, VALUE_LATER, .help = "AWS region" },
+					      { "region", KEY_SCALAR, VALUE_REGION, .help = "AWS region (default us-east-1)" },
 					      { 0 } };
 static const struct schema_key subnet_keys[] = {
 	VPC_KEY,
@@ -59,7 +59,7 @@ static const struct schema_key route_table_keys[] = {
 	VPC_KEY,
 	{ "main", KEY_SCALAR, VALUE_BOOL, .help = "yes: for subnets that name no table" },
 	{ "route", KEY_LINES, VALUE_ROUTE,
-	  .help = "PREFIX or pl:NAME via local, igw:NAME, nat:NAME, eni:NAME, instance:NAME" },
+	  .help = "PREFIX or pl:NAME via local, igw:NAME, nat:NAME, eni:NAME, instance:NAME, pcx:NAME" },
 	{ "edge", KEY_SCALAR, VALUE_EDGE, .help = "igw:NAME: the table is for what enters by that gateway" },
 	{ "gone", KEY_WORDS, VALUE_TARGET, .help = "targets that were deleted: routes to them are blackholes" },
 	{ 0 }
@@ -71,6 +71,11 @@ static const struct schema_key nat_gateway_keys[] = {
 	{ "address", KEY_SCALAR, VALUE_ADDRESS, .help = "its private address (default: the lowest free one)" },
 	{ "connectivity", KEY_SCALAR, VALUE_CHOICE, "public|private",
 	  .help = "public (default), or private: no public address" },
+	{ 0 }
+};
+static const struct schema_key peering_keys[] = {
+	{ "vpc", KEY_SCALAR, VALUE_REF, "vpc", REQUIRED, .help = "one of the two VPCs" },
+	{ "peer-vpc", KEY_SCALAR, VALUE_REF, "vpc", REQUIRED, .help = "the other one" },
 	{ 0 }
 };
 static const struct schema_key security_group_keys[] = {
@@ -142,6 +147,8 @@ const struct schema_kind schema_kinds[] = {
 	{ KIND_IGW, false, "InvalidInternetGatewayID.NotFound", "a VPC's door to the internet", igw_keys },
 	{ KIND_NAT_GATEWAY, false, "InvalidNatGatewayID.NotFound", "lets private instances open connections to outside",
 	  nat_gateway_keys },
+	{ KIND_PEERING, false, "InvalidVpcPeeringConnectionID.NotFound",
+	  "joins two VPCs; routes on both sides send packets over it", peering_keys },
 	{ KIND_SECURITY_GROUP, false, "InvalidGroup.NotFound", "stateful rules of interfaces", security_group_keys },
 	{ KIND_NACL, false, "InvalidNetworkAclID.NotFound", "stateless, ordered rules at the edge of subnets",
 	  nacl_keys },
@@ -286,7 +293,7 @@ static void check_kind(const struct section *s, struct diag_list *diags)
 		fix = xasprintf("did you mean [%s%s%s]?", near, *s->name ? " " : "", s->name);
 	diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.UnknownKind",
 		 fix ? fix
-		     : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, security-group, "
+		     : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, vpc-peering-connection, security-group, "
 		       "nacl, prefix-list, instance, interface, host and expect",
 		 "[%s%s%s]: there is no kind \"%s\"", s->kind, *s->name ? " " : "", s->name, s->kind);
 }

@@ -32,6 +32,7 @@ const struct quota_row quota_rows[] = {
 	QUOTA("groups-per-eni", groups_per_eni, 5),
 	QUOTA("prefix-list-entries", prefix_list_entries, 1000),
 	QUOTA("addresses-per-eni", addresses_per_eni, 50),
+	QUOTA("peerings-per-vpc", peerings_per_vpc, 50),
 };
 const size_t n_quota_rows = ARRAY_SIZE(quota_rows);
 
@@ -75,6 +76,7 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 			       : 0;
 	case VALUE_QUOTA: return value_quota(text, &u.quota, e);
 	case VALUE_ZONE: return check_zone(text, e);
+	case VALUE_REGION: return str_is_name(text) ? 0 : bad(e, "\"%s\" is no region", text);
 	case VALUE_PREFIX: return value_prefix(text, &u.prefix, e);
 	case VALUE_ADDRESS: return value_address(text, &u.addr, e);
 	case VALUE_PUBLIC_IP: return value_public_ip(text, &u.public_ip, e);
@@ -115,12 +117,13 @@ const char *value_hint(enum value_type type)
 		[VALUE_CLOCK] = "write 60x for a clock that runs 60 times faster",
 		[VALUE_QUOTA] = "write aws, off, or single ones like groups-per-eni=16",
 		[VALUE_ZONE] = "write a letter like a",
+		[VALUE_REGION] = "write a name like eu-central-1",
 		[VALUE_PREFIX] = "write a prefix like 10.0.0.0/16",
 		[VALUE_ADDRESS] = "write an address like 10.0.0.10",
 		[VALUE_PUBLIC_IP] = "write auto, none, or an address like 203.0.113.10",
 		[VALUE_NAT_IP] = "write auto or an address like 203.0.113.10; connectivity = private goes without",
 		[VALUE_ROUTE] =
-			"write PREFIX via TARGET, like 0.0.0.0/0 via igw:NAME; targets are local, igw:, nat:, eni:, instance:",
+			"write PREFIX via TARGET, like 0.0.0.0/0 via igw:NAME; targets are local, igw:, nat:, eni:, instance:, pcx:",
 		[VALUE_EDGE] = "write igw:NAME",
 		[VALUE_TARGET] = "write targets like nat:NAME",
 		[VALUE_GROUP_IN] = "write PROTO [PORTS] from PEER, like tcp 80,443 from 0.0.0.0/0",
@@ -262,8 +265,9 @@ int value_target(const char *text, struct route_text *ret, struct err *e)
 		{ "nat:", TARGET_NAT },
 		{ "eni:", TARGET_ENI },
 		{ "instance:", TARGET_INSTANCE },
+		{ "pcx:", TARGET_PCX },
 	};
-	static const char *const later[] = { "eigw:", "pcx:", "tgw:", "vpce:", "vgw:" };
+	static const char *const later[] = { "eigw:", "tgw:", "vpce:", "vgw:" };
 
 	if (str_eq(text, "local")) {
 		ret->target = TARGET_LOCAL;

@@ -87,7 +87,7 @@ static int write_hosts(const struct model *m, uint32_t vpc, const char *path, st
 		const struct eni *eni = &m->enis[i];
 		const struct addr *at = &eni->addrs[0].addr;
 
-		if (model_eni_vpc(m, i) != vpc) {
+		if (!model_vpcs_joined(m, model_eni_vpc(m, i), vpc)) {
 			at = NULL;
 			for (uint32_t k = 0; k < eni->n_addrs && !at; k++)
 				if (!addr_is_zero(&eni->addrs[k].public_ip))

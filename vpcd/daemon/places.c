@@ -33,6 +33,9 @@ struct places *places_new(const struct model *m)
 		p->by_port[m->igws[i].port] = (struct place){ PLACE_IGW, i };
 		p->by_port[m->igws[i].inet_port] = (struct place){ PLACE_INET, i };
 	}
+	for (uint32_t i = 0; i < m->n_peerings; i++)
+		for (int end = 0; end < 2; end++)
+			p->by_port[m->peerings[i].ports[end]] = (struct place){ PLACE_PCX, i };
 	p->by_port[0] = (struct place){ PLACE_NONE, 0 };
 	return p;
 }
@@ -57,6 +60,8 @@ uint32_t place_vpc(const struct places *p, uint32_t port)
 
 	if (at.kind == PLACE_ENI)
 		return model_eni_vpc(p->m, at.index);
+	if (at.kind == PLACE_PCX)
+		return p->m->peerings[at.index].vpcs[p->m->peerings[at.index].ports[1] == port];
 	return at.kind == PLACE_IGW ? p->m->igws[at.index].vpc : NONE;
 }
 
@@ -68,6 +73,7 @@ const char *place_name(const struct places *p, uint32_t port)
 	case PLACE_ENI: return p->m->enis[at.index].obj.name;
 	case PLACE_IGW:
 	case PLACE_INET: return p->m->igws[at.index].obj.name;
+	case PLACE_PCX: return p->m->peerings[at.index].obj.name;
 	case PLACE_HOST: return p->m->hosts[at.index].obj.name;
 	default: return NULL;
 	}
@@ -179,6 +185,9 @@ static uint32_t highest_port(const struct model *m)
 		max = m->igws[i].port > max ? m->igws[i].port : max;
 		max = m->igws[i].inet_port > max ? m->igws[i].inet_port : max;
 	}
+	for (uint32_t i = 0; i < m->n_peerings; i++)
+		for (int end = 0; end < 2; end++)
+			max = m->peerings[i].ports[end] > max ? m->peerings[i].ports[end] : max;
 	return max;
 }
 
@@ -192,6 +201,11 @@ static const char *gate_object(const struct places *p, const struct abi_event *e
 	if (ev->gate == ABI_GATE_IGW) {
 		name = igw_name(p, ev->gate_port);
 		return name ? name : igw_name(p, ev->peer);
+	}
+	if (ev->gate == ABI_GATE_PEERING) {
+		if (at.kind != PLACE_PCX)
+			at = place_of_port(p, ev->peer);
+		return at.kind == PLACE_PCX ? p->m->peerings[at.index].obj.name : NULL;
 	}
 	if (at.kind == PLACE_IGW && ev->gate == ABI_GATE_ROUTE) /* what comes in has the edge table */
 		return p->m->igws[at.index].edge_table == NONE

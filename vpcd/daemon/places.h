@@ -6,10 +6,10 @@
 #include "abi.h"
 #include "model/model.h"
 
-enum place_kind { PLACE_NONE, PLACE_ENI, PLACE_IGW, PLACE_INET /* the gateway's far end */, PLACE_HOST };
+enum place_kind { PLACE_NONE, PLACE_ENI, PLACE_IGW, PLACE_INET /* the gateway's far end */, PLACE_PCX, PLACE_HOST };
 struct place {
 	enum place_kind kind;
-	uint32_t index; /* into enis, igws or hosts */
+	uint32_t index; /* into enis, igws, peerings or hosts */
 };
 struct places;
 struct places *places_new(const struct model *m); /* borrows m */

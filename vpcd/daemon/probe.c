@@ -572,7 +572,7 @@ static bool is_at_home(const struct probe *p, uint32_t port, const struct abi_ad
 {
 	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
 
-	if (p->src_vpc == p->dst_vpc)
+	if (model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, p->dst_vpc) || p->src_vpc == p->dst_vpc)
 		return true;
 	if ((vpc == NONE || vpc != p->dst_vpc) && !addr_is(far, &p->wire.dst))
 		return false;

@@ -20,6 +20,7 @@ static json_t *view_vpcs(struct lab *l, const char *name);
 static json_t *view_subnets(struct lab *l, const char *name);
 static json_t *view_igws(struct lab *l, const char *name);
 static json_t *view_nat_gateways(struct lab *l, const char *name);
+static json_t *view_peerings(struct lab *l, const char *name);
 static json_t *view_prefix_lists(struct lab *l, const char *name);
 static json_t *view_instances(struct lab *l, const char *name);
 static json_t *view_interfaces(struct lab *l, const char *name);
@@ -40,6 +41,7 @@ static const struct {
 	{ KIND_NACL, view_nacls },
 	{ KIND_IGW, view_igws },
 	{ KIND_NAT_GATEWAY, view_nat_gateways },
+	{ KIND_PEERING, view_peerings },
 	{ KIND_PREFIX_LIST, view_prefix_lists },
 	{ KIND_HOST, view_hosts },
 };
@@ -194,6 +196,7 @@ static json_t *view_vpcs(struct lab *l, const char *name)
 		json_object_set_new(o, "name", json_string(v->obj.name));
 		json_object_set_new(o, "id", json_text(v->obj.id));
 		json_object_set_new(o, "number", json_integer(v->obj.number));
+		json_object_set_new(o, "region", json_string(v->region));
 		json_object_set_new(o, "cidrs", cidrs);
 		json_object_set_new(o, "internet_gateway",
 				    v->igw == NONE ? json_null() : json_string(m->igws[v->igw].obj.name));
@@ -365,6 +368,26 @@ static json_t *view_nat_gateways(struct lab *l, const char *name)
 		json_object_set_new(o, "namespace", json_string(ns_name_of(m, g->obj.name, ns)));
 		json_object_set_new(o, "file", json_file(g->obj.loc));
 		json_object_set_new(o, "line", json_line(g->obj.loc));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *view_peerings(struct lab *l, const char *name)
+{
+	const struct model *m = l->model;
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < m->n_peerings; i++) {
+		const struct peering *p = &m->peerings[i];
+		json_t *o;
+
+		if (!view_wants(name, p->obj.name))
+			continue;
+		o = json_pack("{ss so ss ss ss sb}", "name", p->obj.name, "id", json_text(p->obj.id), "vpc",
+			      m->vpcs[p->vpcs[0]].obj.name, "peer_vpc", m->vpcs[p->vpcs[1]].obj.name, "state", "active",
+			      "between_regions", p->cross_region);
+		view_place(o, &p->obj);
 		json_array_append_new(a, o);
 	}
 	return a;

@@ -40,6 +40,7 @@ static const struct {
 	[HOOK_IGW_INGRESS] = { "igw_ingress", false },
 	[HOOK_IGW_EGRESS] = { "igw_egress", true },
 	[HOOK_INET_INGRESS] = { "inet_ingress", false },
+	[HOOK_PCX_INGRESS] = { "pcx_ingress", false },
 };
 enum { DP_PROG_REAP = HOOK_MAX, DP_PROG_MAX };
 

@@ -174,6 +174,9 @@ static int find_end(const struct model *m, const struct end_text *t, const struc
 	found = model_eni_by_public(m, &a, NULL);
 	if (found == NONE && src && src->kind == END_ENI) {
 		found = model_eni_by_addr(m, model_eni_vpc(m, src->index), &a, NULL);
+		for (uint32_t v = 0; v < m->n_vpcs && found == NONE; v++)
+			if (model_vpcs_joined(m, model_eni_vpc(m, src->index), v))
+				found = model_eni_by_addr(m, v, &a, NULL);
 	} else if (found == NONE && !src) {
 		int r = find_private(m, t->name, &a, &found, e);
 
@@ -245,7 +248,7 @@ static int dst_addr(const struct model *m, const struct end_text *t, struct flow
 		return 0;
 	}
 	eni = &m->enis[f->dst.index];
-	if (!t->at[0] && end_vpc(m, &f->src) == model_eni_vpc(m, f->dst.index)) {
+	if (!t->at[0] && model_vpcs_joined(m, end_vpc(m, &f->src), model_eni_vpc(m, f->dst.index))) {
 		f->dst_addr = eni->addrs[0].addr;
 		return 0;
 	}

@@ -37,6 +37,7 @@ const char *obj_kind_name(enum obj_kind k)
 		[KIND_ROUTE_TABLE] = "route-table",
 		[KIND_IGW] = "internet-gateway",
 		[KIND_NAT_GATEWAY] = "nat-gateway",
+		[KIND_PEERING] = "vpc-peering-connection",
 		[KIND_SECURITY_GROUP] = "security-group",
 		[KIND_NACL] = "nacl",
 		[KIND_PREFIX_LIST] = "prefix-list",
@@ -173,6 +174,19 @@ uint32_t model_eni_by_public(const struct model *m, const struct addr *a, uint32
 uint32_t model_host_by_addr(const struct model *m, const struct addr *a)
 {
 	return (uint32_t)keymap_get(&m->index->host_addrs, a, sizeof(*a));
+}
+
+uint32_t model_peering_of(const struct model *m, uint32_t vpc, uint32_t other)
+{
+	if (vpc == NONE || other == NONE)
+		return NONE;
+	for (uint32_t i = 0; i < m->n_peerings; i++) {
+		const struct peering *p = &m->peerings[i];
+
+		if ((p->vpcs[0] == vpc && p->vpcs[1] == other) || (p->vpcs[1] == vpc && p->vpcs[0] == other))
+			return i;
+	}
+	return NONE;
 }
 
 bool model_rule_place(const struct model *m, uint32_t number, struct rule_place *ret)

@@ -24,6 +24,7 @@ enum obj_kind {
 	KIND_ROUTE_TABLE,
 	KIND_IGW,
 	KIND_NAT_GATEWAY,
+	KIND_PEERING,
 	KIND_SECURITY_GROUP,
 	KIND_NACL,
 	KIND_PREFIX_LIST,
@@ -65,6 +66,7 @@ struct vpc {
 	struct obj obj;
 	struct prefix *cidrs; /* [0] is the primary one */
 	uint32_t n_cidrs;
+	const char *region;
 	uint32_t main_table, default_nacl, default_group; /* indexes, never NONE */
 	uint32_t igw;                                     /* index or NONE */
 	uint32_t table_number;                            /* number of the "local" address space in maps = obj.number */
@@ -81,13 +83,13 @@ struct subnet {
 	bool map_public_ip;
 };
 
-enum target_kind { TARGET_LOCAL, TARGET_IGW, TARGET_NAT, TARGET_ENI, TARGET_INSTANCE, TARGET_KIND_MAX };
+enum target_kind { TARGET_LOCAL, TARGET_IGW, TARGET_NAT, TARGET_ENI, TARGET_INSTANCE, TARGET_PCX, TARGET_KIND_MAX };
 struct route {
 	uint32_t number; /* KIND_ROUTE number */
 	struct prefix dst;
 	uint32_t prefix_list; /* index when the line said pl:NAME (one struct route an entry), else NONE */
 	enum target_kind target;
-	uint32_t target_index; /* igw, nat gateway, eni (TARGET_ENI, TARGET_INSTANCE: index into enis); NONE: gone */
+	uint32_t target_index; /* igw, nat gateway, peering, eni (TARGET_ENI, TARGET_INSTANCE); NONE: gone */
 	const char *target_name; /* as written; NULL for local */
 	bool blackhole;        /* target gone or unusable: the route stays, packets die */
 	enum origin origin;    /* IMPLICIT for local */
@@ -108,6 +110,13 @@ struct igw {
 	uint32_t edge_table; /* index of the route table for what comes in, or NONE */
 	uint32_t port;      /* number of the router end of its link */
 	uint32_t inet_port; /* number of the internet's end */
+};
+
+struct peering { /* [0] asked for it, [1] accepted; NONE only while there are errors */
+	struct obj obj;
+	uint32_t vpcs[2];
+	uint32_t ports[2]; /* number of the link's end in that VPC's router */
+	bool cross_region;
 };
 
 struct prefix_list {
@@ -209,7 +218,7 @@ enum datapath_mode { DATAPATH_AUTO, DATAPATH_FAST, DATAPATH_KERNEL };
 struct quotas {
 	uint32_t vpcs, subnets_per_vpc, cidrs_per_vpc, igws, nat_gateways_per_zone, nacls_per_vpc, rules_per_nacl,
 		route_tables_per_vpc, routes_per_table, groups, rules_per_group, groups_per_eni, prefix_list_entries,
-		addresses_per_eni;
+		addresses_per_eni, peerings_per_vpc;
 };
 
 struct model {
@@ -232,6 +241,7 @@ struct model {
 	MODEL_ARRAY(route_table, route_tables);
 	MODEL_ARRAY(igw, igws);
 	MODEL_ARRAY(nat_gateway, nat_gateways);
+	MODEL_ARRAY(peering, peerings);
 	MODEL_ARRAY(security_group, security_groups);
 	MODEL_ARRAY(nacl, nacls);
 	MODEL_ARRAY(prefix_list, prefix_lists);
@@ -259,6 +269,13 @@ uint32_t model_find_security_group(const struct model *m, const char *name, uint
 uint32_t model_eni_by_addr(const struct model *m, uint32_t vpc, const struct addr *a, uint32_t *addr_index);
 uint32_t model_eni_by_public(const struct model *m, const struct addr *a, uint32_t *addr_index);
 uint32_t model_host_by_addr(const struct model *m, const struct addr *a);
+/* The peering connection of two VPCs; NONE. */
+uint32_t model_peering_of(const struct model *m, uint32_t vpc, uint32_t other);
+/* One VPC, or two that are peered: there a private address is enough to reach the other. */
+static inline bool model_vpcs_joined(const struct model *m, uint32_t vpc, uint32_t other)
+{
+	return vpc == other ? vpc != NONE : model_peering_of(m, vpc, other) != NONE;
+}
 /* Where rule or route NUMBER stands, for words: false when unknown. owner_kind/name say whose it is. */
 struct rule_place {
 	enum obj_kind owner_kind; /* KIND_SECURITY_GROUP, KIND_NACL, KIND_ROUTE_TABLE */

@@ -35,7 +35,7 @@ static void classes_make(const struct model *m, struct matrix *x);
 static void prefixes_make(const struct model *m, struct prefixes *p);
 static uint32_t prefix_number(struct prefixes *p, const struct addr *a);
 static bool *routed_to(const struct model *m);
-static bool in_some_vpc(const struct model *m, const struct addr *a);
+static bool in_some_vpc(const struct model *m, const struct addr *a, uint32_t but);
 static int cells_fill(struct walker *w, struct matrix *x, struct err *e);
 static int pair_walk(struct walker *w, struct matrix *x, struct keymap *known, uint32_t src, uint32_t dst,
 		     uint32_t *ret, struct err *e);
@@ -138,7 +138,8 @@ static void eni_key(const struct model *m, struct prefixes *p, const bool *route
 	if (!addr_is_zero(&a->public_ip))
 		k->public_in = prefix_number(p, &a->public_ip) + 1;
 	if (m->instances[instance].n_enis > 1 || eni->n_addrs > 1 || routed[index] ||
-	    (!addr_is_zero(&a->public_ip) && in_some_vpc(m, &a->public_ip)))
+	    (!addr_is_zero(&a->public_ip) && in_some_vpc(m, &a->public_ip, NONE)) ||
+	    (m->n_peerings && in_some_vpc(m, &a->addr, m->subnets[eni->subnet].vpc)))
 		k->unique = end + 1;
 }
 
@@ -264,11 +265,11 @@ static bool *routed_to(const struct model *m)
 	return v;
 }
 
-static bool in_some_vpc(const struct model *m, const struct addr *a)
+static bool in_some_vpc(const struct model *m, const struct addr *a, uint32_t but)
 {
 	for (uint32_t i = 0; i < m->n_vpcs; i++)
 		for (uint32_t k = 0; k < m->vpcs[i].n_cidrs; k++)
-			if (prefix_contains(&m->vpcs[i].cidrs[k], a))
+			if (i != but && prefix_contains(&m->vpcs[i].cidrs[k], a))
 				return true;
 	return false;
 }

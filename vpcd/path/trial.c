@@ -409,6 +409,11 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 			port = o->gate_port;
 		break;
 	case ABI_GATE_PEERING:
+		if (from->kind == ABI_PORT_PCX) { /* said on the way out already */
+			if (!denied)
+				return true;
+			break;
+		}
 		port = o->peer;
 		if (!denied && (!to || to->kind != ABI_PORT_PCX))
 			return true;

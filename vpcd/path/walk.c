@@ -94,6 +94,9 @@ static void ports_index(struct walker *w)
 		port_set(w, m->igws[i].port, OWNER_IGW, i);
 		port_set(w, m->igws[i].inet_port, OWNER_INET, i);
 	}
+	for (uint32_t i = 0; i < m->n_peerings; i++)
+		for (int end = 0; end < 2; end++)
+			port_set(w, m->peerings[i].ports[end], OWNER_PCX, i);
 }
 
 static void port_set(struct walker *w, uint32_t port, enum port_owner owner, uint32_t index)

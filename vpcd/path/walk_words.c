@@ -28,6 +28,8 @@ const char *gate_object(const struct walker *w, enum abi_gate gate, uint32_t por
 
 	if (gate == ABI_GATE_IGW)
 		return p->owner == OWNER_IGW || p->owner == OWNER_INET ? m->igws[p->index].obj.name : NULL;
+	if (gate == ABI_GATE_PEERING)
+		return p->owner == OWNER_PCX ? m->peerings[p->index].obj.name : NULL;
 	if (gate == ABI_GATE_ROUTE && p->owner == OWNER_IGW) /* what comes in has the edge table */
 		return m->igws[p->index].edge_table == NONE ? NULL
 							    : m->route_tables[m->igws[p->index].edge_table].obj.name;

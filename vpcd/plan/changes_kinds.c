@@ -39,6 +39,7 @@ static void vpc_compare(struct notes *n, const struct model *was, const void *a,
 
 	(void)was;
 	(void)now;
+	compare_name(n, "region", x->region, y->region);
 	compare_prefixes(n, "cidr", x->cidrs, x->n_cidrs, y->cidrs, y->n_cidrs);
 }
 
@@ -95,6 +96,23 @@ static void igw_compare(struct notes *n, const struct model *was, const void *a,
 {
 	compare_name(n, "vpc", vpc_name(was, ((const struct igw *)a)->vpc),
 		     vpc_name(now, ((const struct igw *)b)->vpc));
+}
+
+static void peering_describe(struct notes *n, const struct model *m, const void *object)
+{
+	const struct peering *p = object;
+
+	note(n, "VPC %s and VPC %s%s", vpc_name(m, p->vpcs[0]), vpc_name(m, p->vpcs[1]),
+	     p->cross_region ? ", between regions" : "");
+}
+
+static void peering_compare(struct notes *n, const struct model *was, const void *a, const struct model *now,
+			    const void *b)
+{
+	const struct peering *x = a, *y = b;
+
+	compare_name(n, "vpc", vpc_name(was, x->vpcs[0]), vpc_name(now, y->vpcs[0]));
+	compare_name(n, "peer-vpc", vpc_name(was, x->vpcs[1]), vpc_name(now, y->vpcs[1]));
 }
 
 static void nat_describe(struct notes *n, const struct model *m, const void *object)
@@ -236,6 +254,7 @@ static void host_compare(struct notes *n, const struct model *was, const void *a
 const struct kind_view kind_views[] = {
 	VIEW(KIND_VPC, vpcs, vpc, vpc),
 	VIEW(KIND_IGW, igws, igw, igw),
+	VIEW(KIND_PEERING, peerings, peering, peering),
 	VIEW(KIND_ROUTE_TABLE, route_tables, route_table, route_table),
 	VIEW(KIND_NACL, nacls, nacl, nacl),
 	VIEW(KIND_PREFIX_LIST, prefix_lists, prefix_list, prefix_list),

@@ -150,6 +150,9 @@ static struct owner map_op_owner(struct repair *r, const struct op *op)
 		return port_owner(r, addr.port);
 	case ABI_MAP_ROUTES:
 		memcpy(&lpm, map_row_key(rows, op->map_row), sizeof(lpm));
+		for (uint32_t i = 0; lpm.table_hi == ABI_TABLE_VPC && i < r->now->n_vpcs; i++)
+			if (r->now->vpcs[i].obj.number == lpm.table_lo)
+				return (struct owner){ KIND_VPC, r->now->vpcs[i].obj.name };
 		for (uint32_t i = 0; i < r->now->n_route_tables; i++)
 			if (r->now->route_tables[i].obj.number == lpm.table_lo)
 				return (struct owner){ KIND_ROUTE_TABLE, r->now->route_tables[i].obj.name };
@@ -180,6 +183,10 @@ static struct owner port_owner(struct repair *r, uint32_t port)
 			r->by_port[m->igws[i].port] = (struct owner){ KIND_IGW, m->igws[i].obj.name };
 			r->by_port[m->igws[i].inet_port] = (struct owner){ KIND_IGW, m->igws[i].obj.name };
 		}
+		for (uint32_t i = 0; i < m->n_peerings; i++)
+			for (int end = 0; end < 2; end++)
+				r->by_port[m->peerings[i].ports[end]] =
+					(struct owner){ KIND_PEERING, m->peerings[i].obj.name };
 		for (uint32_t i = 0; i < m->n_hosts; i++)
 			r->by_port[m->hosts[i].port] = (struct owner){ KIND_HOST, m->hosts[i].obj.name };
 	}

@@ -122,6 +122,8 @@ bool route_is_dead(const struct model *m, const struct route *r)
 		return true;
 	if (r->target == TARGET_IGW)
 		return r->target_index == NONE;
+	if (r->target == TARGET_PCX)
+		return r->target_index == NONE;
 	return r->target != TARGET_LOCAL && (!eni || !eni_attached(eni));
 }
 
@@ -135,6 +137,7 @@ const struct eni *route_eni(const struct model *m, const struct route *r)
 	case TARGET_INSTANCE: return &m->enis[r->target_index];
 	case TARGET_LOCAL:
 	case TARGET_IGW:
+	case TARGET_PCX:
 	case TARGET_KIND_MAX: break;
 	}
 	return NULL;
@@ -164,6 +167,19 @@ void igw_ifname(const struct igw *igw, uint32_t port, char ifname[IFNAME_MAX])
 	port_ifname(wanted, port, ifname);
 }
 
+void pcx_ifname(const struct peering *p, int end, char ifname[IFNAME_MAX])
+{
+	char wanted[64];
+
+	snprintf(wanted, sizeof(wanted), "pcx_%s", p->obj.name);
+	port_ifname(wanted, p->ports[end], ifname);
+}
+
+uint16_t pcx_mtu(const struct peering *p)
+{
+	return p->cross_region ? LINK_MTU_REGIONS : LINK_MTU_ENI;
+}
+
 void host_ifname(const struct host *h, char ifname[IFNAME_MAX])
 {
 	port_ifname(h->obj.name, h->port, ifname);
@@ -187,6 +203,10 @@ static int check_limits(const struct model *m, struct err *e)
 		if (m->igws[i].inet_port > port)
 			port = m->igws[i].inet_port, name = m->igws[i].obj.name;
 	}
+	for (uint32_t i = 0; i < m->n_peerings; i++)
+		for (int end = 0; end < 2; end++)
+			if (m->peerings[i].ports[end] > port)
+				port = m->peerings[i].ports[end], name = m->peerings[i].obj.name;
 	if (port >= PORT_LIMIT)
 		return err_set(e, -E2BIG, "lab %s has too many interfaces: %s would be number %u, the last one is %u",
 			       m->name, name, port, PORT_LIMIT - 1);

@@ -7,6 +7,7 @@
 #define LINK_MTU_ENI 9001 /* semantics 3, EC2UG network_mtu.md */
 #define LINK_MTU_NAT 8500 /* semantics 4.1 */
 #define LINK_MTU_INTERNET 1500
+#define LINK_MTU_REGIONS 1500 /* semantics 9.1: peering between regions */
 #define GATEWAY_ADDR 0xa9fe0001u /* 169.254.0.1: the other end of a link into the internet */
 
 /* Where an interface is. */
@@ -41,6 +42,7 @@ int desired_policies(const struct model *m, struct map_rows *rows, struct err *e
 /* Small questions about a model. */
 bool eni_attached(const struct eni *eni);
 uint16_t eni_mtu(const struct eni *eni);
+uint16_t pcx_mtu(const struct peering *p);
 struct addr subnet_router(const struct subnet *s);
 /* True when another route of the table has the same prefix and goes first: local, then the table's own, then
  * those of prefix lists. Tables and maps leave such a route out, so that both mean the same. */
@@ -53,4 +55,5 @@ uint32_t policy_slot_groups(uint32_t policy);
 uint32_t policy_slot_nacl(uint32_t nacl);
 uint32_t policy_slot_fragments(uint32_t nacl); /* its rules without ports; nacl-fragments = strict only */
 void igw_ifname(const struct igw *igw, uint32_t port, char ifname[IFNAME_MAX]);
+void pcx_ifname(const struct peering *p, int end, char ifname[IFNAME_MAX]);
 void host_ifname(const struct host *h, char ifname[IFNAME_MAX]);

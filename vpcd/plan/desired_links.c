@@ -53,6 +53,7 @@ static void add_instance(struct desired *d, const struct instance *in);
 static void add_nat_gateway(struct desired *d, const struct nat_gateway *nat);
 static void add_host(struct desired *d, const struct host *h);
 static void add_igw(struct desired *d, const struct igw *igw);
+static void add_peering(struct desired *d, const struct peering *p);
 static void add_eni(struct desired *d, uint32_t i);
 static void add_ns(struct desired *d, const char *ns, bool user_owned, enum obj_kind kind, const char *owner);
 static struct link_row *add_link(struct desired *d, const struct end *end);
@@ -88,6 +89,8 @@ void desired_links(struct desired *d)
 		add_host(d, &m->hosts[i]);
 	for (uint32_t i = 0; i < m->n_igws; i++)
 		add_igw(d, &m->igws[i]);
+	for (uint32_t i = 0; i < m->n_peerings; i++)
+		add_peering(d, &m->peerings[i]);
 	for (uint32_t i = 0; i < m->n_enis; i++)
 		if (d->enis[i].attached)
 			add_eni(d, i);
@@ -204,6 +207,31 @@ static void add_igw(struct desired *d, const struct igw *igw)
 	add_filter(d, &far, HOOK_INET_INGRESS);
 }
 
+/* From router to router. What arrives has been judged on its way out only: each end judges it again. */
+static void add_peering(struct desired *d, const struct peering *p)
+{
+	struct end ends[2];
+	struct link_row *l;
+
+	for (int i = 0; i < 2; i++) {
+		ends[i] = (struct end){ .ns = d->router_ns[p->vpcs[i]],
+					.port = p->ports[i],
+					.kind = KIND_PEERING,
+					.owner = p->obj.name };
+		pcx_ifname(p, i, ends[i].ifname);
+	}
+	l = add_link(d, &ends[0]);
+	l->peer_ns = ends[1].ns;
+	strcpy(l->peer_ifname, ends[1].ifname);
+	l->peer_ifindex = ABI_IFINDEX_BASE + ends[1].port;
+	port_mac(ends[1].port, l->peer_mac);
+	l->mtu = pcx_mtu(p);
+	for (int i = 0; i < 2; i++) {
+		add_filter(d, &ends[i], HOOK_PCX_INGRESS);
+		add_filter(d, &ends[i], HOOK_ENI_EGRESS);
+	}
+}
+
 static void add_eni(struct desired *d, uint32_t i)
 {
 	const struct eni *eni = &d->m->enis[i];
@@ -267,6 +295,7 @@ static const char *alias_word(enum obj_kind kind)
 	switch (kind) {
 	case KIND_NAT_GATEWAY: return "nat";
 	case KIND_IGW: return "igw";
+	case KIND_PEERING: return "pcx";
 	case KIND_HOST: return "host";
 	default: return "eni";
 	}

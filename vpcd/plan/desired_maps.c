@@ -2,6 +2,7 @@
  * its maps (abi.h). Pure. The rows mean the same as the Linux tables of desired_routes.c. */
 #include <string.h>
 #include "plan/desired_ctx.h"
+#include "util/mem.h"
 
 #define LEN128_MAX 128
 
@@ -14,6 +15,8 @@ static void table_routes(const struct model *m, const struct route_table *t, str
 static void internet(const struct model *m, struct map_rows *rows);
 static uint32_t igw_of_cidr(const struct model *m, const struct prefix *cidr);
 static uint32_t subnet_of_addr(const struct model *m, uint32_t vpc, const struct addr *a);
+static void peering_ports(const struct model *m, struct map_rows *rows);
+static void vpc_ranges(const struct model *m, uint32_t vpc, struct map_rows *rows);
 static struct abi_lpm_key lpm_key(uint32_t table, const struct addr *a, unsigned len128);
 
 void desired_maps(const struct model *m, struct map_rows *rows)
@@ -21,6 +24,7 @@ void desired_maps(const struct model *m, struct map_rows *rows)
 	eni_ports(m, rows);
 	igw_ports(m, rows);
 	host_ports(m, rows);
+	peering_ports(m, rows);
 	private_addrs(m, rows);
 	reserved_addrs(m, rows);
 	for (uint32_t i = 0; i < m->n_route_tables; i++)
@@ -93,6 +97,41 @@ static void igw_ports(const struct model *m, struct map_rows *rows)
 	}
 }
 
+static void peering_ports(const struct model *m, struct map_rows *rows)
+{
+	bool *peered = xcalloc((size_t)m->n_vpcs + 1, sizeof(*peered));
+
+	for (uint32_t i = 0; i < m->n_peerings; i++)
+		for (int end = 0; end < 2; end++) {
+			const struct peering *pcx = &m->peerings[i];
+			struct abi_port p = { .kind = ABI_PORT_PCX, .mtu = pcx_mtu(pcx), .object = pcx->obj.number };
+
+			p.flags = pcx->cross_region ? ABI_PORT_NO_REFERENCES : 0;
+			p.vpc = m->vpcs[pcx->vpcs[end]].obj.number;
+			p.link = pcx->ports[!end];
+			port_mac(end == 0 ? pcx->ports[1] : 0, p.mac);
+			map_rows_add(rows, ABI_MAP_PORTS, &pcx->ports[end], &p);
+			peered[pcx->vpcs[end]] = true;
+		}
+	for (uint32_t i = 0; i < m->n_vpcs; i++)
+		if (peered[i])
+			vpc_ranges(m, i, rows);
+	free(peered);
+}
+
+/* What a peering connection carries: packets between ranges of its two VPCs. */
+static void vpc_ranges(const struct model *m, uint32_t vpc, struct map_rows *rows)
+{
+	for (uint32_t k = 0; k < m->vpcs[vpc].n_cidrs; k++) {
+		const struct prefix *cidr = &m->vpcs[vpc].cidrs[k];
+		struct abi_lpm_key key = lpm_key(m->vpcs[vpc].obj.number, &cidr->addr, prefix_len128(cidr));
+		struct abi_route val = { .kind = ABI_ROUTE_LOCAL };
+
+		key.table_hi = ABI_TABLE_VPC;
+		map_rows_add(rows, ABI_MAP_ROUTES, &key, &val);
+	}
+}
+
 static void host_ports(const struct model *m, struct map_rows *rows)
 {
 	for (uint32_t i = 0; i < m->n_hosts; i++) {
@@ -161,6 +200,9 @@ static void table_routes(const struct model *m, const struct route_table *t, str
 		} else if (r->target == TARGET_IGW) {
 			val.kind = ABI_ROUTE_IGW;
 			val.port = m->igws[r->target_index].port;
+		} else if (r->target == TARGET_PCX) {
+			val.kind = ABI_ROUTE_PORT;
+			val.port = m->peerings[r->target_index].ports[m->peerings[r->target_index].vpcs[1] == t->vpc];
 		} else {
 			val.kind = ABI_ROUTE_PORT;
 			val.port = route_eni(m, r)->obj.number;

@@ -17,7 +17,7 @@ struct work {
 	const struct model *m;
 	struct arena *arena;
 	struct map_rows *rows;
-	struct compile_members *members; /* of one VPC */
+	struct compile_members *members; /* whom the rules of one VPC may name */
 	uint32_t n_members;
 };
 struct found_rule {
@@ -54,10 +54,18 @@ int desired_policies(const struct model *m, struct map_rows *rows, struct err *e
 	return r;
 }
 
+/* Group references reach over a peering connection within a region: semantics 5.2. */
+static bool sees_groups(const struct model *m, uint32_t vpc, uint32_t other)
+{
+	uint32_t pcx = vpc == other ? NONE : model_peering_of(m, vpc, other);
+
+	return vpc == other || (pcx != NONE && !m->peerings[pcx].cross_region);
+}
+
 static int vpc_policies(struct work *w, uint32_t vpc, struct err *e)
 {
 	const struct model *m = w->m;
-	/* Interfaces of the VPC, one a policy. */
+	/* Interfaces of the VPC and of its peers, one a policy. */
 	uint32_t *of_policy, policy_max = 0;
 	int r = 0;
 
@@ -67,7 +75,7 @@ static int vpc_policies(struct work *w, uint32_t vpc, struct err *e)
 	of_policy = arena_alloc(w->arena, ((size_t)policy_max + 1) * sizeof(*of_policy));
 	memset(of_policy, 0xff, ((size_t)policy_max + 1) * sizeof(*of_policy)); /* NONE */
 	for (uint32_t i = 0; i < m->n_enis; i++)
-		if (m->enis[i].policy && model_eni_vpc(m, i) == vpc && of_policy[m->enis[i].policy] == NONE)
+		if (m->enis[i].policy && sees_groups(m, vpc, model_eni_vpc(m, i)) && of_policy[m->enis[i].policy] == NONE)
 			of_policy[m->enis[i].policy] = i;
 	w->members = arena_alloc(w->arena, (size_t)policy_max * sizeof(*w->members));
 	w->n_members = 0;
@@ -75,7 +83,7 @@ static int vpc_policies(struct work *w, uint32_t vpc, struct err *e)
 		if (of_policy[p] != NONE)
 			w->members[w->n_members++] = members_of(w, &m->enis[of_policy[p]]);
 	for (uint32_t p = 1; p <= policy_max && !r; p++)
-		if (of_policy[p] != NONE)
+		if (of_policy[p] != NONE && model_eni_vpc(m, of_policy[p]) == vpc)
 			r = compile_groups(w, &m->enis[of_policy[p]], e);
 	return r;
 }

@@ -25,6 +25,7 @@ static void router_rules(struct desired *d, uint32_t vpc);
 static void eni_routes(struct desired *d, uint32_t i);
 static void source_routes(struct desired *d, uint32_t i, const struct scope *inside);
 static void igw_routes(struct desired *d, const struct igw *igw);
+static void peering_neighs(struct desired *d, const struct peering *p);
 static void host_routes(struct desired *d, const struct host *h);
 static void add_blackhole(struct desired *d, const struct scope *sc, uint32_t table);
 static struct route_row *add_route(struct desired *d, const struct scope *sc, uint32_t table, const struct prefix *dst);
@@ -47,6 +48,8 @@ void desired_routes(struct desired *d)
 	for (uint32_t i = 0; i < m->n_igws; i++)
 		if (m->igws[i].vpc != NONE)
 			igw_routes(d, &m->igws[i]);
+	for (uint32_t i = 0; i < m->n_peerings; i++)
+		peering_neighs(d, &m->peerings[i]);
 	for (uint32_t i = 0; i < m->n_hosts; i++)
 		host_routes(d, &m->hosts[i]);
 	if (d->internet_ns)
@@ -75,6 +78,11 @@ static void router_table(struct desired *d, const struct route_table *t)
 			const struct igw *igw = &m->igws[r->target_index];
 
 			igw_ifname(igw, igw->port, row->ifname);
+			row->via = addr_from_v4(GATEWAY_ADDR);
+		} else if (r->target == TARGET_PCX) {
+			const struct peering *p = &m->peerings[r->target_index];
+
+			pcx_ifname(p, p->vpcs[1] == t->vpc, row->ifname);
 			row->via = addr_from_v4(GATEWAY_ADDR);
 		} else {
 			const struct eni *eni = route_eni(m, r);
@@ -176,6 +184,20 @@ static void igw_routes(struct desired *d, const struct igw *igw)
 			strcpy(row->ifname, far_ifname);
 			row->via = gateway;
 		}
+	}
+}
+
+/* The router beyond: its end has the MAC of its port, this one's (the row's own end) the router's. */
+static void peering_neighs(struct desired *d, const struct peering *p)
+{
+	const struct addr beyond = addr_from_v4(GATEWAY_ADDR);
+	char ifname[IFNAME_MAX];
+
+	for (int i = 0; i < 2; i++) {
+		const struct scope sc = { d->router_ns[p->vpcs[i]], KIND_PEERING, p->obj.name };
+
+		pcx_ifname(p, i, ifname);
+		add_neigh(d, &sc, ifname, &beyond, i == 0 ? p->ports[1] : 0);
 	}
 }
 

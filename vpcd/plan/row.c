@@ -86,7 +86,7 @@ bool row_value_eq(const struct row *a, const struct row *b)
 char *row_format(const struct row *r, char *buf, size_t size)
 {
 	static const char *const hooks[HOOK_MAX] = { "eni-ingress", "eni-egress", "igw-ingress", "igw-egress",
-						     "inet-ingress" };
+						     "inet-ingress", "pcx-ingress" };
 	char text[ADDR_STRLEN], route[TEXT_LEN_MAX];
 
 	switch (r->kind) {
@@ -159,7 +159,10 @@ char *map_row_format(const struct map_rows *rows, const struct map_row *row, cha
 		break;
 	case ABI_MAP_ROUTES:
 		lpm_text(&k.lpm, text);
-		snprintf(buf, size, "next hop for %s in route table %u", text, k.lpm.table_lo);
+		if (k.lpm.table_hi == ABI_TABLE_VPC)
+			snprintf(buf, size, "range %s of VPC %u", text, k.lpm.table_lo);
+		else
+			snprintf(buf, size, "next hop for %s in route table %u", text, k.lpm.table_lo);
 		break;
 	case ABI_MAP_INET:
 		lpm_text(&k.lpm, text);
