@@ -161,7 +161,7 @@ static void classes_make(const struct model *m, struct matrix *x)
 	for (uint32_t i = 0; i < m->n_hosts; i++, end++) {
 		keys[end].kind = END_HOST + 1;
 		keys[end].public_in = prefix_number(&p, &m->hosts[i].addr) + 1;
-		if (in_some_vpc(m, &m->hosts[i].addr))
+		if (in_some_vpc(m, &m->hosts[i].addr, NONE))
 			keys[end].unique = end + 1;
 	}
 	for (end = 0; end < x->n_ends; end++) {
