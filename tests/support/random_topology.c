@@ -6,7 +6,7 @@
 #include "util/str.h"
 
 static const char *const protos[] = { "tcp", "tcp", "tcp", "udp", "icmp", "all", "50" };
-static const char *const ports[] = { "22", "80", "443", "5432", "53", "1024-65535", "0-65535", "80-443" };
+static const char *const ports[] = { "22", "80", "443", "5432", "53", "1024-65535", "1-65535", "80-443" };
 static const char *const icmps[] = { "", " echo-request", " echo-reply", " 3/4", " 3" };
 
 struct gen {
@@ -40,7 +40,7 @@ static void proto_add(struct gen *g, bool lists)
 	strbuf_adds(&g->b, proto);
 	if (str_eq(proto, "tcp") || str_eq(proto, "udp")) {
 		if (rng_below(&g->r, 4))
-			strbuf_addf(&g->b, " %s", lists && !rng_below(&g->r, 5) ? "22,80,443" : pick(g, ports, ARRAY_SIZE(ports)));
+			strbuf_addf(&g->b, " %s", lists && !rng_below(&g->r, 5) ? "25,110,143" : pick(g, ports, ARRAY_SIZE(ports)));
 	} else if (str_eq(proto, "icmp")) {
 		strbuf_adds(&g->b, pick(g, icmps, ARRAY_SIZE(icmps)));
 	}
