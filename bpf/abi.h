@@ -366,6 +366,8 @@ struct abi_config {
 	__u64 build;         /* hash of the programs that were loaded */
 	__u64 timer_ns[ABI_TIMER_MAX]; /* already divided by the lab's clock */
 	__u64 now_ns;        /* 0: the kernel's clock; else this is the time (replay of captures, tests) */
+	__u32 flush_port;    /* whose flows the flush program forgets; 0 = everybody's */
+	__u32 pad;
 };
 
 /* Fragments: the first one's answer serves the later ones. map frags: LRU_HASH. */
@@ -385,12 +387,6 @@ struct abi_frag {
 /* A flow whose every packet is reported: probe. map watches: HASH by flow (port 0 = at any port). */
 struct abi_watch {
 	__u64 until_ns;
-};
-
-struct abi_reap {            /* context of the reap program */
-	__u64 now_ns;        /* in: CLOCK_MONOTONIC_COARSE; a program of this type may not ask for it */
-	__u32 count;         /* out: how many entries were deleted */
-	__u32 pad;
 };
 
 /* The maps, by the name they have in BPF and in pins. SYNC ones hold policy and are written by

@@ -1,35 +1,60 @@
-/* reap: forgets tracked flows that have been idle for longer than their state allows. Run by user
- * space (BPF_PROG_TEST_RUN) about once a second; the data path itself never trusts an expired entry,
- * so a late run costs room, not correctness. */
+/* reap, flush: forget tracked flows: those that have been idle for longer than their state allows; those of
+ * one port or of all. Iterators over the map flows: user space reads them a slice at a time, a byte an entry,
+ * so that a large table never holds it up. The data path itself never trusts an expired entry: a late run
+ * costs room, not correctness. */
 #include "frame.h"
 
-struct reap_ctx {
-	__u64 now;
-	__u32 count;
-	__u32 pad;
-};
+/* The kernel's, as far as they are used here. */
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key, *value;
+} __attribute__((preserve_access_index));
 
-static long reap_one(void *map, const struct abi_flow_key *key, struct abi_flow *flow, struct reap_ctx *ctx)
+/* What the reader gets: 1 deleted, 0 not. */
+static __always_inline int forget(struct bpf_iter__bpf_map_elem *ctx, const struct abi_flow_key *k, int wanted)
 {
-	struct abi_flow_key k = *key, twin;
+	__u8 deleted = wanted && !bpf_map_delete_elem(&flows, k);
 
-	flow_key_twin(&k, flow, &twin);
-	if (!flow_is_idle(NULL, &k, flow, flow_find(NULL, &twin), ctx->now))
-		return 0;
-	/* a packet may have come while the twin was looked up: ask again at the last moment */
-	if (flow->seen_ns > ctx->now || bpf_map_delete_elem(&flows, &k))
-		return 0;
-	port_ct_add(NULL, k.port, -1);
-	ctx->count++;
+	if (deleted)
+		port_ct_add(NULL, k->port, -1);
+	bpf_seq_write(ctx->meta->seq, &deleted, sizeof(deleted));
 	return 0;
 }
 
-SEC("syscall")
-int reap(struct abi_reap *args)
-{
-	struct reap_ctx ctx = { .now = args->now_ns };
+/* The data path stamps packets with a coarse clock, which may be one tick behind this one. */
+enum { TICK_MAX_NS = 10000000 };
 
-	bpf_for_each_map_elem(&flows, reap_one, &ctx, 0);
-	args->count = ctx.count;
-	return 0;
+SEC("iter/bpf_map_elem")
+int reap(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct abi_flow_key *key = ctx->key;
+	struct abi_flow_key k, twin;
+	struct abi_flow *flow = ctx->value;
+	__u64 now;
+	int idle;
+
+	if (!key || !flow)
+		return 0;
+	k = *key;
+	now = config.now_ns ? config.now_ns : bpf_ktime_get_ns() - TICK_MAX_NS;
+	flow_key_twin(&k, flow, &twin);
+	idle = flow_is_idle(NULL, &k, flow, flow_find(NULL, &twin), now);
+	/* a packet may have come while the twin was looked up: ask again at the last moment */
+	return forget(ctx, &k, idle && flow->seen_ns < now);
+}
+
+SEC("iter/bpf_map_elem")
+int flush(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct abi_flow_key *key = ctx->key;
+	struct abi_flow_key k;
+
+	if (!key)
+		return 0;
+	k = *key;
+	return forget(ctx, &k, !config.flush_port || config.flush_port == k.port);
 }

@@ -113,26 +113,35 @@ static __always_inline struct abi_flow *flow_find(struct world *w, const struct 
 	return f ? f : map_get(w, cache, k);
 }
 
-/* When the entry will have been idle for longer than its state allows at its port. twin: the other end's
- * entry or NULL. */
-static __always_inline __u64 flow_ends_ns(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f, const struct abi_flow *twin)
-{
-	const struct abi_port *port = map_get(w, ports, &k->port);
-	__u8 tx = f->tx, rx = f->rx;
-	__u64 seen = f->seen_ns;
+/* An entry as both ends have seen it. */
+struct flow_life {
+	__u64 seen_ns;
+	__u8 tx, rx;
+};
 
-	if (twin) {
-		tx |= twin->rx;
-		rx |= twin->tx;
-		if (twin->seen_ns > seen)
-			seen = twin->seen_ns;
-	}
-	return seen + flow_timeout_ns(world_config(w), port, k->proto, tx, rx);
+/* twin: the other end's entry or NULL. */
+static __always_inline void flow_life_of(const struct abi_flow *f, const struct abi_flow *twin, struct flow_life *ret)
+{
+	ret->seen_ns = f->seen_ns;
+	ret->tx = f->tx;
+	ret->rx = f->rx;
+	if (!twin)
+		return;
+	ret->tx |= twin->rx;
+	ret->rx |= twin->tx;
+	if (twin->seen_ns > ret->seen_ns)
+		ret->seen_ns = twin->seen_ns;
 }
 
-static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f, const struct abi_flow *twin, __u64 now)
+/* Has the entry been idle for longer than its state allows at its port? */
+static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f,
+					const struct abi_flow *twin, __u64 now)
 {
-	return now > flow_ends_ns(w, k, f, twin);
+	const struct abi_port *port = map_get(w, ports, &k->port);
+	struct flow_life life;
+
+	flow_life_of(f, twin, &life);
+	return now > life.seen_ns + flow_timeout_ns(world_config(w), port, k->proto, life.tx, life.rx);
 }
 
 static __always_inline void port_ct_add(struct world *w, __u32 port, __s64 n)

@@ -134,6 +134,7 @@ static void test_full(void **state)
 {
 	struct frame_spec syn = tcp_syn, web = { .proto = 6, .sport = 4000, .dport = 80, .tcp_flags = SYN };
 	struct abi_port_stats stats;
+	uint64_t reaped = 0;
 	struct pass x;
 	struct lab l;
 
@@ -169,7 +170,8 @@ static void test_full(void **state)
 	denied(&x, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL);
 	at(&l, 121);
 	assert_int_equal(world_reap(l.w), 1);
-	assert_int_equal(datapath_reap(l.d), 1);
+	assert_int_equal(datapath_reap(l.d, 0, &reaped), 0);
+	assert_int_equal(reaped, 1);
 	x = send_one(&l, "c", "10.0.0.10", "10.0.1.10", syn);
 	assert_true(x.o.allow);
 	lab_down(&l);
@@ -254,10 +256,132 @@ static void test_fragments(void **state)
 	}
 }
 
+static int entry_count(void *ctx, const struct abi_flow_key *k, const struct abi_flow *f)
+{
+	unsigned *n = ctx;
+
+	(void)k;
+	*n += f->flags & ABI_FLOW_TRACKED;
+	return 0;
+}
+
+/* Of this program alone: others share the machine. */
+static uint64_t cpu_time_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* A large table is swept in short slices; each entry is seen; live ones stay. */
+static void test_sweep(void **state)
+{
+	enum { N = 1 << 20, BATCH = 4096, IDLE_EVERY = 4, SLICE_MAX_MS = 5 };
+	struct datapath_sizes sizes = { .ports = 64, .rules = 64, .routes = 64, .tables_rows = 64, .flows = N };
+	struct datapath_config config = { .clock = 1, .event_burst = 1, .events_per_s = 1 };
+	struct abi_flow_key *keys = xcalloc(BATCH, sizeof(*keys));
+	struct abi_flow *flows = xcalloc(BATCH, sizeof(*flows));
+	const unsigned n = N - N / 8;
+	struct datapath *d = NULL;
+	struct err e = { 0 };
+	uint64_t reaped = 0, longest = 0, total = 0;
+	unsigned slices = 0, left = 0;
+	char path[80];
+	int map, count_map, r;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/lab", bpf_dir);
+	datapath_unpin(path, NULL);
+	if (datapath_load(path, &sizes, &d, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(datapath_configure(d, &config, &e), 0);
+	datapath_clock_set(d, 1000 * S);
+	map = pin_fd("map_flows");
+	count_map = pin_fd("map_port_ct");
+	for (__u32 i = 1; i <= 3; i++) {
+		__s64 share = n / 3 + (n % 3 > i % 3 ? 1 : 0);
+
+		assert_int_equal(bpf_map_update_elem(count_map, &i, &share, BPF_ANY), 0);
+	}
+	for (unsigned i = 0; i < n;) {
+		__u32 k = 0;
+
+		for (; k < BATCH && i < n; k++, i++) {
+			keys[k] = (struct abi_flow_key){ .port = 1 + i % 3, .proto = 17, .family = 4 };
+			memcpy(keys[k].src.b, &i, 4);
+			flows[k] = (struct abi_flow){ .seen_ns = (i % IDLE_EVERY ? 990 : 900) * S,
+						      .flags = ABI_FLOW_TRACKED,
+						      .tx = ABI_SEEN_ONE };
+		}
+		assert_int_equal(bpf_map_update_batch(map, keys, flows, &k, NULL), 0);
+	}
+	do {
+		uint64_t start = cpu_time_ns(), took;
+
+		r = datapath_reap(d, 1000000, &reaped);
+		took = cpu_time_ns() - start;
+		longest = took > longest ? took : longest;
+		total += took;
+		slices++;
+	} while (r > 0);
+	assert_int_equal(r, 0);
+	assert_true(reaped <= n / IDLE_EVERY && reaped > n / IDLE_EVERY - n / 1000);
+	assert_int_equal(datapath_reap(d, 0, &reaped), 0);
+	assert_int_equal(reaped, n / IDLE_EVERY);
+	assert_int_equal(datapath_flows(d, entry_count, &left), 0);
+	assert_int_equal(left, n - n / IDLE_EVERY);
+	printf("# %u entries, %llu reaped in %u slices of at most %llu us, %llu ms together\n", n,
+	       (unsigned long long)reaped, slices, (unsigned long long)longest / 1000,
+	       (unsigned long long)total / 1000000);
+	assert_true(slices > 10 && longest < SLICE_MAX_MS * 1000000u);
+	reaped = longest = 0;
+	while ((r = datapath_flush(d, 2, 1000000, &reaped)) > 0)
+		;
+	assert_int_equal(r, 0);
+	while ((r = datapath_flush(d, 0, 1000000, &reaped)) > 0)
+		;
+	assert_int_equal(reaped, left);
+	left = 0;
+	assert_int_equal(datapath_flows(d, entry_count, &left), 0);
+	assert_int_equal(left, 0);
+	assert_int_equal(datapath_flows_count(d), 0);
+	for (unsigned few = 0; few <= 100; few += 50) { /* nearly empty: a long way between two entries */
+		__s64 share = few;
+		__u32 one = 1;
+
+		longest = 0;
+		for (unsigned i = 0; i < few; i++) {
+			struct abi_flow_key k = { .port = 1, .proto = 6, .sport = { (uint8_t)i, 1 } };
+			struct abi_flow f = { .flags = ABI_FLOW_TRACKED, .seen_ns = 999 * S };
+
+			assert_int_equal(bpf_map_update_elem(map, &k, &f, BPF_ANY), 0);
+		}
+		assert_int_equal(bpf_map_update_elem(count_map, &one, &share, BPF_ANY), 0);
+		do {
+			uint64_t start = cpu_time_ns(), took;
+
+			r = datapath_reap(d, 1000000, &reaped);
+			took = cpu_time_ns() - start;
+			longest = took > longest ? took : longest;
+		} while (r > 0);
+		printf("# %u entries in that table: slices of at most %llu us\n", few,
+		       (unsigned long long)longest / 1000);
+		assert_true(longest < SLICE_MAX_MS * 1000000u);
+	}
+	close(count_map);
+	close(map);
+	datapath_close(&d);
+	datapath_unpin(path, NULL);
+	free(keys);
+	free(flows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_timers), cmocka_unit_test(test_full),
-					    cmocka_unit_test(test_icmp_errors), cmocka_unit_test(test_fragments) };
+					    cmocka_unit_test(test_icmp_errors), cmocka_unit_test(test_fragments),
+					    cmocka_unit_test(test_sweep) };
 
 	return pass_tests_run("test-state", tests, ARRAY_SIZE(tests));
 }

@@ -100,6 +100,18 @@ is "$(vpc show topology --lab pair | "$VPC" validate - | sed 's/.*: valid/valid/
 is "$(vpc status pair -o json | json '" ".join(d["enis"][0])')" "$(members STATUS)" "status -o json as documented"
 is "$(vpc rules pair -o json | json '" ".join(d["rules"][0])')" "$(members RULE)" "rules -o json as documented"
 check "ct" vpc ct pair
+vpc ct flush pair/alpha >/dev/null
+vpc ct flush pair/beta >/dev/null
+is "$(vpc ct pair -o json | json 'len([e for e in d["entries"] if e["tracked"]])')" 0 "ct flush of both ends leaves nothing tracked"
+check "a connection" vpc probe alpha beta tcp/80
+is "$(vpc ct pair -o json | json '" ".join(d["entries"][0])')" "$(members CT)" "ct -o json as documented"
+like "$(vpc ct pair)" '^ENI +DIRECTION +PROTO .* TRACKED ' "ct has a head"
+ct_of() { vpc ct pair -o json | json '" ".join(sorted(str(e[k]) for e in d["entries"] if e["eni"] == "beta" and e["tracked"] for k in ("direction", "dport", "proto", "rule")))'; }
+like "$(ct_of)" '80 inbound tcp tcp 80 from ' "an entry names the flow and the rule that made it"
+like "$(vpc ct flush pair/beta)" '^[1-9][0-9]* connections forgotten' "ct flush of an instance"
+is "$(ct_of)" "" "its entries are gone"
+check_rc 2 "ct flush of an instance that is not there" vpc ct flush pair/omega
+check "ct flush of a lab" vpc ct flush --lab pair
 wait_for 5 eval 'vpc logs alpha | grep -qx "hello from alpha"' && ok "logs" || not_ok "logs: $(vpc logs alpha 2>&1 | head -n3)"
 
 # ---- set, unset -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "util/str.h"
 
 static int get(const struct args *a, const char *what, struct reply *ret);
+static int ct_flush(const struct args *a);
 static void rows_add(struct table *t, const json_t *objects, const char *members);
 static void totals_print(const json_t *status);
 
@@ -58,7 +59,12 @@ int ct_run(const struct args *a)
 	_cleanup_table_ struct table t;
 	int r;
 
-	table_init(&t, "ENI DIRECTION PROTO SRC >SPORT DST >DPORT STATE >IDLE-LEFT-S RULE WHERE");
+	table_init(&t, "ENI DIRECTION PROTO SRC >SPORT DST >DPORT STATE >IDLE-LEFT-S TRACKED RULE WHERE");
+	if (a->n && strcmp(a->words[0], "flush") == 0)
+		return ct_flush(a);
+	if (a->n > 1)
+		return fail(EXIT_USAGE, "ct: \"%s\" is one word too many; usage: vpc ct %s", a->words[1],
+			    a->verb->usage);
 	r = get(a, "ct", &reply);
 	if (r)
 		return r;
@@ -67,11 +73,40 @@ int ct_run(const struct args *a)
 		return 0;
 	}
 	rows_add(&t, json_object_get(reply.json, "entries"),
-		 "eni direction proto src sport dst dport state idle_left_s rule @");
+		 "eni direction proto src sport dst dport state idle_left_s tracked rule @");
 	if (table_rows(&t))
 		table_print(&t, stdout);
 	else
-		fprintf(stderr, "no connection is tracked\n");
+		fprintf(stderr, "there is no connection\n");
+	return 0;
+}
+
+/* "flush", "flush NAME", "flush LAB/NAME", "flush LAB/" */
+static int ct_flush(const struct args *a)
+{
+	_cleanup_strbuf_ struct strbuf path = { 0 };
+	_cleanup_reply_ struct reply reply = { 0 };
+	struct request q = { .method = "DELETE", .bad_code = EXIT_USAGE };
+	const char *name = NULL;
+	char lab[LAB_SIZE];
+	int r = lab_of(a, a->words[1], lab, a->words[1] ? &name : NULL);
+
+	if (r)
+		return r;
+	strbuf_addf(&path, "/v1/labs/%s/ct", lab);
+	if (name && *name) {
+		strbuf_addf(&path, "/");
+		path_add(&path, name);
+	}
+	q.path = path.s;
+	r = client_call(&q, &reply);
+	if (r)
+		return r;
+	if (a->output == OUTPUT_JSON)
+		json_print(reply.json);
+	else
+		printf("%" JSON_INTEGER_FORMAT " connections forgotten\n",
+		       json_integer_value(json_object_get(reply.json, "flushed")));
 	return 0;
 }
 

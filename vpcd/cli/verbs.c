@@ -216,14 +216,17 @@ const struct verb verbs[] = {
 	  .word = WORD_NAME },
 	{ .name = "ct",
 	  .run = ct_run,
-	  .usage = "[LAB]",
-	  .line = "the connections that security groups track",
-	  .text = "A connection that needs no tracking, because rules let everything in and every answer out, is not listed.\n",
+	  .usage = "[LAB] | flush [[LAB/]INSTANCE]",
+	  .line = "the connections of a lab, tracked or not; or forget those that are tracked",
+	  .text = "A connection needs no tracking where rules let everything in and every answer out. IDLE-LEFT-S: after so\n"
+		  "many seconds without a packet it is forgotten. flush: of one instance, or of the whole lab.\n\n"
+		  "  vpc ct three-tier\n"
+		  "  vpc ct flush three-tier/web-1\n",
 	  .need = NEEDS_DAEMON,
 	  .options = OPT(OUTPUT) | OPT(LAB),
 	  .outputs = OUT_TABLE_JSON,
 	  .words_min = 0,
-	  .words_max = 1,
+	  .words_max = 2,
 	  .word = WORD_NAME },
 	{ .name = "probe",
 	  .run = probe_run,

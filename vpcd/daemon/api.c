@@ -5,6 +5,7 @@
 #include "daemon/api.h"
 #include "daemon/events.h"
 #include "daemon/files.h"
+#include "daemon/flush.h"
 #include "daemon/lab.h"
 #include "daemon/probe.h"
 #include "daemon/server.h"
@@ -26,6 +27,7 @@ static void post_probes(void *ctx, struct request *r);
 static void get_events(void *ctx, struct request *r);
 static void get_rules(void *ctx, struct request *r);
 static void get_ct(void *ctx, struct request *r);
+static void delete_ct(void *ctx, struct request *r);
 static void get_status(void *ctx, struct request *r);
 static void get_kind(void *ctx, struct request *r);
 
@@ -40,6 +42,7 @@ const struct route_entry api_table[] = {
 	{ "POST", "/v1/labs/*/probes", post_probes, TURN_CHANGE },
 	{ "GET", "/v1/labs/*/rules", get_rules, TURN_LOOK },
 	{ "GET", "/v1/labs/*/ct", get_ct, TURN_LOOK },
+	{ "DELETE", "/v1/labs/*/ct/*?", delete_ct, TURN_CHANGE },
 	{ "GET", "/v1/labs/*/status", get_status, TURN_LOOK },
 	{ "GET", "/v1/labs/*/model", get_model, TURN_LOOK },
 	{ "GET", "/v1/labs/*/topology", get_topology, TURN_LOOK },
@@ -220,6 +223,14 @@ static void get_ct(void *ctx, struct request *r)
 
 	if (l)
 		answer_json(r, 200, json_pack("{so}", "entries", view_ct(l)));
+}
+
+static void delete_ct(void *ctx, struct request *r)
+{
+	struct lab *l = find_lab(ctx, r, true);
+
+	if (l)
+		flush_ask(l->flush, request_word(r, 1), r);
 }
 
 static void get_status(void *ctx, struct request *r)

@@ -5,6 +5,7 @@
 #include "conf/build.h"
 #include "daemon/crew.h"
 #include "daemon/events.h"
+#include "daemon/flush.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
 #include "daemon/probe.h"
@@ -19,6 +20,9 @@
 
 enum {
 	REAP_MS = 1000,
+	/* A sweep of the connections: so much at a time, then a rest. */
+	SWEEP_SLICE_NS = 1000000,
+	SWEEP_PAUSE_MS = 9,
 	/* Verdict events of one port: enough for people and probes, no burden at a full-rate flood. */
 	EVENT_BURST = 256,
 	EVENTS_PER_S = 100,
@@ -42,6 +46,7 @@ struct lab *lab_new(struct server *s, const char *name)
 	l->next_job = timer_new(s->loop, transaction_next, l);
 	l->crew = crew_new(l);
 	l->probes = probes_new(l);
+	l->flush = flush_new(l);
 	return l;
 }
 
@@ -53,6 +58,7 @@ void lab_free(struct lab **lp)
 		return;
 	transaction_drop(l);
 	probes_free(&l->probes);
+	flush_free(&l->flush);
 	lab_close_kern(l);
 	timer_free(&l->reaper);
 	timer_free(&l->next_job);
@@ -223,9 +229,9 @@ static void on_reap(void *ctx)
 {
 	struct lab *l = ctx;
 	struct datapath *d = lab_datapath(l);
+	uint64_t reaped = 0;
 
 	if (!d)
 		return;
-	datapath_reap(d);
-	timer_set_ms(l->reaper, REAP_MS);
+	timer_set_ms(l->reaper, datapath_reap(d, SWEEP_SLICE_NS, &reaped) > 0 ? SWEEP_PAUSE_MS : REAP_MS);
 }

@@ -11,6 +11,7 @@
 #include "util/err.h"
 
 struct crew;
+struct flush;
 struct kern;
 struct state;
 struct datapath;
@@ -44,6 +45,7 @@ struct lab {
 	struct timer *reaper;
 	struct crew *crew;
 	struct probes *probes;
+	struct flush *flush;
 
 	struct transaction *tx; /* the change under way */
 	struct job *first_job, *last_job;

@@ -242,19 +242,26 @@ static unsigned be16(const uint8_t v[2])
 	return (unsigned)v[0] << 8 | v[1];
 }
 
-/* As the side that opened the flow sees it. ICMP has an identifier and no ports. */
-static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_flow *f)
+/* As the side that opened the flow sees it; one that is not tracked as its interface sends it. ICMP has an
+ * identifier and no ports. */
+static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_flow *entry)
 {
 	struct ct_view *v = ctx;
+	struct abi_flow whole = *entry, *f = &whole;
+	bool tracked = f->flags & ABI_FLOW_TRACKED;
 	bool inbound = f->flags & ABI_FLOW_INBOUND, ports = key->proto == 6 || key->proto == 17;
-	uint64_t ends = f->seen_ns + datapath_timeout_ns(v->d, key, f);
 	struct addr own = { key->src }, other = { key->dst };
 	unsigned own_port = be16(key->sport), other_port = be16(key->dport);
-	struct src_loc loc;
+	struct src_loc loc = { 0 };
 	char rule[256], proto[8];
+	uint64_t ends;
 	json_t *o;
 
-	if (!(f->flags & ABI_FLOW_TRACKED) || f->flags & ABI_FLOW_DYING || ends <= v->now)
+	if (!tracked && place_of_port(v->l->places, key->port).kind != PLACE_ENI)
+		return 0; /* gateways and hosts have no groups */
+	datapath_flow_whole(v->d, key, f);
+	ends = f->seen_ns + datapath_timeout_ns(v->d, key, f);
+	if (ends <= v->now)
 		return 0;
 	rule_words(v->l->model, f->own_rule, rule, sizeof(rule), &loc);
 	o = json_object();
@@ -266,8 +273,9 @@ static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_
 	json_object_set_new(o, "dport", ports ? json_integer(inbound ? own_port : other_port) : json_null());
 	json_object_set_new(o, "direction", json_string(inbound ? "inbound" : "outbound"));
 	json_object_set_new(o, "state", json_string(ct_state_name(key->proto, f)));
-	json_object_set_new(o, "idle_left_s", json_integer((json_int_t)((ends - v->now) / 1000000000u)));
-	json_object_set_new(o, "tracked", json_true());
+	json_object_set_new(o, "idle_left_s",
+			    tracked ? json_integer((json_int_t)((ends - v->now) / 1000000000u)) : json_null());
+	json_object_set_new(o, "tracked", json_boolean(tracked));
 	json_object_set_new(o, "rule", json_text(rule));
 	json_object_set_new(o, "file", json_file(loc));
 	json_object_set_new(o, "line", json_line(loc));
@@ -286,16 +294,6 @@ json_t *view_ct(struct lab *l)
 
 /* ---- interfaces ---- */
 
-static int count_flow(void *ctx, const struct abi_flow_key *key, const struct abi_flow *f)
-{
-	uint64_t *n = ctx;
-
-	(void)key;
-	if (f->flags & ABI_FLOW_TRACKED && !(f->flags & ABI_FLOW_DYING))
-		++*n;
-	return 0;
-}
-
 static json_t *number(bool known, uint64_t n)
 {
 	return known ? json_integer((json_int_t)n) : json_null();
@@ -306,7 +304,7 @@ json_t *view_status(struct lab *l)
 	const struct model *m = l->model;
 	struct datapath *d = lab_datapath(l);
 	_cleanup_free_ struct eni_health *health = enis_look(l);
-	uint64_t lost = 0, entries = 0;
+	uint64_t lost = 0;
 	bool all_ok = true;
 	json_t *enis = json_array(), *o, *ct;
 
@@ -333,10 +331,8 @@ json_t *view_status(struct lab *l)
 		json_object_set_new(o, "filters", json_string(health[i].filters_ok ? "ok" : "missing"));
 		json_array_append_new(enis, o);
 	}
-	if (d)
-		datapath_flows(d, count_flow, &entries);
 	ct = json_object();
-	json_object_set_new(ct, "entries", number(d != NULL, entries));
+	json_object_set_new(ct, "entries", number(d != NULL, d ? datapath_flows_count(d) : 0));
 	json_object_set_new(ct, "max", number(d != NULL, d ? datapath_flows_max(d) : 0));
 	o = json_object();
 	json_object_set_new(o, "enis", enis);

@@ -18,7 +18,7 @@
 #include "util/mem.h"
 #include "vpcd.skel.h"
 
-enum { LPM_ROOM = 1 << 22, FRAGS_MAX = 4096, WATCHES_MAX = 4096, PORTS_MIN = 256, ROWS_MIN = 1024, FLOWS_MIN = 16384, GATES_ROOM = 1 << 16 };
+enum { LPM_ROOM = 1 << 22, FRAGS_MAX = 4096, WATCHES_MAX = 4096, PORTS_MIN = 256, ROWS_MIN = 1024, FLOWS_MIN = 16384, GATES_ROOM = 1 << 16, FLOWS_BATCH = 4096, SWEEP_ENTRIES = 256, SWEEP_BUCKETS = 1 << 15 };
 
 /* Maps user space works with, by pin name. The first ABI_MAP_SYNC_MAX are the policy maps in abi_map order. */
 enum dp_map {
@@ -42,7 +42,7 @@ static const struct {
 	[HOOK_INET_INGRESS] = { "inet_ingress", false },
 	[HOOK_PCX_INGRESS] = { "pcx_ingress", false },
 };
-enum { DP_PROG_REAP = HOOK_MAX, DP_PROG_MAX };
+enum { DP_PROG_REAP = HOOK_MAX, DP_PROG_FLUSH, DP_PROG_MAX };
 
 struct datapath {
 	int maps[DP_MAP_MAX];
@@ -54,6 +54,8 @@ struct datapath {
 	int (*event_fn)(void *ctx, const struct abi_event *ev);
 	void *event_ctx;
 	unsigned watches;
+	int reaping, flushing;       /* sweeps under way, -1: none */
+	uint64_t flushed;            /* by the sweep under way */
 	int cpus;
 };
 
@@ -70,7 +72,7 @@ static const char *map_pin_name(unsigned i)
 
 static const char *prog_name(unsigned i)
 {
-	return i == DP_PROG_REAP ? "reap" : dp_hooks[i].name;
+	return i == DP_PROG_REAP ? "reap" : i == DP_PROG_FLUSH ? "flush" : dp_hooks[i].name;
 }
 
 static struct datapath *datapath_new(void)
@@ -81,6 +83,7 @@ static struct datapath *datapath_new(void)
 		d->maps[i] = -1;
 	for (unsigned i = 0; i < DP_PROG_MAX; i++)
 		d->progs[i] = -1;
+	d->reaping = d->flushing = -1;
 	d->cpus = libbpf_num_possible_cpus();
 	return d;
 }
@@ -92,6 +95,8 @@ void datapath_close(struct datapath **dp)
 	if (!d)
 		return;
 	ring_buffer__free(d->ring);
+	cleanup_closep(&d->reaping);
+	cleanup_closep(&d->flushing);
 	if (d->config)
 		munmap(d->config, sizeof(*d->config));
 	for (unsigned i = 0; i < DP_MAP_MAX; i++)
@@ -614,68 +619,70 @@ int datapath_gate_hits(struct datapath *d, int (*fn)(void *ctx, const struct abi
 
 /* ---- connections ---- */
 
-int datapath_flows(struct datapath *d, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
+static bool flow_lookup(struct datapath *d, const struct abi_flow_key *key, struct abi_flow *ret)
 {
-	struct abi_flow_key key, next;
-	struct abi_flow flow;
-	bool first = true;
+	return !bpf_map_lookup_elem(d->maps[DP_FLOWS], key, ret) || !bpf_map_lookup_elem(d->maps[DP_CACHE], key, ret);
+}
+
+void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key, struct abi_flow *f)
+{
+	struct abi_flow_key twin_key;
+	struct abi_flow twin;
+	struct flow_life life;
+
+	flow_key_twin(key, f, &twin_key);
+	flow_life_of(f, flow_lookup(d, &twin_key, &twin) ? &twin : NULL, &life);
+	f->seen_ns = life.seen_ns;
+	f->tx = life.tx;
+	f->rx = life.rx;
+}
+
+/* In batches of whole buckets: no entry comes twice, whatever comes and goes meanwhile. */
+static int map_flows(struct datapath *d, enum dp_map map, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
+{
+	_cleanup_free_ struct abi_flow_key *keys = xcalloc(FLOWS_BATCH, sizeof(*keys));
+	_cleanup_free_ struct abi_flow *flows = xcalloc(FLOWS_BATCH, sizeof(*flows));
+	__u32 at = 0;
 	int r = 0;
 
-	while (!r && !bpf_map_get_next_key(d->maps[DP_FLOWS], first ? NULL : &key, &next)) {
-		first = false;
-		key = next;
-		if (!bpf_map_lookup_elem(d->maps[DP_FLOWS], &key, &flow))
-			r = fn(ctx, &key, &flow);
+	for (bool first = true, last = false; !last && !r; first = false) {
+		__u32 n = FLOWS_BATCH;
+
+		if (bpf_map_lookup_batch(d->maps[map], first ? NULL : &at, &at, keys, flows, &n, NULL)) {
+			if (errno != ENOENT)
+				return -errno;
+			last = true;
+		}
+		for (__u32 i = 0; i < n && !r; i++)
+			r = fn(ctx, &keys[i], &flows[i]);
 	}
 	return r;
 }
 
-static void port_ct_set(struct datapath *d, __u32 port, __s64 n)
+int datapath_flows(struct datapath *d, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
 {
-	bpf_map_update_elem(d->maps[DP_PORT_CT], &port, &n, BPF_ANY);
+	int r = map_flows(d, DP_FLOWS, fn, ctx);
+
+	return r ? r : map_flows(d, DP_CACHE, fn, ctx);
 }
 
-int datapath_flush(struct datapath *d, uint32_t port)
+uint64_t datapath_flows_count(struct datapath *d)
 {
-	_cleanup_free_ struct abi_flow_key *keys = NULL;
-	size_t n = 0, cap = 0;
-	struct abi_flow_key key, next;
-	bool first = true;
-	int count = 0;
+	__u32 n = d->max_entries[DP_PORT_CT], at = 0;
+	_cleanup_free_ __u32 *keys = xcalloc(n, sizeof(*keys));
+	_cleanup_free_ __s64 *counts = xcalloc(n, sizeof(*counts));
+	__s64 sum = 0;
 
-	while (!bpf_map_get_next_key(d->maps[DP_FLOWS], first ? NULL : &key, &next)) {
-		first = false;
-		key = next;
-		if (!port || key.port == port)
-			*VEC_PUSH(keys, n, cap) = key;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (!bpf_map_delete_elem(d->maps[DP_FLOWS], &keys[i]))
-			count++;
-	for (__u32 i = port ? port : 1; i < (port ? port + 1 : d->max_entries[DP_PORT_CT]); i++)
-		port_ct_set(d, i, 0);
-	datapath_epoch_bump(d); /* cached answers that stood on them go too */
-	return count;
+	if (bpf_map_lookup_batch(d->maps[DP_PORT_CT], NULL, &at, keys, counts, &n, NULL) && errno != ENOENT)
+		return 0;
+	for (__u32 i = 0; i < n; i++)
+		sum += counts[i];
+	return sum > 0 ? (uint64_t)sum : 0;
 }
 
 uint32_t datapath_flows_max(const struct datapath *d)
 {
 	return d->max_entries[DP_FLOWS];
-}
-
-int datapath_reap(struct datapath *d)
-{
-	struct abi_reap args = { 0 };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	args.now_ns = d->config->now_ns;
-	if (!args.now_ns)
-		args.now_ns = (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec;
-	if (bpf_prog_test_run_opts(d->progs[DP_PROG_REAP], &opts))
-		return -errno;
-	return (int)args.count;
 }
 
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow)
@@ -684,6 +691,85 @@ uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key,
 	bool known = !bpf_map_lookup_elem(d->maps[ABI_MAP_PORTS], &key->port, &port);
 
 	return flow_timeout_ns(d->config, known ? &port : NULL, key->proto, flow->tx, flow->rx);
+}
+
+/* An iterator over flows: a descriptor that runs the program while it is read. Between two reads the kernel
+ * keeps its place by counting, so of a bucket that lost entries meanwhile it may leave some out: the next
+ * sweep finds those. */
+static int sweep_open(struct datapath *d, unsigned prog)
+{
+	union bpf_iter_link_info info = { .map.map_fd = (__u32)d->maps[DP_FLOWS] };
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	int link = bpf_link_create(d->progs[prog], 0, BPF_TRACE_ITER, &opts), fd, r;
+
+	if (link < 0)
+		return -errno;
+	fd = bpf_iter_create(link);
+	r = -errno;
+	close(link);
+	return fd < 0 ? r : fd;
+}
+
+static int sweep(struct datapath *d, unsigned prog, int *fd, uint64_t budget_ns, uint64_t *count)
+{
+	const uint64_t entries = datapath_flows_count(d);
+	uint8_t deleted[SWEEP_ENTRIES];
+	/* A read goes on until it has its entries: in a nearly empty table that is a long way. */
+	uint64_t at_once = entries * SWEEP_BUCKETS / d->max_entries[DP_FLOWS];
+	struct timespec t;
+	uint64_t start;
+	ssize_t n;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	start = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	if (*fd < 0 && !entries)
+		return 0;
+	if (*fd < 0)
+		*fd = sweep_open(d, prog);
+	if (*fd < 0)
+		return *fd;
+	at_once = at_once < 1 ? 1 : at_once > SWEEP_ENTRIES ? SWEEP_ENTRIES : at_once;
+	do {
+		n = read(*fd, deleted, at_once);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return 1;
+		for (ssize_t i = 0; i < n; i++)
+			*count += deleted[i];
+		clock_gettime(CLOCK_MONOTONIC, &t);
+	} while (n > 0 && (!budget_ns || (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - start < budget_ns));
+	if (n > 0)
+		return 1;
+	n = n < 0 ? -errno : 0;
+	cleanup_closep(fd);
+	*fd = -1;
+	return (int)n;
+}
+
+int datapath_reap(struct datapath *d, uint64_t budget_ns, uint64_t *count)
+{
+	return sweep(d, DP_PROG_REAP, &d->reaping, budget_ns, count);
+}
+
+static uint64_t flushed_take(struct datapath *d)
+{
+	uint64_t n = d->flushed;
+
+	d->flushed = 0;
+	return n;
+}
+
+int datapath_flush(struct datapath *d, uint32_t port, uint64_t budget_ns, uint64_t *count)
+{
+	const uint64_t before = *count;
+	int r;
+
+	d->config->flush_port = port;
+	r = sweep(d, DP_PROG_FLUSH, &d->flushing, budget_ns, count);
+	d->flushed += *count - before;
+	if (r > 0 || (r == 0 && flushed_take(d))) /* until a sweep finds nothing */
+		return 1;
+	datapath_epoch_bump(d); /* cached answers that stood on them go too */
+	return r;
 }
 
 /* ---- events ---- */

@@ -51,11 +51,18 @@ int datapath_route_hits(struct datapath *d, uint32_t route, struct abi_counter *
 int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats *ret);
 /* fn returns non-zero to stop. */
 int datapath_gate_hits(struct datapath *d, int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx);
+/* Connections, each once: those that are tracked, then those that need no entry of their own and are only
+ * remembered. fn returns non-zero to stop. */
 int datapath_flows(struct datapath *d, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx);
-int datapath_flush(struct datapath *d, uint32_t port); /* forgets connections; 0 = all ports. Count or negative errno */
+void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key, struct abi_flow *flow); /* adds what the other end has seen */
+uint64_t datapath_flows_count(struct datapath *d);     /* those that are tracked */
 uint32_t datapath_flows_max(const struct datapath *d); /* entries the state table holds */
-int datapath_reap(struct datapath *d);                 /* deletes expired connections; count */
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow);
+/* Sweeps over the tracked connections, a slice a call: the expired ones go (reap), or those of a port, 0 for
+ * all (flush). 1: there is more; 0: the sweep is over; negative errno. *count grows by what was deleted.
+ * A slice ends after about budget_ns; 0: not before the end. One sweep of a kind at a time. */
+int datapath_reap(struct datapath *d, uint64_t budget_ns, uint64_t *count);
+int datapath_flush(struct datapath *d, uint32_t port, uint64_t budget_ns, uint64_t *count);
 
 /* Verdict events: fd for epoll, consume calls fn for each that waits. */
 int datapath_events_fd(struct datapath *d);
