@@ -68,6 +68,7 @@ struct compiler {
 	const struct compile_ruleset *in;
 	const struct compile_rule **ranked; /* by rank */
 	struct abi_match *matches;          /* by rank */
+	struct seg *lone[F_MAX];            /* by rank: the one interval of a rule; rank RANK_NONE: it has several */
 	struct pair *pairs;                 /* by prefix, then rank */
 	size_t n_pairs, cap_pairs;
 	struct node *nodes;
@@ -92,6 +93,7 @@ struct compiler {
 
 static void compiler_done(struct compiler *c);
 static void rank_rules(struct compiler *c);
+static void lone_segs(struct compiler *c, uint32_t rank);
 static int order_cmp(const void *a, const void *b);
 static int pair_cmp(const void *a, const void *b);
 static int ref_cmp(const void *a, const void *b);
@@ -153,8 +155,10 @@ static void compiler_done(struct compiler *c)
 		segs_done(&c->path[i].own);
 		segs_done(&c->path[i].full);
 	}
-	for (int i = 0; i < F_MAX; i++)
+	for (int i = 0; i < F_MAX; i++) {
 		segs_done(&c->any[i]);
+		free(c->lone[i]);
+	}
 	segs_done(&c->scratch);
 	free(c->path);
 	free(c->ranked);
@@ -185,11 +189,27 @@ static void rank_rules(struct compiler *c)
 	c->ranked = xmalloc(n * sizeof(struct compile_rule *));
 	c->matches = xcalloc(n, sizeof(*c->matches));
 	c->cost = xcalloc(n, sizeof(*c->cost));
+	for (int f = 0; f < F_MAX; f++)
+		c->lone[f] = xcalloc(n, sizeof(**c->lone));
 	for (uint32_t i = 0; i < n; i++) {
 		const struct compile_rule *r = &c->in->rules[by_order[i].index];
 
 		c->ranked[i] = r;
 		c->matches[i] = (struct abi_match){ r->order, r->number, r->rule->allow ? ABI_MATCH_ALLOW : 0 };
+		lone_segs(c, i);
+	}
+}
+
+/* Rules are large and prefixes come in another order than rules: what is asked of them for each prefix is kept
+ * together. */
+static void lone_segs(struct compiler *c, uint32_t rank)
+{
+	struct seg segs[RULE_PORT_RANGES_MAX];
+
+	for (int f = 0; f < F_MAX; f++) {
+		size_t n = rule_segs(c->ranked[rank]->rule, f, rank, segs);
+
+		c->lone[f][rank] = n == 1 ? segs[0] : (struct seg){ RANK_NONE, 0, 0 };
 	}
 }
 
@@ -385,8 +405,13 @@ static void paint(struct compiler *c, int family, struct segs *ret)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_ranks; i++) {
+		const struct seg *lone = &c->lone[family][c->ranks[i]];
+
 		vec_reserve((void **)&c->painted, &c->cap_painted, n + RULE_PORT_RANGES_MAX, sizeof(*c->painted));
-		n += rule_segs(c->ranked[c->ranks[i]]->rule, family, c->ranks[i], &c->painted[n]);
+		if (lone->rank != RANK_NONE)
+			c->painted[n++] = *lone;
+		else
+			n += rule_segs(c->ranked[c->ranks[i]]->rule, family, c->ranks[i], &c->painted[n]);
 	}
 	segs_paint(ret, c->painted, n);
 }
