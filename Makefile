@@ -85,7 +85,7 @@ SKEL     := $(if $(BPF_SRCS),$(B)/vpcd.skel.h)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench-build asan cover lint format install clean FORCE
+.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench-build bench-filter asan cover lint format install clean FORCE
 # Several goals at once (clean all; test lint) run one after another; each is still parallel inside.
 ifneq ($(word 2,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -138,6 +138,10 @@ test-net: all $(NETT_BINS)
 # up, down, plan, an edit and memory at 1,000 instances, against bare system calls (root; BENCH="-n 5000 -r 3")
 bench-build: all $(BENCH_BINS)
 	$(Q)tests/bench/build.py $(BENCH)
+
+# the filter with 10 to 10,000 rules: compile time, memory, rows, ns a packet (root; BENCH="-r 51 -j FILE")
+bench-filter: $(B)/tests/bench/filter
+	$(Q)tests/isolate $(B)/tests/bench/filter $(BENCH)
 
 clean:
 	rm -rf $(B)
@@ -233,6 +237,13 @@ $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/obj/tests/bench/filter.o: ROOM_CFLAGS = $(KERN_CFLAGS)
+$(B)/obj/tests/bench/filter.o: | $(B)/.have-kern $(SKEL)
+$(B)/tests/bench/filter: $(B)/obj/tests/bench/filter.o $(B)/libvpckern.a $(B)/libvpcpure.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(KERN_LIBS) -lm
 
 all: $(B)/libvpcpure.a $(BPF_ALL) $(SKEL) $(if $(KERN_SRCS),$(B)/libvpckern.a) \
 	$(call objs,$(B),$(DAEMON_SRCS) $(CLI_SRCS)) $(PROGRAMS:%=$(B)/%)
