@@ -23,7 +23,7 @@ export B
 DEPS := gcc libc6-dev make pkg-config clang bpftool libbpf-dev linux-libc-dev \
 	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev \
 	libinih-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev|libcurl4-openssl-dev \
-	libcmocka-dev iproute2 iputils-ping nftables python3 curl clang-format
+	libcmocka-dev iproute2 iputils-ping nftables python3 curl procps clang-format
 
 PURE_PKGS := inih jansson
 KERN_PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libbpf

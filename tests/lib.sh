@@ -32,6 +32,14 @@ fi
 T=$TEST_DIR
 VPCD=$B/vpcd VPC=$B/vpc
 vpc() { "$VPC" "$@"; }
+# `ip netns exec` wants to remount /, which a chroot does not allow; the namespace is all that tests need.
+ip() {
+	local ns=${3:-}
+	if [ "${1:-} ${2:-}" = "netns exec" ]; then
+		shift 3
+		nsenter --net="/run/netns/$ns" "$@"
+	else command ip "$@"; fi
+}
 
 # ---- TAP ---------------------------------------------------------------------------------------
 ok() { # DESCRIPTION
