@@ -788,7 +788,7 @@ static size_t rows_apart(const struct map_rows *x, const struct map_rows *y)
 /* One rule in 10,000 becomes another: few rows are to be written, few to be deleted. */
 static void edits_touch_few_rows(void **state)
 {
-	enum { EDITS = 40, ROWS_MEAN_MAX = 100 };
+	enum { EDITS = 16, ROWS_MEAN_MAX = 100 };
 
 	(void)state;
 	rnd_state = 7;
