@@ -3,7 +3,7 @@
  * What a destination may be depends on where it lies: outside the VPC's ranges anything goes but
  * what is kept for AWS's services; equal to a range it replaces `local`; inside one it must be a
  * whole subnet. Where two lines have one destination, a plain prefix beats a prefix list, and of two
- * prefix lists the first one stays. */
+ * prefix lists the one that is first by name. */
 #include <stdio.h>
 #include <string.h>
 #include "conf/build_ctx.h"
@@ -19,6 +19,7 @@ struct line {
 static void build_table(struct build *b, struct route_table *t, const struct section *s);
 static void build_edge(struct build *b, struct route_table *t, const struct section *s);
 static void edge_routes(struct build *b, const struct route_table *t, const struct section *s, const char *igw);
+static int line_cmp(const void *x, const void *y);
 static bool resolve_target(struct build *b, const struct route_table *t, struct line *ln);
 static bool target_is_gone(const struct build *b, const struct line *ln);
 static bool target_is_of_vpc(struct build *b, const struct route_table *t, const struct line *ln, uint32_t vpc);
@@ -73,10 +74,10 @@ static void build_table(struct build *b, struct route_table *t, const struct sec
 	}
 	t->routes = build_array(b, n, t->routes);
 	/* A VPC that is unknown has been reported, and without it nothing can be said. */
-	for (int lists = 0; lists <= 1 && t->vpc != NONE; lists++)
-		for (size_t i = 0; i < n_lines; i++)
-			if ((lines[i].text.prefix_list[0] != '\0') == lists)
-				add_line(b, t, &lines[i], &seen);
+	if (n_lines)
+		qsort(lines, n_lines, sizeof(*lines), line_cmp);
+	for (size_t i = 0; i < n_lines && t->vpc != NONE; i++)
+		add_line(b, t, &lines[i], &seen);
 	if (t->vpc != NONE)
 		add_local(b, t, &seen);
 	if (static_routes > m->quotas.routes_per_table)
@@ -87,6 +88,15 @@ static void build_table(struct build *b, struct route_table *t, const struct sec
 		qsort(t->routes, t->n_routes, sizeof(*t->routes), route_cmp);
 	keymap_done(&seen);
 	free(lines);
+}
+
+/* What goes first stays: prefixes before lists, lists by name (AWS takes any and keeps to it), then as written. */
+static int line_cmp(const void *x, const void *y)
+{
+	const struct line *a = x, *b = y;
+	int c = strcmp(a->text.prefix_list, b->text.prefix_list);
+
+	return c ? c : (a->en > b->en) - (a->en < b->en);
 }
 
 /* semantics 2.3: the table that an internet gateway uses for what enters the VPC. */
