@@ -169,6 +169,62 @@ struct eni_health *enis_look(const struct lab *l)
 	return all;
 }
 
+struct gateways {
+	const struct lab *l;
+	uint32_t vpc; /* whose router it is in; NONE: on the internet */
+	bool ok;
+};
+
+static int gateways_look_inside(void *ctx)
+{
+	struct gateways *g = ctx;
+	const struct model *m = g->l->model;
+	struct datapath *d = lab_datapath(g->l);
+	struct nl_ns *nl = NULL;
+	bool ok = d && nl_ns_open(&nl, NULL) == 0;
+
+	for (uint32_t i = 0; ok && i < m->n_igws; i++) {
+		const struct igw *igw = &m->igws[i];
+
+		if (igw->vpc != NONE && g->vpc == NONE)
+			ok = datapath_attached(d, nl, HOOK_INET_INGRESS, ABI_IFINDEX_BASE + igw->inet_port) == 1;
+		else if (igw->vpc != NONE && g->vpc == igw->vpc)
+			ok = datapath_attached(d, nl, HOOK_IGW_INGRESS, ABI_IFINDEX_BASE + igw->port) == 1 &&
+			     datapath_attached(d, nl, HOOK_IGW_EGRESS, ABI_IFINDEX_BASE + igw->port) == 1;
+	}
+	for (uint32_t i = 0; ok && g->vpc != NONE && i < 2 * m->n_peerings; i++)
+		if (m->peerings[i / 2].vpcs[i % 2] == g->vpc) {
+			uint32_t ifindex = ABI_IFINDEX_BASE + m->peerings[i / 2].ports[i % 2];
+
+			ok = datapath_attached(d, nl, HOOK_PCX_INGRESS, ifindex) == 1 &&
+			     datapath_attached(d, nl, HOOK_ENI_EGRESS, ifindex) == 1;
+		}
+	for (uint32_t i = 0; ok && g->vpc == NONE && i < m->n_hosts; i++)
+		ok = datapath_attached(d, nl, HOOK_INET_INGRESS, ABI_IFINDEX_BASE + m->hosts[i].port) == 1;
+	nl_ns_close(&nl);
+	g->ok = ok;
+	return 0;
+}
+
+bool gateways_look(const struct lab *l)
+{
+	const struct model *m = l->model;
+	bool internet = m->n_hosts > 0;
+	char name[128];
+
+	for (uint32_t i = 0; i < m->n_igws; i++)
+		internet |= m->igws[i].vpc != NONE;
+	for (uint32_t v = 0; v < m->n_vpcs + internet; v++) {
+		struct gateways g = { .l = l, .vpc = v < m->n_vpcs ? v : NONE };
+		_cleanup_close_ int fd =
+			netns_open(v < m->n_vpcs ? ns_name_router(m, v, name) : ns_name_internet(m, name));
+
+		if (fd < 0 || netns_call(fd, gateways_look_inside, &g) < 0 || !g.ok)
+			return false;
+	}
+	return true;
+}
+
 static const char *health_name(const struct lab *l, const struct eni_health *h)
 {
 	if (h->namespace_there && h->link_up && h->filters_ok)

@@ -23,6 +23,7 @@ struct eni_health {
 	bool namespace_there, link_up, filters_ok;
 };
 struct eni_health *enis_look(const struct lab *l); /* by ENI index; free() */
+bool gateways_look(const struct lab *l);           /* are the filters of gateways, peerings and hosts all there? */
 
 /* Pieces that all views share. */
 void view_place(json_t *o, const struct obj *obj); /* origin, file, line */

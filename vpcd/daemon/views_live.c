@@ -305,7 +305,7 @@ json_t *view_status(struct lab *l)
 	struct datapath *d = lab_datapath(l);
 	_cleanup_free_ struct eni_health *health = enis_look(l);
 	uint64_t lost = 0;
-	bool all_ok = true;
+	bool all_ok = gateways_look(l);
 	json_t *enis = json_array(), *o, *ct;
 
 	for (uint32_t i = 0; i < m->n_enis; i++) {
@@ -313,7 +313,8 @@ json_t *view_status(struct lab *l)
 		struct abi_port_stats s = { 0 };
 		bool known = d && datapath_port_stats(d, eni->obj.number, &s) == 0;
 
-		all_ok = all_ok && health[i].filters_ok;
+		if (eni->owner != ENI_OF_INSTANCE || eni->owner_index != NONE) /* one without instance has no link */
+			all_ok = all_ok && health[i].filters_ok;
 		lost += s.events_lost;
 		o = json_object();
 		json_object_set_new(o, "eni", json_text(eni->obj.id));

@@ -118,6 +118,7 @@ static void add_internet(struct desired *d)
 {
 	add_ns(d, d->internet_ns, false, KIND_LAB, d->m->name);
 	ADD_SETTINGS(d, d->internet_ns, KIND_LAB, d->m->name, forwarder);
+	ADD_SETTINGS(d, d->internet_ns, KIND_LAB, d->m->name, router);
 }
 
 static void add_instance(struct desired *d, const struct instance *in)

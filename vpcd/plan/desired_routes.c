@@ -3,7 +3,7 @@
  * In a router: one Linux table a route table, chosen by the mark that the interface's filter sets, with
  * `throw` where AWS says local; then the VPC's own table of host routes, for packets that were judged;
  * then a blackhole, so that what carries no mark of ours goes nowhere. Each table ends in a blackhole
- * too, or the router would send "net unreachable", which AWS does not. */
+ * too, or the router would send "net unreachable", which AWS does not. The internet does the same with one table. */
 #include <stdio.h>
 #include <string.h>
 #include "plan/desired_ctx.h"
@@ -22,6 +22,7 @@ struct scope {
 
 static void router_table(struct desired *d, const struct route_table *t);
 static void router_rules(struct desired *d, uint32_t vpc);
+static void internet_rules(struct desired *d);
 static void eni_routes(struct desired *d, uint32_t i);
 static void source_routes(struct desired *d, uint32_t i, const struct scope *inside);
 static void igw_routes(struct desired *d, const struct igw *igw);
@@ -53,7 +54,7 @@ void desired_routes(struct desired *d)
 	for (uint32_t i = 0; i < m->n_hosts; i++)
 		host_routes(d, &m->hosts[i]);
 	if (d->internet_ns)
-		add_blackhole(d, &(struct scope){ d->internet_ns, KIND_LAB, m->name }, ROUTE_TABLE_MAIN);
+		internet_rules(d);
 }
 
 static void router_table(struct desired *d, const struct route_table *t)
@@ -103,6 +104,16 @@ static void router_rules(struct desired *d, uint32_t vpc)
 
 	add_blackhole(d, &sc, local);
 	add_rule(d, &sc, &(struct rule_row){ PREF_LOCAL, ABI_MARK_JUDGED, ABI_MARK_JUDGED, local });
+	add_rule(d, &sc, &(struct rule_row){ .pref = PREF_END });
+}
+
+/* Here, too, only what a filter has judged goes on. */
+static void internet_rules(struct desired *d)
+{
+	const struct scope sc = { d->internet_ns, KIND_LAB, d->m->name };
+
+	add_blackhole(d, &sc, ROUTE_TABLE_MAIN);
+	add_rule(d, &sc, &(struct rule_row){ PREF_LOCAL, ABI_MARK_JUDGED, ABI_MARK_JUDGED, ROUTE_TABLE_MAIN });
 	add_rule(d, &sc, &(struct rule_row){ .pref = PREF_END });
 }
 
