@@ -297,17 +297,22 @@ static void many(void **unused)
 static void nothing_leaks(void **unused)
 {
 	struct lab l;
-	unsigned before;
+	unsigned first, before;
 
 	(void)unused;
 	lab_init(&l, false);
+	first = count_files("/proc/self/fd", "");
 	go(&l, l.desired, SIZE_MAX);
-	before = count_files("/proc/self/fd", "");
+	break_link(&l);
+	mend(&l, "a link");
+	before = count_files("/proc/self/fd", ""); /* with an ear on each namespace */
 	for (int i = 0; i < 5; i++) {
 		break_link(&l);
 		mend(&l, "a link");
 	}
 	assert_int_equal(count_files("/proc/self/fd", ""), before);
+	go(&l, NULL, SIZE_MAX);
+	assert_in_range(count_files("/proc/self/fd", ""), 1, first);
 	lab_done(&l);
 }
 

@@ -23,6 +23,9 @@ enum {
 	/* A sweep of the connections: so much at a time, then a rest. */
 	SWEEP_SLICE_NS = 1000000,
 	SWEEP_PAUSE_MS = 9,
+	READ_MS = 1,
+	READ_US = 1000,
+	SETTLE_MS = 2000, /* the kernel tells of carriers once a second */
 	/* Verdict events of one port: enough for people and probes, no burden at a full-rate flood. */
 	EVENT_BURST = 256,
 	EVENTS_PER_S = 100,
@@ -32,6 +35,7 @@ static int build(struct lab *l, const struct stored *s, struct err *e);
 static void on_events(void *ctx, int fd, uint32_t events);
 static int on_event(void *ctx, const struct abi_event *ev);
 static void on_reap(void *ctx);
+static void on_read(void *ctx);
 
 struct lab *lab_new(struct server *s, const char *name)
 {
@@ -43,6 +47,7 @@ struct lab *lab_new(struct server *s, const char *name)
 	document_init(&l->document);
 	diag_list_init(&l->warnings);
 	l->reaper = timer_new(s->loop, on_reap, l);
+	l->reader = timer_new(s->loop, on_read, l);
 	l->next_job = timer_new(s->loop, transaction_next, l);
 	l->crew = crew_new(l);
 	l->probes = probes_new(l);
@@ -61,6 +66,7 @@ void lab_free(struct lab **lp)
 	flush_free(&l->flush);
 	lab_close_kern(l);
 	timer_free(&l->reaper);
+	timer_free(&l->reader);
 	timer_free(&l->next_job);
 	crew_free(&l->crew);
 	document_done(&l->document);
@@ -175,6 +181,17 @@ int lab_datapath_start(struct lab *l, struct err *e)
 	return 0;
 }
 
+void lab_know(struct lab *l, struct state **known)
+{
+	state_free(&l->known);
+	if (!known)
+		return;
+	l->known = TAKE_PTR(*known);
+	l->read_at = 0;
+	l->read_again = false;
+	timer_set_ms(l->reader, READ_MS);
+}
+
 void lab_drain_events(struct lab *l)
 {
 	struct datapath *d = lab_datapath(l);
@@ -223,6 +240,22 @@ static int on_event(void *ctx, const struct abi_event *ev)
 	events_add(l->server->events, l->name, "verdict", verdict_json(l->places, ev));
 	probes_event(l->probes, ev);
 	return 0;
+}
+
+/* In small pieces, between everything else. */
+static void on_read(void *ctx)
+{
+	struct lab *l = ctx;
+
+	if (!l->known || !l->kern)
+		return;
+	if (l->tx || kern_read_ahead(l->kern, l->known, &l->read_at, READ_US)) {
+		timer_set_ms(l->reader, READ_MS);
+	} else if (!l->read_again) {
+		l->read_again = true;
+		l->read_at = 0;
+		timer_set_ms(l->reader, SETTLE_MS);
+	}
 }
 
 static void on_reap(void *ctx)

@@ -43,6 +43,9 @@ struct lab {
 	struct state *known; /* what the last change left in it; NULL: look first */
 	int events_fd;       /* of its data path, watched; -1 */
 	struct timer *reaper;
+	struct timer *reader; /* reads ahead what the next plan needs */
+	size_t read_at;
+	bool read_again;
 	struct crew *crew;
 	struct probes *probes;
 	struct flush *flush;
@@ -71,4 +74,6 @@ struct datapath *lab_datapath(const struct lab *l); /* NULL: none */
  * its settings, are set for what is there now. */
 void lab_datapath_rest(struct lab *l);
 int lab_datapath_start(struct lab *l, struct err *e);
+/* What the last change left is known from now on; NULL: nothing is. Takes it over. */
+void lab_know(struct lab *l, struct state **known);
 void lab_drain_events(struct lab *l); /* hands out the verdict events that wait */

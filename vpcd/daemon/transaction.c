@@ -462,7 +462,7 @@ static void start_apply(struct transaction *t, enum phase phase)
 	/* Whatever comes of it, known is not what is there any more. A plan that trusts it keeps it to its end. */
 	if (t->trusting)
 		t->actual = TAKE_PTR(t->lab->known);
-	state_free(&t->lab->known);
+	lab_know(t->lab, NULL);
 	lab_datapath_rest(t->lab);
 	t->phase = phase;
 	t->apply = apply_new(t->lab->kern, t->plan);
@@ -536,8 +536,7 @@ static bool try_again(struct transaction *t, const struct err *why)
 static void know(struct transaction *t)
 {
 	plan_free(&t->plan); /* borrows it */
-	state_free(&t->lab->known);
-	t->lab->known = TAKE_PTR(t->desired);
+	lab_know(t->lab, &t->desired);
 }
 
 /* The words for DELETE's end: nothing of the lab is left but its folder. */

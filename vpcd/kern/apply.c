@@ -20,6 +20,7 @@
 #include "kern/nft.h"
 #include "kern/ns.h"
 #include "kern/sysctl.h"
+#include "kern/watch.h"
 #include "util/mem.h"
 
 enum {
@@ -39,8 +40,8 @@ struct apply {
 	struct kern *k;
 	const struct plan *plan;
 	enum phase phase;
-	size_t at;  /* next operation; in the vanish phases next of waits */
-	int result; /* first error of the deletions */
+	size_t at;          /* next operation; in the vanish phases next of waits */
+	int result;         /* first error of the deletions */
 	bool datapath_fits; /* it was loaded or found large enough */
 	struct err err;
 	struct ns_factory factory;
@@ -431,6 +432,8 @@ struct apply *apply_new(struct kern *k, const struct plan *plan)
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct op *op = &plan->ops[i];
 
+		if (op->kind == OP_DEL && op->row && op->row->kind == ROW_NS)
+			watch_drop(k, op->row->ns); /* it would keep it alive */
 		if (op->kind == OP_DEL && op->row && op->row->kind == ROW_NS && op->rank >= RANK_DEL_NFT)
 			*VEC_PUSH(a->gone, a->n_gone, a->cap_gone) = op->row->ns;
 		a->factory.wanted +=

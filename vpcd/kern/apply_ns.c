@@ -6,6 +6,7 @@
 #include <string.h>
 #include "kern/apply_parts.h"
 #include "kern/ns.h"
+#include "kern/watch.h"
 #include "util/mem.h"
 
 static int ns_make(struct kern *k, struct ns_factory *f, const struct row *row, struct err *e)
@@ -96,6 +97,7 @@ int apply_ns_remove(struct kern *k, const char *name, struct err *e)
 	_cleanup_free_ char *path = xasprintf(NETNS_DIR "/%s", name);
 
 	lab_ns_drop(k, name);
+	watch_drop(k, name);
 	return ns_unmount(path, e);
 }
 

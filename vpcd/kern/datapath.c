@@ -453,7 +453,17 @@ int datapath_attach(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uin
 
 int datapath_attached(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex)
 {
-	return nl_filter_get(ns, (int)ifindex, dp_hooks[hook].egress) == d->prog_ids[hook];
+	return datapath_is_program(d, hook, datapath_program_at(ns, hook, ifindex));
+}
+
+uint32_t datapath_program_at(struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex)
+{
+	return nl_filter_get(ns, (int)ifindex, dp_hooks[hook].egress);
+}
+
+bool datapath_is_program(const struct datapath *d, enum tc_hook hook, uint32_t prog_id)
+{
+	return prog_id == d->prog_ids[hook];
 }
 
 /* ---- policy maps ---- */

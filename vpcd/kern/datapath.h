@@ -27,6 +27,9 @@ int datapath_unpin(const char *lab_bpf_dir, struct err *e);
  * 1 the loaded program, 0 none of ours or another one. */
 int datapath_attach(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex, struct err *e);
 int datapath_attached(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);
+/* The same in two steps: the id of what is there (0: nothing), and whether that is the loaded program. */
+uint32_t datapath_program_at(struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);
+bool datapath_is_program(const struct datapath *d, enum tc_hook hook, uint32_t prog_id);
 
 /* The policy maps as rows (sorted), and single writes. */
 int datapath_dump(struct datapath *d, struct map_rows *ret, struct err *e);

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include "kern/lab.h"
 #include "kern/ns.h"
+#include "kern/watch.h"
 #include "util/mem.h"
 #include "util/str.h"
 
@@ -27,7 +28,9 @@ static void set_max_ns(struct kern *k)
 	getrlimit(RLIMIT_NOFILE, &l);
 	if (l.rlim_cur == RLIM_INFINITY || l.rlim_cur > 1 << 16)
 		l.rlim_cur = 1 << 16;
-	k->max_ns = l.rlim_cur > FILES_SPARE + 16 ? (l.rlim_cur - FILES_SPARE) / FILES_A_NS : 8;
+	l.rlim_cur = l.rlim_cur > FILES_SPARE + 32 ? l.rlim_cur - FILES_SPARE : 32;
+	k->max_watches = l.rlim_cur / 2;
+	k->max_ns = (l.rlim_cur - k->max_watches) / FILES_A_NS;
 }
 
 int kern_open(const char *lab, const struct kern_dirs *dirs, struct kern **ret, struct err *e)
@@ -70,6 +73,7 @@ void kern_close(struct kern **kp)
 	if (!k)
 		return;
 	lab_ns_drop_all(k);
+	watch_drop_all(k);
 	datapath_close(&k->datapath);
 	cleanup_closep(&k->userns);
 	cleanup_closep(&k->self_ns);
@@ -123,7 +127,8 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 		switch (m->v[i].map) {
 		case ABI_MAP_PORTS:
 			memcpy(&u.port, value, sizeof(u.port));
-			if (flows < 2 * (uint64_t)u.port.ct_limit) /* one interface's share, at both ends of its flows */
+			if (flows <
+			    2 * (uint64_t)u.port.ct_limit) /* one interface's share, at both ends of its flows */
 				flows = 2 * (uint64_t)u.port.ct_limit;
 			memcpy(&u.number, key, sizeof(u.number));
 			RAISE(ports, u.number + 1);

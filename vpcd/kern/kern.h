@@ -24,6 +24,10 @@ struct datapath *kern_datapath(struct kern *k);
  * what is found by mark; may be NULL. *ret is sorted. */
 int kern_observe(struct kern *k, const struct state *desired, struct state **ret, struct err *e);
 
+/* Reads namespaces of a lab that is as desired, so that the next kern_observe need not: from row *at of desired on,
+ * for about budget_us. 1 when more is to do, else 0. */
+int kern_read_ahead(struct kern *k, const struct state *desired, size_t *at, unsigned budget_us);
+
 /* Applies a plan in order. Additions stop at the first error (kept, names the object, with the
  * kernel's own words); deletions go on and keep the first error. */
 struct apply;

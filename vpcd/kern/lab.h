@@ -19,6 +19,7 @@ struct lab_ns {
 };
 enum { LAB_NS_BUCKETS = 1024 };
 
+struct ns_watch;
 struct kern {
 	char *lab;
 	struct kern_dirs dirs; /* owned copies */
@@ -32,6 +33,8 @@ struct kern {
 	struct sysctl_view sysctls;
 	struct lab_ns *buckets[LAB_NS_BUCKETS];
 	size_t n_ns, max_ns;
+	struct ns_watch *watches[LAB_NS_BUCKETS]; /* kern/watch.h */
+	size_t n_watches, max_watches;
 	uint64_t tick;
 };
 

@@ -5,6 +5,8 @@
  * other), routes, rules, addresses and neighbours with our protocol number, a table "vpcd" of this lab.
  * Things of other makers in our namespaces are not seen, and so never touched.
  *
+ * Namespaces that nothing was heard of since they were last read are not read again (kern/watch.h).
+ *
  * A link whose peer is lost is shown without a peer_ns, and nothing that stood on it is shown: it
  * must be made anew, and they with it. A namespace that is ours and wanted but not as it should be (file
  * without mount, lo down or unmarked) is not shown: adding it mends it and keeps what lives there. */
@@ -12,11 +14,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "kern/kern.h"
 #include "kern/lab.h"
 #include "kern/nft.h"
 #include "kern/ns.h"
 #include "kern/sysctl.h"
+#include "kern/watch.h"
 #include "util/mem.h"
 
 struct seen_link {
@@ -28,6 +32,7 @@ struct seen_link {
 struct seen_ns {
 	char *name;
 	bool owned, half, lo_bad;
+	struct ns_watch *watch;  /* what it holds; NULL when half */
 	uint32_t links, n_links; /* its part of links, by ascending ifindex */
 };
 struct observation {
@@ -67,6 +72,14 @@ static const struct row *wanted(const struct state *s, enum row_kind kind, const
 		;
 	*ret_n = end - lo;
 	return end > lo ? &s->rows[lo] : NULL;
+}
+
+/* An instance's neighbours are learned, a host's gateway is ours. */
+static bool wants_neighs(const struct observation *o, const struct seen_ns *ns)
+{
+	size_t n;
+
+	return !ns->owned || wanted(o->desired, ROW_NEIGH, ns->name, &n);
 }
 
 static struct row *add(struct observation *o, enum row_kind kind, const struct seen_ns *ns)
@@ -130,16 +143,6 @@ static int read_inside(struct observation *o, struct seen_ns *ns, int fd, struct
 	return r;
 }
 
-static int link_seen(void *ctx, const struct nl_link *l)
-{
-	struct observation *o = ctx;
-	struct seen_link *s = VEC_PUSH(o->links, o->n_links, o->cap_links);
-
-	s->link = *l;
-	s->ns = o->at;
-	return 0;
-}
-
 static int link_cmp(const void *a, const void *b)
 {
 	const struct seen_link *x = a, *y = b;
@@ -154,31 +157,30 @@ static struct seen_link *find_link(struct observation *o, const struct seen_ns *
 	return ns->n_links ? bsearch(&key, &o->links[ns->links], ns->n_links, sizeof(key), link_cmp) : NULL;
 }
 
-/* Opens a namespace, reads its links and says whether it is ours: 1, 0 or an error. */
+static void take_links(struct observation *o, struct seen_ns *ns)
+{
+	ns->links = (uint32_t)o->n_links;
+	ns->n_links = (uint32_t)ns->watch->n_links;
+	for (size_t i = 0; i < ns->watch->n_links; i++) {
+		struct seen_link *s = VEC_PUSH(o->links, o->n_links, o->cap_links);
+
+		s->link = ns->watch->links[i];
+		s->ns = (uint32_t)(ns - o->ns);
+	}
+}
+
+/* Reads a namespace, if it is not known already, and says whether it is ours: 1, 0 or an error. */
 static int read_ns(struct observation *o, struct seen_ns *ns, int fd, struct err *e)
 {
 	struct kern *k = o->k;
-	struct nl_ns *nl = NULL;
-	struct seen_link *lo;
-	int r = netns_enter(fd);
+	const struct seen_link *lo;
+	int r = 0;
 
-	if (r < 0) {
-		close(fd);
-		return err_set(e, r, "cannot be entered: %s", strerror(-r));
-	}
-	r = nl_ns_open(&nl, e);
-	netns_leave(k->self_ns);
-	lab_ns_put(k, ns->name, fd, nl);
+	if (!ns->watch)
+		r = watch_read(k, ns->name, fd, ns->owned, wants_neighs(o, ns), &ns->watch, e);
 	if (r < 0)
 		return r;
-	ns->links = (uint32_t)o->n_links;
-	o->at = (uint32_t)(ns - o->ns);
-	r = nl_link_dump(nl, link_seen, o, e);
-	if (r < 0)
-		return err_wrap(e, "links");
-	ns->n_links = (uint32_t)o->n_links - ns->links;
-	if (ns->n_links)
-		qsort(&o->links[ns->links], ns->n_links, sizeof(*o->links), link_cmp);
+	take_links(o, ns);
 	lo = find_link(o, ns, NL_LO);
 	if (!ns->owned && (!lo || strcmp(lo->link.alias, k->mark) != 0))
 		return 0;
@@ -187,29 +189,48 @@ static int read_ns(struct observation *o, struct seen_ns *ns, int fd, struct err
 	return r < 0 ? r : 1;
 }
 
-static int read_name(struct observation *o, const char *name, uint64_t userns, struct err *e)
+/* What is there under a name: like netns_examine, but what was read before needs no closer look. */
+static enum netns_found examine(struct observation *o, struct seen_ns *ns, uint64_t userns, int *fd)
 {
-	struct seen_ns *ns;
+	enum netns_found found;
 	size_t n;
-	int fd, r = 1;
-	enum netns_found found = netns_examine(name, o->k->file_text, userns, &fd);
 
-	if (found == NETNS_ABSENT || (found == NETNS_FOREIGN && fd < 0))
-		return 0;
-	ns = VEC_PUSH(o->ns, o->n_ns, o->cap_ns);
-	ns->name = xstrdup(name);
+	*fd = netns_open(ns->name);
+	if (*fd >= 0)
+		ns->watch = watch_get(o->k, ns->name, ns_inode(*fd), wanted(o->desired, ROW_NEIGH, ns->name, &n));
+	if (ns->watch) {
+		ns->owned = ns->watch->owned;
+		return ns->owned ? NETNS_OWNED : NETNS_FOREIGN;
+	}
+	if (*fd >= 0)
+		close(*fd);
+	found = netns_examine(ns->name, o->k->file_text, userns, fd);
 	ns->owned = found == NETNS_OWNED;
 	ns->half = found == NETNS_HALF;
-	if (!ns->half)
+	return found;
+}
+
+static int read_name(struct observation *o, const char *name, uint64_t userns, struct err *e)
+{
+	struct seen_ns *ns = VEC_PUSH(o->ns, o->n_ns, o->cap_ns);
+	_cleanup_close_ int fd = -1;
+	enum netns_found found;
+	size_t n, links = o->n_links;
+	int r = 1;
+
+	ns->name = xstrdup(name);
+	found = examine(o, ns, userns, &fd);
+	if (found == NETNS_ABSENT || (found == NETNS_FOREIGN && fd < 0))
+		r = 0;
+	else if (!ns->half)
 		r = read_ns(o, ns, fd, e);
 	if (r <= 0) {
 		if (r < 0)
 			err_wrap(e, "namespace %s", name);
-		else
-			o->n_links = ns->links; /* not ours: nothing of it was seen */
+		o->n_links = links; /* not ours: nothing of it was seen */
+		watch_drop(o->k, name);
 		free(ns->name);
 		o->n_ns--;
-		lab_ns_drop(o->k, name);
 		return r;
 	}
 	/* Adding what is ours and not as it should be mends it; deleting needs the row. */
@@ -314,9 +335,8 @@ static const char *ifname_of(struct observation *o, int ifindex)
 	return l && !l->lost ? l->link.ifname : NULL;
 }
 
-static int addr_seen(void *ctx, const struct nl_addr_info *a)
+static void add_addr(struct observation *o, const struct nl_addr_info *a)
 {
-	struct observation *o = ctx;
 	const char *ifname = a->proto == ABI_ROUTE_PROTO ? ifname_of(o, a->ifindex) : NULL;
 
 	if (ifname) {
@@ -326,12 +346,10 @@ static int addr_seen(void *ctx, const struct nl_addr_info *a)
 		row->addr.addr = a->addr;
 		row->addr.prefix_len = a->prefix_len;
 	}
-	return 0;
 }
 
-static int neigh_seen(void *ctx, const struct nl_neigh_info *n)
+static void add_neigh(struct observation *o, const struct nl_neigh_info *n)
 {
-	struct observation *o = ctx;
 	const char *ifname = ifname_of(o, n->ifindex);
 
 	if (ifname) {
@@ -341,12 +359,10 @@ static int neigh_seen(void *ctx, const struct nl_neigh_info *n)
 		row->neigh.addr = n->addr;
 		memcpy(row->neigh.mac, n->mac, sizeof(n->mac));
 	}
-	return 0;
 }
 
-static int route_seen(void *ctx, const struct nl_route_info *r)
+static void add_route(struct observation *o, const struct nl_route_info *r)
 {
-	struct observation *o = ctx;
 	const char *ifname = r->ifindex ? ifname_of(o, r->ifindex) : "";
 
 	if (ifname) {
@@ -355,41 +371,24 @@ static int route_seen(void *ctx, const struct nl_route_info *r)
 		row->route = r->row;
 		strcpy(row->route.ifname, ifname);
 	}
-	return 0;
 }
 
-static int rule_seen(void *ctx, const struct rule_row *r)
-{
-	struct observation *o = ctx;
-
-	add(o, ROW_RULE, &o->ns[o->at])->rule = *r;
-	return 0;
-}
-
-static int read_content(struct observation *o, struct err *e)
+static void add_content(struct observation *o)
 {
 	for (o->at = 0; o->at < o->n_ns; o->at++) {
-		struct seen_ns *ns = &o->ns[o->at];
-		struct lab_ns *in;
-		size_t n;
-		int r;
+		const struct ns_watch *w = o->ns[o->at].watch;
 
-		if (ns->half)
+		if (!w)
 			continue;
-		r = lab_ns_get(o->k, ns->name, true, &in, e);
-		if (r == 0)
-			r = nl_addr_dump(in->nl, addr_seen, o, e);
-		if (r == 0)
-			r = nl_route_dump(in->nl, route_seen, o, e);
-		/* An instance's neighbours are learned, a host's gateway is ours. */
-		if (r == 0 && (!ns->owned || wanted(o->desired, ROW_NEIGH, ns->name, &n)))
-			r = nl_neigh_dump(in->nl, neigh_seen, o, e);
-		if (r == 0)
-			r = nl_rule_dump(in->nl, rule_seen, o, e);
-		if (r < 0)
-			return err_wrap(e, "namespace %s", ns->name);
+		for (size_t i = 0; i < w->n_addrs; i++)
+			add_addr(o, &w->addrs[i]);
+		for (size_t i = 0; i < w->n_routes; i++)
+			add_route(o, &w->routes[i]);
+		for (size_t i = 0; i < w->n_neigh; i++)
+			add_neigh(o, &w->neigh[i]);
+		for (size_t i = 0; i < w->n_rules; i++)
+			add(o, ROW_RULE, &o->ns[o->at])->rule = w->rules[i];
 	}
-	return 0;
 }
 
 /* ---- the data path ---- */
@@ -399,23 +398,21 @@ static int read_filters(struct observation *o, struct err *e)
 {
 	for (size_t i = 0; i < o->n_ns; i++) {
 		struct seen_ns *ns = &o->ns[i];
-		struct lab_ns *in;
 		size_t n;
 		const struct row *rows = wanted(o->desired, ROW_FILTER, ns->name, &n);
-		int r;
 
-		if (!n || ns->half)
-			continue;
-		r = lab_ns_get(o->k, ns->name, true, &in, e);
-		if (r < 0)
-			return r;
-		for (size_t j = 0; j < n; j++) {
+		for (size_t j = 0; ns->watch && j < n; j++) {
 			const struct filter_row *f = &rows[j].filter;
 			const struct seen_link *l = find_link(o, ns, (int)f->ifindex);
+			uint32_t program;
+			int r;
 
 			if (!l || l->lost || strcmp(l->link.ifname, f->ifname) != 0)
 				continue;
-			if (datapath_attached(o->k->datapath, in->nl, f->hook, f->ifindex) == 1)
+			r = watch_filter(o->k, ns->watch, f->hook, f->ifindex, &program, e);
+			if (r < 0)
+				return err_wrap(e, "filters");
+			if (datapath_is_program(o->k->datapath, f->hook, program))
 				add(o, ROW_FILTER, ns)->filter = *f;
 		}
 	}
@@ -460,6 +457,40 @@ static void name_owners(struct observation *o)
 	}
 }
 
+/* What fails here fails again, with words, when it matters. */
+static void read_one_ahead(struct observation *o, const char *name)
+{
+	struct seen_ns ns = { .name = (char *)(uintptr_t)name };
+	_cleanup_close_ int fd = -1;
+	enum netns_found found = examine(o, &ns, ns_inode(o->k->userns), &fd);
+	const struct row *rows;
+	uint32_t program;
+	size_t n;
+
+	if (ns.watch || ns.half || fd < 0 || found == NETNS_ABSENT ||
+	    watch_read(o->k, name, fd, ns.owned, wants_neighs(o, &ns), &ns.watch, NULL) < 0)
+		return;
+	rows = wanted(o->desired, ROW_FILTER, name, &n);
+	for (size_t i = 0; i < n; i++)
+		watch_filter(o->k, ns.watch, rows[i].filter.hook, rows[i].filter.ifindex, &program, NULL);
+	lab_ns_drop(o->k, name);
+}
+
+int kern_read_ahead(struct kern *k, const struct state *desired, size_t *at, unsigned budget_us)
+{
+	struct observation o = { .k = k, .desired = desired };
+	struct timespec start, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (; *at < desired->n && desired->rows[*at].kind == ROW_NS; (*at)++) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 > budget_us)
+			return 1;
+		read_one_ahead(&o, desired->rows[*at].ns);
+	}
+	return 0;
+}
+
 int kern_observe(struct kern *k, const struct state *desired, struct state **ret, struct err *e)
 {
 	struct observation o = { .k = k, .desired = desired, .state = state_new() };
@@ -471,10 +502,9 @@ int kern_observe(struct kern *k, const struct state *desired, struct state **ret
 	r = read_namespaces(&o, e);
 	if (r == 0) {
 		read_links(&o);
-		r = read_content(&o, e);
-	}
-	if (r == 0)
+		add_content(&o);
 		r = read_datapath(&o, e);
+	}
 	if (r == 0) {
 		state_sort(o.state);
 		name_owners(&o);
