@@ -114,6 +114,7 @@ enum {
 	ABI_PORT_SOURCE_DEST_CHECK = 1,
 	ABI_PORT_PUBLIC = 4,         /* ENI: has a public address */
 	ABI_PORT_NO_REFERENCES = 2,  /* PCX: between regions, group references do not cross */
+	ABI_PORT_IPV6 = 8,           /* carries IPv6 too */
 };
 /* table_hi of routes: which family of tables table_lo counts */
 enum { ABI_TABLE_ROUTES = 0, ABI_TABLE_VPC = 1 /* table_lo = VPC number: its CIDRs, all LOCAL */ };
@@ -382,6 +383,8 @@ struct abi_frag {
 	__u64 seen_ns;
 	__u8 sport[2], dport[2]; /* be; of the first fragment */
 	__u32 first_end;     /* bytes of payload the first one covered */
+	__u8 proto;          /* of the transport; IPv6 may have more headers before it */
+	__u8 pad[7];
 };
 
 /* A flow whose every packet is reported: probe. map watches: HASH by flow (port 0 = at any port). */

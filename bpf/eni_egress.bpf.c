@@ -17,8 +17,7 @@ int eni_egress(struct __sk_buff *skb)
 	    skb->mark >> ABI_MARK_PORT_SHIFT == x->p.key.port) {
 		if (!(skb->mark & ABI_MARK_TTL)) {
 			ttl = x->p.ttl + 1;
-			bpf_l3_csum_replace(skb, IP_CSUM_OFF, x->p.ttl, ttl, 2);
-			bpf_skb_store_bytes(skb, IP_TTL_OFF, &ttl, 1, 0);
+			frame_ttl_set(skb, &x->p, ttl);
 		}
 		skb->mark = 0;
 		return TC_ACT_OK;

@@ -11,12 +11,12 @@ int eni_ingress(struct __sk_buff *skb)
 
 	if (!x)
 		return TC_ACT_SHOT;
+	if (reason == ABI_REASON_NONE)
+		reason = packet_may_be_sent(&x->p);
 	if (reason == ABI_REASON_NONE && x->p.kind == PKT_ARP) {
 		reason = arp_answer(skb, x, &action);
 		if (reason == ABI_REASON_NONE)
 			return action;
-	} else if (reason == ABI_REASON_NONE && !x->p.mac_known) {
-		reason = ABI_REASON_BROADCAST;
 	}
 	return frame_pass(skb, x, reason);
 }

@@ -15,10 +15,13 @@ struct {
 
 char LICENSE[] SEC("license") __weak = "GPL";
 
-enum { PULL_BYTES = 150, IP_TTL_OFF = ETH_HLEN_ + 8, IP_CSUM_OFF = ETH_HLEN_ + 10, IP_SRC_OFF = ETH_HLEN_ + 12, IP_DST_OFF = ETH_HLEN_ + 16 };
+enum { PULL_BYTES = 256, IP_TTL_OFF = ETH_HLEN_ + 8, IP_CSUM_OFF = ETH_HLEN_ + 10, IP_SRC_OFF = ETH_HLEN_ + 12, IP_DST_OFF = ETH_HLEN_ + 16, IP6_HOPS_OFF = ETH_HLEN_ + 7 };
 
-static __always_inline enum abi_reason frame_parse(struct __sk_buff *skb, struct pass *x)
+/* A piece of its own: how a packet was read does not multiply with how it is judged. An abi_reason. */
+PIECE frame_parse(struct __sk_buff *skb, struct pass *x)
 {
+	if (!x)
+		return ABI_REASON_MALFORMED;
 	__builtin_memset(&x->p, 0, sizeof(x->p));
 	x->p.key.port = skb->ifindex - ABI_IFINDEX_BASE;
 	x->p.segs = skb->gso_segs ? skb->gso_segs : 1;
@@ -34,11 +37,11 @@ static __always_inline struct pass *frame_read(struct __sk_buff *skb, enum abi_r
 	if (!x)
 		return NULL;
 	__builtin_memset(&x->o, 0, sizeof(x->o));
-	*reason = frame_parse(skb, x);
+	*reason = (enum abi_reason)frame_parse(skb, x);
 	if (*reason == ABI_REASON_MALFORMED && skb->data_end - skb->data < skb->len) {
 		/* headers may lie outside the linear part */
 		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
-		*reason = frame_parse(skb, x);
+		*reason = (enum abi_reason)frame_parse(skb, x);
 	}
 	if (*reason == ABI_REASON_NONE && skb->vlan_present)
 		*reason = ABI_REASON_NOT_IP; /* the kernel has taken the tag out of the frame before it came here */
@@ -93,6 +96,17 @@ static __always_inline int frame_is_too_big(const struct __sk_buff *skb, const s
 	return skb->gso_size ? skb->gso_size + x->p.headers > x->o.mtu : x->p.len > x->o.mtu;
 }
 
+static __always_inline void frame_ttl_set(struct __sk_buff *skb, const struct pkt *p, __u8 ttl)
+{
+	if (p->key.family == 6) {
+		bpf_skb_store_bytes(skb, IP6_HOPS_OFF, &ttl, 1, 0);
+		return;
+	}
+	/* TTL is the high byte of its 16-bit word in the checksum */
+	bpf_l3_csum_replace(skb, IP_CSUM_OFF, p->ttl, ttl, 2);
+	bpf_skb_store_bytes(skb, IP_TTL_OFF, &ttl, 1, 0);
+}
+
 /* Into the router's stack, which routes by the mark: datapath = kernel, and what is too big. The
  * stack takes one from the TTL, so it is raised by one first; 255 is mended at egress. */
 static __always_inline int frame_to_stack(struct __sk_buff *skb, struct pass *x)
@@ -112,9 +126,7 @@ static __always_inline int frame_to_stack(struct __sk_buff *skb, struct pass *x)
 	if (s->kind != ABI_PORT_HOST && s->kind != ABI_PORT_INET && ttl < 255) {
 		mark |= ABI_MARK_TTL;
 		ttl++;
-		/* TTL is the high byte of its 16-bit word in the checksum */
-		bpf_l3_csum_replace(skb, IP_CSUM_OFF, x->p.ttl, ttl, 2);
-		bpf_skb_store_bytes(skb, IP_TTL_OFF, &ttl, 1, 0);
+		frame_ttl_set(skb, &x->p, ttl);
 	}
 	skb->mark = mark;
 	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);

@@ -8,36 +8,55 @@
 #pragma once
 #include "filters/pass.h"
 
-enum { DHCP_SERVER = 67, DHCP_CLIENT = 68 };
+enum { DHCP_SERVER = 67, DHCP_CLIENT = 68, DHCP6_CLIENT = 546, DHCP6_SERVER = 547 };
 
 /* ---- small questions about addresses ---- */
 
 static __always_inline int addr_is_v4(const struct abi_addr *a)
 {
-	return a->b[10] == 0xff && a->b[11] == 0xff;
+	const __u32 *w = (const __u32 *)a->b;
+
+	return !(w[0] | w[1]) && !(a->b[8] | a->b[9]) && a->b[10] == 0xff && a->b[11] == 0xff;
 }
 
 static __always_inline int addr_is_rfc1918(const struct abi_addr *a)
 {
 	const __u8 *b = a->b + 12;
 
-	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168);
+	return addr_is_v4(a) && (b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168));
 }
 
 static __always_inline int addr_is_rfc6598(const struct abi_addr *a)
 {
-	return a->b[12] == 100 && (a->b[13] & 0xc0) == 64;
+	return addr_is_v4(a) && a->b[12] == 100 && (a->b[13] & 0xc0) == 64;
 }
 
+/* Where the VPC's own services are: 169.254/16; fe80::/10 and fd00:ec2::/32. */
 static __always_inline int addr_is_link_local(const struct abi_addr *a)
 {
-	return a->b[12] == 169 && a->b[13] == 254;
+	if (addr_is_v4(a))
+		return a->b[12] == 169 && a->b[13] == 254;
+	return (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80) || (a->b[0] == 0xfd && a->b[1] == 0 && a->b[2] == 0x0e && a->b[3] == 0xc2);
 }
 
-/* Multicast, limited broadcast, "this network". */
+/* Multicast, limited broadcast, "this network", loopback. */
 static __always_inline int addr_is_no_destination(const struct abi_addr *a)
 {
-	return a->b[12] >= 224 || a->b[12] == 0 || a->b[12] == 127;
+	const __u32 *w = (const __u32 *)a->b;
+
+	if (addr_is_v4(a))
+		return a->b[12] >= 224 || a->b[12] == 0 || a->b[12] == 127;
+	return a->b[0] == 0xff || (!(w[0] | w[1] | w[2]) && !(a->b[12] | a->b[13] | a->b[14]) && a->b[15] <= 1);
+}
+
+static __always_inline int packet_is_dhcp_answer(const struct pkt *p)
+{
+	const __u16 sport = read_be16(p->key.sport), dport = read_be16(p->key.dport);
+
+	if (p->key.proto != PKT_PROTO_UDP)
+		return 0;
+	return p->key.family == 4 ? sport == DHCP_SERVER && dport == DHCP_CLIENT :
+				    sport == DHCP6_SERVER && dport == DHCP6_CLIENT;
 }
 
 static __always_inline const struct abi_addr_val *addr_owner(struct world *w, struct pass *x, __u32 vpc,
@@ -451,8 +470,7 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 		return outcome_deny(&x->o, ABI_GATE_SOURCE_CHECK, ABI_REASON_ENI_ADDRESS_RESTRICTION, me, 0);
 	if (addr_is_no_destination(&x->dst))
 		return outcome_deny(&x->o, ABI_GATE_PARSE, ABI_REASON_BROADCAST, me, 0);
-	if (x->p.key.proto == PKT_PROTO_UDP && read_be16(x->p.key.sport) == DHCP_SERVER &&
-	    read_be16(x->p.key.dport) == DHCP_CLIENT)
+	if (packet_is_dhcp_answer(&x->p))
 		return outcome_deny(&x->o, ABI_GATE_PARSE, ABI_REASON_DHCP_SPOOFED, me, 0);
 	owner = addr_owner(w, x, s->vpc, &x->dst);
 	if (addr_is_link_local(&x->dst) || (owner && !owner->port))

@@ -129,7 +129,7 @@ static __always_inline void frag_key_set(const struct pkt *p, struct abi_frag_ke
 {
 	__builtin_memset(k, 0, sizeof(*k));
 	k->port = p->key.port;
-	k->proto = p->key.proto;
+	k->proto = p->frag_proto;
 	k->family = p->key.family;
 	k->id = p->frag_id;
 	k->src = p->key.src;
@@ -152,6 +152,7 @@ PIECE frag_resolve(struct world *w, struct pass *x)
 		return ABI_REASON_FRAGMENT_TINY;
 	__builtin_memcpy(x->p.key.sport, f->sport, 2);
 	__builtin_memcpy(x->p.key.dport, f->dport, 2);
+	x->p.key.proto = f->proto;
 	return ABI_REASON_NONE;
 }
 
@@ -167,7 +168,8 @@ PIECE frag_remember(struct world *w, struct pass *x)
 	f.seen_ns = x->now;
 	__builtin_memcpy(f.sport, x->p.key.sport, 2);
 	__builtin_memcpy(f.dport, x->p.key.dport, 2);
-	f.first_end = x->p.len - (x->p.l4_off - ETH_HLEN_);
+	f.first_end = x->p.frag_len;
+	f.proto = x->p.key.proto;
 	map_put(w, frags, &k, &f);
 	return 0;
 }

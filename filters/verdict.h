@@ -72,6 +72,13 @@ PIECE pass_full(struct world *w, struct pass *x)
 	return pass_report(w, x, watched);
 }
 
+static __always_inline int port_has_ipv6(struct world *w, __u32 port)
+{
+	const struct abi_port *s = map_get(w, ports, &port);
+
+	return s && s->flags & ABI_PORT_IPV6;
+}
+
 /* The entry point. x->p was parsed, the rest of x is zero. reason: packet_parse's answer. After it
  * x->o is complete and everything is counted. */
 static __always_inline void pass_packet(struct world *w, struct pass *x, enum abi_reason reason)
@@ -79,6 +86,10 @@ static __always_inline void pass_packet(struct world *w, struct pass *x, enum ab
 	x->now = world_now(w);
 	x->epoch = *(volatile __u32 *)&world_config(w)->epoch; /* before anything is judged: a change meanwhile makes the entry stale */
 	x->dst = x->p.key.dst;
+	if (x->p.key.family == 6 && !port_has_ipv6(w, x->p.key.port))
+		reason = ABI_REASON_IPV6_NOT_SUPPORTED;
+	else if (reason == ABI_REASON_NONE && x->p.kind == PKT_ND)
+		reason = ABI_REASON_BROADCAST; /* the router answers it; it reaches nobody else */
 	if (reason == ABI_REASON_NONE && x->p.frag == PKT_FRAG_LATER)
 		reason = (enum abi_reason)frag_resolve(w, x);
 	if (reason != ABI_REASON_NONE) {

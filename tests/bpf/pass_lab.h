@@ -158,12 +158,13 @@ static void pass_host(struct lab *l, uint32_t port, const uint8_t *frame, size_t
 	x->p.segs = 1;
 	l->w->now_ns = l->now_ns ? l->now_ns : coarse_now();
 	reason = packet_parse(frame, frame + n, (__u32)n, &x->p);
-	if (reason == ABI_REASON_NONE && !x->p.mac_known && hook_of(l, port) == HOOK_ENI_INGRESS)
-		reason = ABI_REASON_BROADCAST;
+	if (reason == ABI_REASON_NONE && hook_of(l, port) == HOOK_ENI_INGRESS)
+		reason = packet_may_be_sent(&x->p);
 	pass_packet(l->w, x, reason);
 }
 
-static void pass_bpf(struct lab *l, uint32_t port, const uint8_t *frame, size_t n, struct pass *x)
+/* False: the kernel runs no program on so short a frame. */
+static bool pass_bpf(struct lab *l, uint32_t port, const uint8_t *frame, size_t n, struct pass *x)
 {
 	const int cpus = libbpf_num_possible_cpus();
 	_cleanup_free_ struct pass *all = xcalloc((size_t)cpus, sizeof(*all));
@@ -176,6 +177,8 @@ static void pass_bpf(struct lab *l, uint32_t port, const uint8_t *frame, size_t 
 
 	device_make(port);
 	r = bpf_prog_test_run_opts(l->progs[hook_of(l, port)], &opts);
+	if (r && errno == EINVAL && n < ETH_HLEN_ + IP6_HLEN)
+		return false;
 	if (r)
 		fail_msg("test run on port %u: %s", port, strerror(errno));
 	assert_int_equal(bpf_map_lookup_elem(l->scratch, &zero, all), 0);
@@ -185,6 +188,7 @@ static void pass_bpf(struct lab *l, uint32_t port, const uint8_t *frame, size_t 
 		assert_int_equal(opts.retval, 2 /* TC_ACT_SHOT */);
 	else
 		assert_int_not_equal(opts.retval, 2);
+	return true;
 }
 
 static void outcome_print(const char *who, const struct outcome *o)
@@ -201,9 +205,10 @@ static inline void pass_both_raw(struct lab *l, uint32_t port, const uint8_t *fr
 {
 	struct pass host, bpf;
 
-	pass_bpf(l, port, frame, n, &bpf);
+	bool ran = pass_bpf(l, port, frame, n, &bpf);
+
 	pass_host(l, port, frame, n, &host);
-	if (memcmp(&host.o, &bpf.o, sizeof(host.o))) {
+	if (ran && memcmp(&host.o, &bpf.o, sizeof(host.o))) {
 		char a[ADDR_STRLEN], b[ADDR_STRLEN];
 		struct addr src = { host.p.key.src }, dst = { host.p.key.dst };
 
@@ -223,6 +228,21 @@ static inline void pass_both(struct lab *l, uint32_t port, const struct frame_sp
 
 	pass_both_raw(l, port, frame, frame_build(frame, s), ret);
 }
+
+/* Two subnets, a NACL, groups that refer to each other, the internet. */
+__attribute__((unused)) static const char *const table_topology =
+	"[lab t]\n[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n"
+	"[route-table pub]\nvpc = v\nroute = 0.0.0.0/0 via igw:igw\n"
+	"[nacl edge]\nvpc = v\ninbound = 100 allow tcp 80 from 0.0.0.0/0\ninbound = 110 allow tcp 1024-65535 from 0.0.0.0/0\n"
+	"inbound = 120 deny icmp from 10.0.1.0/24\ninbound = 130 allow icmp from 0.0.0.0/0\noutbound = 100 allow all to 0.0.0.0/0\n"
+	"[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\nroute-table = pub\nnacl = edge\n"
+	"[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\n"
+	"[security-group web]\nvpc = v\ninbound = tcp 80 from 0.0.0.0/0\ninbound = icmp from 0.0.0.0/0\n"
+	"[security-group db]\nvpc = v\ninbound = tcp 5432 from sg:web\noutbound = none\n"
+	"[instance web]\nsubnet = a\naddress = 10.0.0.10\npublic-ip = 203.0.113.10\nsecurity-groups = web\n"
+	"[instance web2]\nsubnet = a\naddress = 10.0.0.11\nsecurity-groups = web\n"
+	"[instance db]\nsubnet = b\naddress = 10.0.1.10\nsecurity-groups = db\n"
+	"[host h]\naddress = 198.51.100.7\n";
 
 static uint32_t port_of(const struct lab *l, const char *name)
 {

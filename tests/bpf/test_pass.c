@@ -6,20 +6,6 @@
 
 /* ---- a table of cases ---- */
 
-static const char *const table_topology =
-	"[lab t]\n[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n"
-	"[route-table pub]\nvpc = v\nroute = 0.0.0.0/0 via igw:igw\n"
-	"[nacl edge]\nvpc = v\ninbound = 100 allow tcp 80 from 0.0.0.0/0\ninbound = 110 allow tcp 1024-65535 from 0.0.0.0/0\n"
-	"inbound = 120 deny icmp from 10.0.1.0/24\ninbound = 130 allow icmp from 0.0.0.0/0\noutbound = 100 allow all to 0.0.0.0/0\n"
-	"[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\nroute-table = pub\nnacl = edge\n"
-	"[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\n"
-	"[security-group web]\nvpc = v\ninbound = tcp 80 from 0.0.0.0/0\ninbound = icmp from 0.0.0.0/0\n"
-	"[security-group db]\nvpc = v\ninbound = tcp 5432 from sg:web\noutbound = none\n"
-	"[instance web]\nsubnet = a\naddress = 10.0.0.10\npublic-ip = 203.0.113.10\nsecurity-groups = web\n"
-	"[instance web2]\nsubnet = a\naddress = 10.0.0.11\nsecurity-groups = web\n"
-	"[instance db]\nsubnet = b\naddress = 10.0.1.10\nsecurity-groups = db\n"
-	"[host h]\naddress = 198.51.100.7\n";
-
 struct pass_case {
 	const char *name;
 	const char *from;        /* instance or host */
