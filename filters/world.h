@@ -14,6 +14,7 @@ struct world {
 	__u64 now_ns;                /* moved by the caller */
 	void (*event)(void *ctx, const struct abi_event *ev); /* may be NULL */
 	void *event_ctx;
+	int loaded;                  /* the policy maps are not as they were made */
 };
 
 /* An empty world: timers at AWS's defaults, epoch 1. flows: size of the state table. */
