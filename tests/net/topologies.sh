@@ -1,4 +1,4 @@
-# timeout: 90
+# timeout: 180
 # topologies: every shipped topology goes up in both modes of the data path, holds what it expects by walk
 # and by packets, is the same when applied again, and comes down.
 . "${0%/*}/../lib.sh"
@@ -12,14 +12,18 @@ in_mode() {
 		cat "$T/in_mode" && printf '\n[lab %s]\ndatapath = %s\n' "$(basename "$2" .ini)" "$1"
 	fi
 }
-# verdicts FILE: what test -o json answered, apart from where the file lies and what is remarked
-verdicts() {
-	python3 -c 'import json, sys
-for r in json.load(open(sys.argv[1]))["results"]:
-	assert r["ok"] is True, r
-	print(r["flow"], r["verdict"], r["denied"])' "$1"
+# differences: where packets (what could be sent) and walk gave two answers
+differences() {
+	python3 - "$T/static.json" "$T/live.json" <<'PY'
+import json, sys
+static, live = (json.load(open(f))["results"] for f in sys.argv[1:])
+if [r["flow"] for r in static] != [r["flow"] for r in live]:
+    print("not the same flows")
+for s, l in zip(static, live):
+    if l["ok"] is not None and (s["verdict"], s["denied"]) != (l["verdict"], l["denied"]):
+        print(s["flow"], s["denied"], l["denied"], l["note"])
+PY
 }
-
 same_but_daemon() { [ "$(leftovers | grep -v "^process vpcd $daemon_pid\$")" = "$leftovers_before" ]; }
 daemon_start
 for file in "$ROOT"/topologies/*.ini; do
@@ -31,11 +35,11 @@ for file in "$ROOT"/topologies/*.ini; do
 		check "$what goes up" vpc up "$ini"
 		is "$(vpc show -o json | python3 -c 'import json,sys
 for l in json.load(sys.stdin)["labs"]: print(l["name"], l["state"], l["datapath"], l["revision"])')" "$lab up $mode 1" "$what runs as asked"
-		check "$what expectations hold by the walk" vpc test "$ini" -o json
-		check "$what expectations hold by packets" vpc test --live "$lab"
 		vpc test "$ini" -o json >"$T/static.json"
+		is $? 0 "$what expectations hold by the walk"
 		vpc test --live "$lab" -o json >"$T/live.json"
-		is "$(verdicts "$T/live.json")" "$(verdicts "$T/static.json")" "$what packets and walk agree in verdict, gate and object"
+		is $? 0 "$what expectations hold by packets"
+		is "$(differences)" "" "$what packets and walk agree in verdict, gate and object"
 		is "$(vpc plan "$ini" 2>&1)" "no changes" "$what plan sees nothing to do"
 		check "$what plan --exit-code says so too" vpc plan --exit-code "$ini"
 		is "$(vpc up "$ini" 2>&1)" "no changes" "$what up again does nothing"

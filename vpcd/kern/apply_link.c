@@ -144,5 +144,8 @@ int apply_link_up(struct kern *k, const struct row *row, struct err *e)
 	r = ifindex < 0 ? ifindex : nl_link_set(peer->nl, ifindex, &up, e);
 	if (r < 0)
 		return err_wrap(e, "%s in %s", row->link.peer_ifname, row->link.peer_ns);
-	return nl_link_set(ns->nl, (int)row->link.ifindex, &up, e);
+	r = nl_link_set(ns->nl, (int)row->link.ifindex, &up, e);
+	nl_link_settle(ns->nl, row->link.ifname);
+	nl_link_settle(peer->nl, row->link.peer_ifname);
+	return r;
 }

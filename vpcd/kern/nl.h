@@ -65,6 +65,9 @@ struct nl_link_change {
 	bool quiet; /* no IPv6 address of its own making; a primary address that goes leaves the others */
 };
 int nl_link_set(struct nl_ns *ns, int ifindex, const struct nl_link_change *c, struct err *e);
+/* The kernel tells a link of its carrier some time later, seconds on a busy machine; until then it drops what it is
+ * given. Asked for the state, it catches up. */
+void nl_link_settle(struct nl_ns *ns, const char *ifname);
 int nl_link_del(struct nl_ns *ns, int ifindex, struct err *e);
 
 /* ---- addresses: nl_addr.c ---- */

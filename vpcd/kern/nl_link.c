@@ -1,8 +1,10 @@
 /* nl_link.c: links: read, make veth pairs, change, delete. Kernel room, never prints. */
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <string.h>
@@ -194,6 +196,15 @@ int nl_link_set(struct nl_ns *ns, int ifindex, const struct nl_link_change *c, s
 	if (c->ifname)
 		nl_ns_forget(ns);
 	return r;
+}
+
+void nl_link_settle(struct nl_ns *ns, const char *ifname)
+{
+	struct ethtool_value link = { .cmd = ETHTOOL_GLINK };
+	struct ifreq q = { .ifr_data = (char *)&link };
+
+	strncpy(q.ifr_name, ifname, sizeof(q.ifr_name) - 1);
+	ioctl(nl_ns_fd(ns), SIOCETHTOOL, &q);
 }
 
 int nl_link_del(struct nl_ns *ns, int ifindex, struct err *e)
