@@ -23,7 +23,7 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-static char bpf_dir[64];
+static char bpf_dir[100];
 
 struct lab {
 	struct model *m;
@@ -51,7 +51,7 @@ static inline void lab_now_set(struct lab *l, __u64 now_ns)
 
 static int pin_fd(const char *name)
 {
-	char path[128];
+	char path[160];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/lab/%s", bpf_dir, name);
@@ -84,7 +84,7 @@ static void lab_up(struct lab *l, const char *text)
 	struct datapath_config config = { .event_burst = 1, .events_per_s = 1 };
 	_cleanup_diag_list_ struct diag_list diags;
 	struct err e = { 0 };
-	char name[32], path[80];
+	char name[32], path[160];
 
 	memset(l, 0, sizeof(*l));
 	diag_list_init(&diags);
@@ -124,7 +124,7 @@ static void lab_up(struct lab *l, const char *text)
 
 static void lab_down(struct lab *l)
 {
-	char path[80];
+	char path[160];
 
 	for (unsigned i = 0; i < HOOK_MAX; i++)
 		close(l->progs[i]);
@@ -262,13 +262,14 @@ static struct abi_addr addr_of(const char *s)
 /* Ends a test program's main. */
 static inline int pass_tests_run(const char *name, const struct CMUnitTest *tests, size_t n)
 {
+	const char *base = getenv("VPCD_BPF_DIR"); /* set by tests/isolate, where a BPF file system is mounted */
 	cpu_set_t one;
 	int r;
 
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	sched_setaffinity(0, sizeof(one), &one); /* the scratch map is per CPU */
-	snprintf(bpf_dir, sizeof(bpf_dir), "/sys/fs/bpf/%s-%d", name, getpid());
+	snprintf(bpf_dir, sizeof(bpf_dir), "%s/%s-%d", base ? base : "/sys/fs/bpf", name, getpid());
 	r = _cmocka_run_group_tests(name, tests, n, NULL, NULL);
 	rmdir(bpf_dir);
 	return r;

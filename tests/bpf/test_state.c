@@ -287,7 +287,7 @@ static void test_sweep(void **state)
 	struct err e = { 0 };
 	uint64_t reaped = 0, longest = 0, total = 0;
 	unsigned slices = 0, left = 0;
-	char path[80];
+	char path[160];
 	int map, count_map, r;
 
 	(void)state;
