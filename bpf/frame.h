@@ -15,7 +15,14 @@ struct {
 
 char LICENSE[] SEC("license") __weak = "GPL";
 
-enum { PULL_BYTES = 256, IP_TTL_OFF = ETH_HLEN_ + 8, IP_CSUM_OFF = ETH_HLEN_ + 10, IP_SRC_OFF = ETH_HLEN_ + 12, IP_DST_OFF = ETH_HLEN_ + 16, IP6_HOPS_OFF = ETH_HLEN_ + 7 };
+enum {
+	PULL_BYTES = 256,
+	IP_TTL_OFF = ETH_HLEN_ + 8,
+	IP_CSUM_OFF = ETH_HLEN_ + 10,
+	IP_SRC_OFF = ETH_HLEN_ + 12,
+	IP_DST_OFF = ETH_HLEN_ + 16,
+	IP6_HOPS_OFF = ETH_HLEN_ + 7
+};
 
 /* A piece of its own: how a packet was read does not multiply with how it is judged. An abi_reason. */
 PIECE frame_parse(struct __sk_buff *skb, struct pass *x)
@@ -58,7 +65,8 @@ static __always_inline __u32 addr_v4_raw(const struct abi_addr *a)
 
 /* Rewrites one IPv4 address and every checksum that covers it. An ICMP error's quoted packet is
  * translated too; its ICMP checksum stays right because the quoted header's own sum is patched. */
-static __always_inline int frame_translate(struct __sk_buff *skb, const struct pkt *p, __u32 ip_off, __u32 from, __u32 to)
+static __always_inline int frame_translate(struct __sk_buff *skb, const struct pkt *p, __u32 ip_off, __u32 from,
+					   __u32 to)
 {
 	__u32 l4 = p->l4_off, inner = l4 + 8, inner_addr = ip_off == IP_SRC_OFF ? inner + 16 : inner + 12;
 	__u8 proto = p->key.proto;

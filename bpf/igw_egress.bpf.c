@@ -21,7 +21,9 @@ int igw_egress(struct __sk_buff *skb)
 		if (src && !addr_is_unset(&src->public_ip)) {
 			skb->mark = 0;
 			return frame_translate(skb, &x->p, IP_SRC_OFF, addr_v4_raw(&x->p.key.src),
-					       addr_v4_raw(&src->public_ip)) ? TC_ACT_SHOT : TC_ACT_OK;
+					       addr_v4_raw(&src->public_ip))
+				       ? TC_ACT_SHOT
+				       : TC_ACT_OK;
 		}
 	}
 	pass_packet(NULL, x, reason == ABI_REASON_NONE ? ABI_REASON_NOT_JUDGED : reason);

@@ -20,7 +20,17 @@
 #include "filters/world.h" /* BPF: bpf/maps.h, included before */
 #endif
 
-enum flow_state { FLOW_OPENING, FLOW_ESTABLISHED, FLOW_FIN_WAIT, FLOW_TIME_WAIT, FLOW_CLOSED, FLOW_SINGLE, FLOW_STREAM, FLOW_ICMP, FLOW_OTHER };
+enum flow_state {
+	FLOW_OPENING,
+	FLOW_ESTABLISHED,
+	FLOW_FIN_WAIT,
+	FLOW_TIME_WAIT,
+	FLOW_CLOSED,
+	FLOW_SINGLE,
+	FLOW_STREAM,
+	FLOW_ICMP,
+	FLOW_OTHER
+};
 
 /* The flow as the port at the other end sends it. */
 static __always_inline void flow_key_reverse(const struct abi_flow_key *k, __u32 port, struct abi_flow_key *ret)
@@ -42,7 +52,8 @@ static __always_inline void flow_key_reverse(const struct abi_flow_key *k, __u32
 }
 
 /* The key of an entry's twin: the flow as the port it leads to sends it. */
-static __always_inline void flow_key_twin(const struct abi_flow_key *k, const struct abi_flow *f, struct abi_flow_key *ret)
+static __always_inline void flow_key_twin(const struct abi_flow_key *k, const struct abi_flow *f,
+					  struct abi_flow_key *ret)
 {
 	flow_key_reverse(k, f->peer, ret);
 	if (f->flags & ABI_FLOW_SNAT)
@@ -83,7 +94,8 @@ static __always_inline enum abi_timer flow_state_timer(enum flow_state s)
 }
 
 /* How long a flow of a port may be idle: the port's own timer (semantics 5.3) or the lab's. port may be NULL. */
-static __always_inline __u64 flow_timeout_ns(const struct abi_config *c, const struct abi_port *port, __u8 proto, __u8 tx, __u8 rx)
+static __always_inline __u64 flow_timeout_ns(const struct abi_config *c, const struct abi_port *port, __u8 proto,
+					     __u8 tx, __u8 rx)
 {
 	__u32 timer = flow_state_timer(flow_state_of(proto, tx, rx)), own_ms = 0;
 

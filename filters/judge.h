@@ -36,7 +36,8 @@ static __always_inline int addr_is_link_local(const struct abi_addr *a)
 {
 	if (addr_is_v4(a))
 		return a->b[12] == 169 && a->b[13] == 254;
-	return (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80) || (a->b[0] == 0xfd && a->b[1] == 0 && a->b[2] == 0x0e && a->b[3] == 0xc2);
+	return (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80) ||
+	       (a->b[0] == 0xfd && a->b[1] == 0 && a->b[2] == 0x0e && a->b[3] == 0xc2);
 }
 
 /* Multicast, limited broadcast, "this network", loopback. */
@@ -55,8 +56,8 @@ static __always_inline int packet_is_dhcp_answer(const struct pkt *p)
 
 	if (p->key.proto != PKT_PROTO_UDP)
 		return 0;
-	return p->key.family == 4 ? sport == DHCP_SERVER && dport == DHCP_CLIENT :
-				    sport == DHCP6_SERVER && dport == DHCP6_CLIENT;
+	return p->key.family == 4 ? sport == DHCP_SERVER && dport == DHCP_CLIENT
+				  : sport == DHCP6_SERVER && dport == DHCP6_CLIENT;
 }
 
 static __always_inline const struct abi_addr_val *addr_owner(struct world *w, struct pass *x, __u32 vpc,
@@ -76,7 +77,7 @@ static __always_inline const struct abi_inet *inet_find(struct world *w, struct 
 }
 
 static __always_inline const struct abi_route *route_find(struct world *w, struct pass *x, __u32 family, __u32 table,
-							   const struct abi_addr *a)
+							  const struct abi_addr *a)
 {
 	x->lpm.prefixlen = ABI_LPM_TABLE_BITS + 128;
 	x->lpm.table_hi = family;
@@ -142,7 +143,8 @@ PIECE judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gat
 	query_set(x, out, 0);
 	found = ruleset_match(w, rs, ABI_TABLE_OF(slot, out), &x->q);
 	if (!found || !x->q.m.allow)
-		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port, found ? x->q.m.rule : rs->star);
+		return outcome_deny(&x->o, gate, ABI_REASON_SUBNET_ACL_RESTRICTION, gate_port,
+				    found ? x->q.m.rule : rs->star);
 	x->o.rule[out ? ABI_CACHED_NACL_OUT : ABI_CACHED_NACL_IN] = x->q.m.rule;
 	return 1;
 }
@@ -289,12 +291,14 @@ PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members
 		return 0;
 	d = map_get(w, ports, &x->o.peer);
 	if (!d || (d->kind != ABI_PORT_ENI && d->kind != ABI_PORT_NAT))
-		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->o.peer, x->o.rule[ABI_CACHED_ROUTE]);
+		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->o.peer,
+				    x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.mtu = d->mtu;
 	if (crossing && !judge_nacl(w, x, nacl_slot(x, d), 0, x->o.peer))
 		return 0;
 	if (d->flags & ABI_PORT_SOURCE_DEST_CHECK && !owns_dst)
-		return outcome_deny(&x->o, ABI_GATE_DEST_CHECK, ABI_REASON_ENI_SOURCE_DEST_CHECK_RESTRICTION, x->o.peer, 0);
+		return outcome_deny(&x->o, ABI_GATE_DEST_CHECK, ABI_REASON_ENI_SOURCE_DEST_CHECK_RESTRICTION, x->o.peer,
+				    0);
 	twin = twin_entry(w, x, x->o.peer);
 	if (d->kind == ABI_PORT_NAT)
 		return judge_arrival_nat(w, x, twin);
@@ -317,7 +321,7 @@ PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members
 /* ---- departure ---- */
 
 struct next_hop {
-	__u16 gate, reason;          /* why there is none; gate NONE: there is one */
+	__u16 gate, reason; /* why there is none; gate NONE: there is one */
 	__u32 route;
 	__u8 is_igw;
 };
@@ -360,12 +364,14 @@ static __always_inline void next_hop_find(struct world *w, struct pass *x, const
 		ret->is_igw = r->kind == ABI_ROUTE_IGW;
 	} else {
 		ret->gate = ABI_GATE_ROUTE;
-		ret->reason = r->kind == ABI_ROUTE_LOCAL ? ABI_REASON_NO_POSSIBLE_DESTINATION : ABI_REASON_BAD_STATE_ROUTE;
+		ret->reason =
+			r->kind == ABI_ROUTE_LOCAL ? ABI_REASON_NO_POSSIBLE_DESTINATION : ABI_REASON_BAD_STATE_ROUTE;
 	}
 }
 
 /* Out through the internet gateway o.peer: its filters and the source's public address. */
-static __always_inline int judge_igw_out(struct world *w, struct pass *x, const struct abi_addr_val *dst_owner, __u32 vpc)
+static __always_inline int judge_igw_out(struct world *w, struct pass *x, const struct abi_addr_val *dst_owner,
+					 __u32 vpc)
 {
 	const struct abi_addr_val *src;
 	const struct abi_port *d = map_get(w, ports, &x->o.peer);
@@ -373,7 +379,8 @@ static __always_inline int judge_igw_out(struct world *w, struct pass *x, const 
 	__u16 reason = ABI_REASON_NONE;
 
 	if (!d)
-		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_PORT_DOWN, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
+		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_PORT_DOWN, x->p.key.port,
+				    x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.mtu = d->mtu;
 	src = addr_owner(w, x, vpc, &x->p.key.src);
 	if (dst_owner)
@@ -407,7 +414,8 @@ static __always_inline int judge_peering_out(struct world *w, struct pass *x, co
 
 	far = near ? map_get(w, ports, &near->link) : NULL;
 	if (!near || !far)
-		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PORT_DOWN, x->p.key.port, x->o.rule[ABI_CACHED_ROUTE]);
+		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PORT_DOWN, x->p.key.port,
+				    x->o.rule[ABI_CACHED_ROUTE]);
 	if (!vpc_contains(w, x, s->vpc, &x->p.key.src) || !vpc_contains(w, x, far->vpc, &x->dst))
 		return outcome_deny(&x->o, ABI_GATE_PEERING, ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR, x->p.key.port,
 				    x->o.rule[ABI_CACHED_ROUTE]);
@@ -416,7 +424,8 @@ static __always_inline int judge_peering_out(struct world *w, struct pass *x, co
 }
 
 /* The group set of whoever owns an address in the VPC beyond a peering connection; 0 = not known. */
-static __always_inline __u32 members_beyond(struct world *w, struct pass *x, const struct abi_port *near, const struct abi_addr *a)
+static __always_inline __u32 members_beyond(struct world *w, struct pass *x, const struct abi_port *near,
+					    const struct abi_addr *a)
 {
 	const struct abi_port *far = map_get(w, ports, &near->link), *d;
 	const struct abi_addr_val *owner;
@@ -586,12 +595,14 @@ static __always_inline int judge_internet(struct world *w, struct pass *x, const
 	if (s->kind == ABI_PORT_HOST) {
 		from = inet_find(w, x, &x->p.key.src);
 		if (!from || from->kind != ABI_INET_HOST || from->port != me)
-			return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC, me, 0);
+			return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC, me,
+					    0);
 	}
 	if (!to)
 		return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION, me, 0);
 	if (to->kind == ABI_INET_VPC)
-		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS, to->port ? to->port : me, 0);
+		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS,
+				    to->port ? to->port : me, 0);
 	x->o.peer = to->port;
 	d = map_get(w, ports, &x->o.peer);
 	if (!d || !d->kind)

@@ -26,7 +26,14 @@ enum {
 	PKT_PROTO_UDP = 17,
 	PKT_PROTO_ICMP6 = 58,
 };
-enum { IP6_HOP_BY_HOP = 0, IP6_ROUTING = 43, IP6_FRAGMENT = 44, IP6_AUTH = 51, IP6_NO_NEXT = 59, IP6_DEST_OPTIONS = 60 };
+enum {
+	IP6_HOP_BY_HOP = 0,
+	IP6_ROUTING = 43,
+	IP6_FRAGMENT = 44,
+	IP6_AUTH = 51,
+	IP6_NO_NEXT = 59,
+	IP6_DEST_OPTIONS = 60
+};
 enum { ND_ROUTER_SOLICIT = 133, ND_ROUTER_ADVERT = 134, ND_SOLICIT = 135, ND_ADVERT = 136, ND_REDIRECT = 137 };
 enum pkt_kind { PKT_IP, PKT_ARP, PKT_ND };
 enum pkt_frag { PKT_FRAG_NONE, PKT_FRAG_FIRST, PKT_FRAG_LATER };
@@ -34,32 +41,32 @@ enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 
 /* Where an IPv6 header chain leads. */
 struct ip6_walk {
-	__u32 off;                   /* of what stands behind the last extension header, from the fixed header */
+	__u32 off; /* of what stands behind the last extension header, from the fixed header */
 	__u32 frag_id, frag_off;
-	__u32 frag_at;               /* where the fragments' part begins */
-	__u8 proto;                  /* of what stands at off */
-	__u8 frag;                   /* enum pkt_frag */
+	__u32 frag_at; /* where the fragments' part begins */
+	__u8 proto;    /* of what stands at off */
+	__u8 frag;     /* enum pkt_frag */
 	__u8 frag_proto;
-	__u8 bad;                    /* cut short, too many, or one where it may not be */
+	__u8 bad; /* cut short, too many, or one where it may not be */
 };
 
 struct pkt {
-	struct abi_flow_key key;     /* as sent: sender's port, addresses, ports */
-	__u32 len;                   /* bytes from the IP header on, as the IP header says */
-	__u32 to_port;               /* port named by the destination MAC; 0 = the router */
-	__u16 l4_off;                /* from the start of the frame */
-	__u16 headers;               /* bytes of IP and transport header, for GSO arithmetic */
+	struct abi_flow_key key; /* as sent: sender's port, addresses, ports */
+	__u32 len;               /* bytes from the IP header on, as the IP header says */
+	__u32 to_port;           /* port named by the destination MAC; 0 = the router */
+	__u16 l4_off;            /* from the start of the frame */
+	__u16 headers;           /* bytes of IP and transport header, for GSO arithmetic */
 	__u8 kind, frag;
-	__u8 mac_known;              /* the destination MAC is one of ours */
+	__u8 mac_known; /* the destination MAC is one of ours */
 	__u8 tcp_flags;
-	__u8 icmp_error;             /* inner is filled */
+	__u8 icmp_error; /* inner is filled */
 	__u8 ttl;
 	__u8 dont_fragment;
-	__u8 frag_proto;             /* what the fragments carry: IPv4 the protocol, IPv6 the header after the fragment header */
-	__u32 frag_id, frag_off;     /* frag_off in bytes */
-	__u32 frag_len;              /* bytes of the whole that this fragment brings */
-	struct abi_flow_key inner;   /* of the packet that an ICMP error quotes; port 0 */
-	__u32 segs;                  /* wire packets in this skb, at least 1 */
+	__u8 frag_proto; /* what the fragments carry: IPv4 the protocol, IPv6 the header after the fragment header */
+	__u32 frag_id, frag_off;   /* frag_off in bytes */
+	__u32 frag_len;            /* bytes of the whole that this fragment brings */
+	struct abi_flow_key inner; /* of the packet that an ICMP error quotes; port 0 */
+	__u32 segs;                /* wire packets in this skb, at least 1 */
 	struct ip6_walk walk, inner_walk;
 };
 
@@ -161,7 +168,8 @@ static __always_inline void ip6_walk(const __u8 *ip, const __u8 *end, struct ip6
 		h = ip + off;
 		if (h + 8 > end || (proto == IP6_HOP_BY_HOP && i))
 			break;
-		if (proto == IP6_ROUTING && h[3]) /* more hops to come: the address in the header is not where it goes */
+		if (proto == IP6_ROUTING &&
+		    h[3]) /* more hops to come: the address in the header is not where it goes */
 			break;
 		v->proto = h[0];
 		if (proto == IP6_FRAGMENT) {
@@ -296,7 +304,8 @@ static __always_inline enum abi_reason packet_parse_v4(const __u8 *d, const __u8
 	}
 	l4 = ip + ihl;
 	reason = packet_parse_l4(l4, end, total - ihl, p);
-	if (reason == ABI_REASON_NONE && p->key.proto == PKT_PROTO_ICMP && icmp_type_is_error(PKT_PROTO_ICMP, p->key.dport[0]))
+	if (reason == ABI_REASON_NONE && p->key.proto == PKT_PROTO_ICMP &&
+	    icmp_type_is_error(PKT_PROTO_ICMP, p->key.dport[0]))
 		packet_parse_inner_v4(l4 + 8, end, p);
 	return reason;
 }

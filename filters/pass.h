@@ -4,18 +4,18 @@
 #include "filters/match.h"
 
 struct outcome {
-	__u32 peer;                  /* port that receives it; as far as known when denied */
-	__u32 gate_port;             /* whose gate denied it */
+	__u32 peer;      /* port that receives it; as far as known when denied */
+	__u32 gate_port; /* whose gate denied it */
 	__u32 rule[ABI_CACHED_MAX];
-	__u32 deny_rule;             /* rule or route that denied; 0 = none, implicit */
-	__u16 gate, reason;          /* denial; allowed: ABI_GATE_NONE and ACCEPT */
+	__u32 deny_rule;    /* rule or route that denied; 0 = none, implicit */
+	__u16 gate, reason; /* denial; allowed: ABI_GATE_NONE and ACCEPT */
 	__u16 reason_sg_out, reason_sg_in;
 	__u16 mtu;
 	__u8 allow;
-	__u8 flags;                  /* ABI_FLOW_SNAT, ABI_FLOW_DNAT */
-	__u8 path;                   /* enum abi_path: CACHED or FULL */
-	__u8 fresh;                  /* no entry knew the flow before */
-	__u8 track_src, track_dst;   /* wants a tracked entry of its own */
+	__u8 flags;                /* ABI_FLOW_SNAT, ABI_FLOW_DNAT */
+	__u8 path;                 /* enum abi_path: CACHED or FULL */
+	__u8 fresh;                /* no entry knew the flow before */
+	__u8 track_src, track_dst; /* wants a tracked entry of its own */
 	__u8 nacl_applies, pad[3];
 	struct abi_addr xaddr;
 };
@@ -30,11 +30,11 @@ struct pass {
 	struct match_query q;
 	struct abi_flow fresh;
 	struct abi_event event;
-	struct abi_lpm_key lpm;      /* keys of lookups: the deepest way through the gates has no stack left for them */
+	struct abi_lpm_key lpm; /* keys of lookups: the deepest way through the gates has no stack left for them */
 	struct abi_addr_key owned;
 	__u64 now;
 	__u32 epoch;
-	__u8 bits;                   /* what this packet adds to tx of the sender, rx of the receiver */
-	__u8 lost;                   /* the other end is an interface of the lab, but its groups are not known here */
+	__u8 bits; /* what this packet adds to tx of the sender, rx of the receiver */
+	__u8 lost; /* the other end is an interface of the lab, but its groups are not known here */
 	__u8 pad[2];
 };

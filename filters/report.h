@@ -147,7 +147,8 @@ PIECE pass_report(struct world *w, struct pass *x, int watched)
 
 	if (!x)
 		return 0;
-	flags = (x->o.allow ? 0 : ABI_EVENT_DENY) | (x->o.fresh ? ABI_EVENT_NEW : 0) | (watched ? ABI_EVENT_WATCHED : 0);
+	flags = (x->o.allow ? 0 : ABI_EVENT_DENY) | (x->o.fresh ? ABI_EVENT_NEW : 0) |
+		(watched ? ABI_EVENT_WATCHED : 0);
 	if (!flags)
 		return 0;
 	event_fill(x, flags);

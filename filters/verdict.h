@@ -84,7 +84,8 @@ static __always_inline int port_has_ipv6(struct world *w, __u32 port)
 static __always_inline void pass_packet(struct world *w, struct pass *x, enum abi_reason reason)
 {
 	x->now = world_now(w);
-	x->epoch = *(volatile __u32 *)&world_config(w)->epoch; /* before anything is judged: a change meanwhile makes the entry stale */
+	x->epoch = *(volatile __u32 *)&world_config(w)
+			    ->epoch; /* before anything is judged: a change meanwhile makes the entry stale */
 	x->dst = x->p.key.dst;
 	if (x->p.key.family == 6 && !port_has_ipv6(w, x->p.key.port))
 		reason = ABI_REASON_IPV6_NOT_SUPPORTED;

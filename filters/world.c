@@ -11,10 +11,12 @@
 
 /* semantics 5.3; states without a published value: Linux nf_conntrack's defaults. */
 static const __u64 timer_defaults_s[ABI_TIMER_MAX] = {
-	[ABI_TIMER_TCP_SYN_SENT] = 120,	 [ABI_TIMER_TCP_ESTABLISHED] = 432000, [ABI_TIMER_TCP_FIN_WAIT] = 120,
-	[ABI_TIMER_TCP_TIME_WAIT] = 120, [ABI_TIMER_TCP_CLOSE] = 10,	       [ABI_TIMER_UDP] = 30,
-	[ABI_TIMER_UDP_STREAM] = 180,	 [ABI_TIMER_ICMP] = 30,		       [ABI_TIMER_OTHER] = 600,
-	[ABI_TIMER_FRAGMENT] = 30,	 [ABI_TIMER_VALID] = 4,
+	[ABI_TIMER_TCP_SYN_SENT] = 120, [ABI_TIMER_TCP_ESTABLISHED] = 432000,
+	[ABI_TIMER_TCP_FIN_WAIT] = 120, [ABI_TIMER_TCP_TIME_WAIT] = 120,
+	[ABI_TIMER_TCP_CLOSE] = 10,     [ABI_TIMER_UDP] = 30,
+	[ABI_TIMER_UDP_STREAM] = 180,   [ABI_TIMER_ICMP] = 30,
+	[ABI_TIMER_OTHER] = 600,        [ABI_TIMER_FRAGMENT] = 30,
+	[ABI_TIMER_VALID] = 4,
 };
 
 void config_timers_set(struct abi_config *c, __u32 clock)
@@ -57,9 +59,10 @@ struct world *world_new(__u32 flows)
 void world_free(struct world **w)
 {
 	struct host_map **maps[] = {
-		&(*w)->ports, &(*w)->addrs, &(*w)->routes, &(*w)->inet, &(*w)->policies, &(*w)->peers,
-		&(*w)->members, &(*w)->rules, &(*w)->flows, &(*w)->cache, &(*w)->frags, &(*w)->watches,
-		&(*w)->buckets, &(*w)->port_ct, &(*w)->rule_hits, &(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits,
+		&(*w)->ports,      &(*w)->addrs,      &(*w)->routes,    &(*w)->inet,    &(*w)->policies,
+		&(*w)->peers,      &(*w)->members,    &(*w)->rules,     &(*w)->flows,   &(*w)->cache,
+		&(*w)->frags,      &(*w)->watches,    &(*w)->buckets,   &(*w)->port_ct, &(*w)->rule_hits,
+		&(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits,
 	};
 
 	if (!*w)
@@ -73,8 +76,8 @@ void world_free(struct world **w)
 static struct host_map **world_map(struct world *w, enum abi_map map)
 {
 	struct host_map **const maps[ABI_MAP_SYNC_MAX] = {
-		[ABI_MAP_PORTS] = &w->ports,	   [ABI_MAP_ADDRS] = &w->addrs, [ABI_MAP_ROUTES] = &w->routes,
-		[ABI_MAP_INET] = &w->inet,	   [ABI_MAP_POLICIES] = &w->policies, [ABI_MAP_PEERS] = &w->peers,
+		[ABI_MAP_PORTS] = &w->ports,     [ABI_MAP_ADDRS] = &w->addrs,       [ABI_MAP_ROUTES] = &w->routes,
+		[ABI_MAP_INET] = &w->inet,       [ABI_MAP_POLICIES] = &w->policies, [ABI_MAP_PEERS] = &w->peers,
 		[ABI_MAP_MEMBERS] = &w->members, [ABI_MAP_RULES] = &w->rules,
 	};
 

@@ -13,6 +13,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -27,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { VPCS = 5, PER_SUBNET = 20, GROUPS = 4, MTU = 9001, FIRST_INDEX = 100, AGAIN_US = 500 };
+enum { VPCS = 5, PER_SUBNET = 20, GROUPS = 4, MTU = 9001, FIRST_INDEX = 100, AGAIN_MS = 1 };
 
 struct msg {
 	struct nlmsghdr h;
@@ -284,7 +285,7 @@ static void wait_gone(int sock, uint32_t i)
 	struct ifreq r = { .ifr_ifindex = FIRST_INDEX + (int)i };
 
 	while (ioctl(sock, SIOCGIFNAME, &r) == 0)
-		usleep(AGAIN_US);
+		poll(NULL, 0, AGAIN_MS);
 }
 
 static void bare(uint32_t n, const char *dir)

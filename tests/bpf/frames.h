@@ -5,13 +5,13 @@
 #include "filters/packet.h"
 
 struct frame_spec {
-	uint32_t to_port;        /* destination MAC: 0 = the router */
+	uint32_t to_port; /* destination MAC: 0 = the router */
 	struct abi_addr src, dst;
 	uint8_t proto;
-	uint16_t sport, dport;   /* ICMP: id, type << 8 | code */
+	uint16_t sport, dport; /* ICMP: id, type << 8 | code */
 	uint8_t tcp_flags;
-	uint16_t payload;        /* bytes */
-	uint16_t frag;           /* the IP header's word: flags and offset / 8 */
+	uint16_t payload; /* bytes */
+	uint16_t frag;    /* the IP header's word: flags and offset / 8 */
 	uint16_t frag_id;
 	const struct frame_spec *quotes; /* ICMP error: the packet it is about */
 };

@@ -76,8 +76,8 @@ static void device_make(uint32_t port)
 
 static void lab_up(struct lab *l, const char *text)
 {
-	static const char *const hooks[HOOK_MAX] = { "eni_ingress", "eni_egress", "igw_ingress", "igw_egress",
-						     "inet_ingress", "pcx_ingress" };
+	static const char *const hooks[HOOK_MAX] = { "eni_ingress", "eni_egress",   "igw_ingress",
+						     "igw_egress",  "inet_ingress", "pcx_ingress" };
 	struct datapath_sizes sizes = {
 		.ports = 64, .rules = 4096, .routes = 512, .tables_rows = 4096, .flows = 16384
 	};

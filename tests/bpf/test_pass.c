@@ -8,12 +8,12 @@
 
 struct pass_case {
 	const char *name;
-	const char *from;        /* instance or host */
+	const char *from; /* instance or host */
 	const char *src, *dst;
 	uint8_t proto;
 	uint16_t sport, dport;
 	uint8_t tcp_flags;
-	const char *mac_of;      /* neighbour whose MAC is used; NULL = the router's */
+	const char *mac_of; /* neighbour whose MAC is used; NULL = the router's */
 	bool allow;
 	enum abi_gate gate;
 	enum abi_reason reason;
@@ -23,24 +23,38 @@ struct pass_case {
 #define YES true, ABI_GATE_NONE, ABI_REASON_ACCEPT
 #define NO(g, r) false, ABI_GATE_##g, ABI_REASON_##r, ANY_R, ANY_R
 static const struct pass_case cases[] = {
-	{ "spoofed source", "web", "10.0.0.99", "10.0.1.10", 6, 40000, 5432, 2, NULL, NO(SOURCE_CHECK, ENI_ADDRESS_RESTRICTION) },
-	{ "group reference, first packet", "web", "10.0.0.10", "10.0.1.10", 6, 40000, 5432, 2, NULL, YES, ABI_REASON_ACCEPT, ABI_REASON_ACCEPT },
-	{ "its answer is tracked although nothing may leave db", "db", "10.0.1.10", "10.0.0.10", 6, 5432, 40000, 18, NULL, YES, ABI_REASON_TRACKED, ABI_REASON_TRACKED },
+	{ "spoofed source", "web", "10.0.0.99", "10.0.1.10", 6, 40000, 5432, 2, NULL,
+	  NO(SOURCE_CHECK, ENI_ADDRESS_RESTRICTION) },
+	{ "group reference, first packet", "web", "10.0.0.10", "10.0.1.10", 6, 40000, 5432, 2, NULL, YES,
+	  ABI_REASON_ACCEPT, ABI_REASON_ACCEPT },
+	{ "its answer is tracked although nothing may leave db", "db", "10.0.1.10", "10.0.0.10", 6, 5432, 40000, 18,
+	  NULL, YES, ABI_REASON_TRACKED, ABI_REASON_TRACKED },
 	{ "and goes on", "web", "10.0.0.10", "10.0.1.10", 6, 40000, 5432, 16, NULL, YES, ANY_R, ANY_R },
-	{ "another port is not", "web", "10.0.0.10", "10.0.1.10", 6, 40000, 5433, 2, NULL, NO(SG_IN, ENI_SG_RULES_MISMATCH) },
-	{ "no answer without a question", "db", "10.0.1.10", "10.0.0.10", 6, 5432, 40001, 18, NULL, NO(SG_OUT, SG_HAS_NO_RULES) },
-	{ "no public address", "web2", "10.0.0.11", "198.51.100.7", 6, 40000, 443, 2, NULL, NO(IGW, IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS) },
+	{ "another port is not", "web", "10.0.0.10", "10.0.1.10", 6, 40000, 5433, 2, NULL,
+	  NO(SG_IN, ENI_SG_RULES_MISMATCH) },
+	{ "no answer without a question", "db", "10.0.1.10", "10.0.0.10", 6, 5432, 40001, 18, NULL,
+	  NO(SG_OUT, SG_HAS_NO_RULES) },
+	{ "no public address", "web2", "10.0.0.11", "198.51.100.7", 6, 40000, 443, 2, NULL,
+	  NO(IGW, IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS) },
 	{ "no route", "db", "10.0.1.10", "198.51.100.7", 6, 40000, 443, 2, NULL, NO(SG_OUT, SG_HAS_NO_RULES) },
-	{ "out by the gateway", "web", "10.0.0.10", "198.51.100.7", 6, 40000, 443, 2, NULL, YES, ABI_REASON_ACCEPT, ANY_R },
+	{ "out by the gateway", "web", "10.0.0.10", "198.51.100.7", 6, 40000, 443, 2, NULL, YES, ABI_REASON_ACCEPT,
+	  ANY_R },
 	{ "the router's own address", "web", "10.0.0.10", "10.0.0.1", 1, 7, 0x800, 0, NULL, NO(SERVICE, NO_SERVICE) },
-	{ "nobody's address", "web", "10.0.0.10", "10.0.1.77", 1, 7, 0x800, 0, NULL, NO(ROUTE, NO_POSSIBLE_DESTINATION) },
+	{ "nobody's address", "web", "10.0.0.10", "10.0.1.77", 1, 7, 0x800, 0, NULL,
+	  NO(ROUTE, NO_POSSIBLE_DESTINATION) },
 	{ "multicast", "web", "10.0.0.10", "224.0.0.1", 17, 7, 7, 0, NULL, NO(PARSE, BROADCAST) },
-	{ "neighbour by MAC: no NACL", "web", "10.0.0.10", "10.0.0.11", 1, 7, 0x800, 0, "web2", YES, ABI_REASON_ACCEPT, ABI_REASON_ACCEPT },
-	{ "neighbour's MAC, foreign address", "web", "10.0.0.10", "10.0.1.10", 1, 7, 0x800, 0, "web2", NO(DEST_CHECK, ENI_SOURCE_DEST_CHECK_RESTRICTION) },
-	{ "NACL in, first match denies", "db", "10.0.1.10", "10.0.0.10", 1, 7, 0x800, 0, NULL, NO(SG_OUT, SG_HAS_NO_RULES) },
-	{ "host to a private address", "h", "198.51.100.7", "10.0.0.10", 6, 40000, 80, 2, NULL, NO(IGW, IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS) },
-	{ "host to nobody", "h", "198.51.100.7", "203.0.113.99", 6, 40000, 80, 2, NULL, NO(INTERNET, UNKNOWN_DESTINATION) },
-	{ "host with another's address", "h", "198.51.100.8", "203.0.113.10", 6, 40000, 80, 2, NULL, NO(INTERNET, GATEWAY_REJECTS_SPOOFED_TRAFFIC) },
+	{ "neighbour by MAC: no NACL", "web", "10.0.0.10", "10.0.0.11", 1, 7, 0x800, 0, "web2", YES, ABI_REASON_ACCEPT,
+	  ABI_REASON_ACCEPT },
+	{ "neighbour's MAC, foreign address", "web", "10.0.0.10", "10.0.1.10", 1, 7, 0x800, 0, "web2",
+	  NO(DEST_CHECK, ENI_SOURCE_DEST_CHECK_RESTRICTION) },
+	{ "NACL in, first match denies", "db", "10.0.1.10", "10.0.0.10", 1, 7, 0x800, 0, NULL,
+	  NO(SG_OUT, SG_HAS_NO_RULES) },
+	{ "host to a private address", "h", "198.51.100.7", "10.0.0.10", 6, 40000, 80, 2, NULL,
+	  NO(IGW, IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS) },
+	{ "host to nobody", "h", "198.51.100.7", "203.0.113.99", 6, 40000, 80, 2, NULL,
+	  NO(INTERNET, UNKNOWN_DESTINATION) },
+	{ "host with another's address", "h", "198.51.100.8", "203.0.113.10", 6, 40000, 80, 2, NULL,
+	  NO(INTERNET, GATEWAY_REJECTS_SPOOFED_TRAFFIC) },
 	{ "host to a public address", "h", "198.51.100.7", "203.0.113.10", 6, 40000, 80, 2, NULL, YES, ANY_R, ANY_R },
 };
 
@@ -52,8 +66,13 @@ static void test_table(void **state)
 	lab_up(&l, table_topology);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct pass_case *c = &cases[i];
-		struct frame_spec s = { .to_port = c->mac_of ? port_of(&l, c->mac_of) : 0, .src = addr_of(c->src), .dst = addr_of(c->dst),
-					.proto = c->proto, .sport = c->sport, .dport = c->dport, .tcp_flags = c->tcp_flags };
+		struct frame_spec s = { .to_port = c->mac_of ? port_of(&l, c->mac_of) : 0,
+					.src = addr_of(c->src),
+					.dst = addr_of(c->dst),
+					.proto = c->proto,
+					.sport = c->sport,
+					.dport = c->dport,
+					.tcp_flags = c->tcp_flags };
 		struct pass x;
 
 		pass_both(&l, port_of(&l, c->from), &s, &x);
@@ -97,7 +116,9 @@ static void random_packet(struct rng *r, const struct lab *l, struct sent *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	ret->port = host ? l->m->hosts[eni - l->m->n_enis].port : l->m->enis[eni].obj.number;
-	s->src = rng_below(r, 12) == 0 ? random_addr(r, l) : host ? l->m->hosts[eni - l->m->n_enis].addr.a : l->m->enis[eni].addrs[0].addr.a;
+	s->src = rng_below(r, 12) == 0 ? random_addr(r, l)
+		 : host                ? l->m->hosts[eni - l->m->n_enis].addr.a
+				       : l->m->enis[eni].addrs[0].addr.a;
 	s->dst = random_addr(r, l);
 	s->proto = protos[rng_below(r, ARRAY_SIZE(protos))];
 	s->sport = (uint16_t)(40000 + rng_below(r, 3));
@@ -106,7 +127,8 @@ static void random_packet(struct rng *r, const struct lab *l, struct sent *ret)
 		s->dport = icmps[rng_below(r, ARRAY_SIZE(icmps))];
 	s->tcp_flags = flags[rng_below(r, ARRAY_SIZE(flags))];
 	for (uint32_t i = 0; !host && i < l->m->n_enis; i++)
-		if (l->m->enis[i].subnet == l->m->enis[eni].subnet && i != eni && !memcmp(&l->m->enis[i].addrs[0].addr, &s->dst, 16))
+		if (l->m->enis[i].subnet == l->m->enis[eni].subnet && i != eni &&
+		    !memcmp(&l->m->enis[i].addrs[0].addr, &s->dst, 16))
 			s->to_port = l->m->enis[i].obj.number;
 }
 
@@ -192,7 +214,8 @@ static void test_random(void **state)
 		flows += count.n;
 		lab_down(&l);
 	}
-	printf("# %u packets, %u allowed, %u by the cache, %u tracked flows: host and BPF agree\n", total, allowed, cached, flows);
+	printf("# %u packets, %u allowed, %u by the cache, %u tracked flows: host and BPF agree\n", total, allowed,
+	       cached, flows);
 	assert_true(allowed > total / 50 && cached > 0 && flows > 0);
 }
 

@@ -24,7 +24,8 @@ static const char *pick(struct gen *g, const char *const *v, unsigned n)
 static void peer_add(struct gen *g, unsigned vpc, bool groups_too)
 {
 	switch (rng_below(&g->r, groups_too ? 8 : 6)) {
-	case 0: case 1: strbuf_adds(&g->b, "0.0.0.0/0"); break;
+	case 0:
+	case 1: strbuf_adds(&g->b, "0.0.0.0/0"); break;
 	case 2: strbuf_adds(&g->b, "10.0.0.0/16"); break;
 	case 3: strbuf_addf(&g->b, "10.0.%u.0/24", rng_below(&g->r, 4)); break;
 	case 4: strbuf_addf(&g->b, "10.0.%u.%u/32", rng_below(&g->r, 4), 4 + rng_below(&g->r, 4)); break;
@@ -40,7 +41,8 @@ static void proto_add(struct gen *g, bool lists)
 	strbuf_adds(&g->b, proto);
 	if (str_eq(proto, "tcp") || str_eq(proto, "udp")) {
 		if (rng_below(&g->r, 4))
-			strbuf_addf(&g->b, " %s", lists && !rng_below(&g->r, 5) ? "25,110,143" : pick(g, ports, ARRAY_SIZE(ports)));
+			strbuf_addf(&g->b, " %s",
+				    lists && !rng_below(&g->r, 5) ? "25,110,143" : pick(g, ports, ARRAY_SIZE(ports)));
 	} else if (str_eq(proto, "icmp")) {
 		strbuf_adds(&g->b, pick(g, icmps, ARRAY_SIZE(icmps)));
 	}
@@ -91,7 +93,8 @@ static void nacl_add(struct gen *g, unsigned vpc)
 	strbuf_addf(&g->b, "\n[nacl a%u]\nvpc = v%u\n", vpc, vpc);
 	for (unsigned dir = 0; dir < 2; dir++) {
 		for (unsigned n = rng_below(&g->r, 4), number = 10; n; n--, number += 10) {
-			strbuf_addf(&g->b, "%s = %u %s ", dir ? "outbound" : "inbound", number, rng_below(&g->r, 4) ? "allow" : "deny");
+			strbuf_addf(&g->b, "%s = %u %s ", dir ? "outbound" : "inbound", number,
+				    rng_below(&g->r, 4) ? "allow" : "deny");
 			proto_add(g, false);
 			strbuf_addf(&g->b, " %s ", dir ? "to" : "from");
 			peer_add(g, vpc, false);
@@ -110,10 +113,12 @@ static void vpc_add(struct gen *g, unsigned vpc)
 	if (g->igw[vpc])
 		strbuf_addf(&g->b, "\n[internet-gateway igw%u]\nvpc = v%u\n", vpc, vpc);
 	if (g->igw[vpc])
-		strbuf_addf(&g->b, "\n[route-table pub%u]\nvpc = v%u\nroute = 0.0.0.0/0 via igw:igw%u\n", vpc, vpc, vpc);
+		strbuf_addf(&g->b, "\n[route-table pub%u]\nvpc = v%u\nroute = 0.0.0.0/0 via igw:igw%u\n", vpc, vpc,
+			    vpc);
 	if (g->nat[vpc]) {
 		strbuf_addf(&g->b, "\n[nat-gateway nat%u]\nsubnet = s%u-0\npublic-ip = auto\n", vpc, vpc);
-		strbuf_addf(&g->b, "\n[route-table priv%u]\nvpc = v%u\nroute = 0.0.0.0/0 via nat:nat%u\n", vpc, vpc, vpc);
+		strbuf_addf(&g->b, "\n[route-table priv%u]\nvpc = v%u\nroute = 0.0.0.0/0 via nat:nat%u\n", vpc, vpc,
+			    vpc);
 	}
 	groups_add(g, vpc);
 	nacl_add(g, vpc);

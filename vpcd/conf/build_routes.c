@@ -168,7 +168,7 @@ static void edge_routes(struct build *b, const struct route_table *t, const stru
 static bool target_is_gone(const struct build *b, const struct line *ln)
 {
 	static const enum obj_kind kinds[TARGET_KIND_MAX] = {
-		[TARGET_LOCAL] = KIND_LAB,      [TARGET_IGW] = KIND_IGW,           [TARGET_NAT] = KIND_NAT_GATEWAY,
+		[TARGET_LOCAL] = KIND_LAB,     [TARGET_IGW] = KIND_IGW,           [TARGET_NAT] = KIND_NAT_GATEWAY,
 		[TARGET_ENI] = KIND_INTERFACE, [TARGET_INSTANCE] = KIND_INSTANCE, [TARGET_PCX] = KIND_PEERING,
 	};
 

@@ -157,7 +157,8 @@ static uint32_t peer_group(struct build *b, const struct owner *o, const struct 
 			      en->key, name, m->vpcs[vpc].obj.name, m->vpcs[vpc].region);
 		return NONE;
 	}
-	section_error(b, o->s, en->loc, "InvalidGroup.NotFound", "name a group of the same VPC or of a peered one, or a prefix",
+	section_error(b, o->s, en->loc, "InvalidGroup.NotFound",
+		      "name a group of the same VPC or of a peered one, or a prefix",
 		      "%s: security group %s belongs to vpc %s, not to vpc %s", en->key, name, m->vpcs[vpc].obj.name,
 		      m->vpcs[o->vpc].obj.name);
 	return NONE;

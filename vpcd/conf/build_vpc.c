@@ -132,11 +132,12 @@ static void peering_overlap(struct build *b, const struct section *s, const stru
 		for (uint32_t k = 0; k < y->n_cidrs; k++) {
 			if (!prefix_overlaps(&x->cidrs[i], &y->cidrs[k]))
 				continue;
-			section_error(b, s, entry_first(s, "peer-vpc")->loc, "VpcPeeringConnection.Failed",
-				      "VPCs with overlapping ranges cannot be peered, whichever part is meant; renumber one",
-				      "the connection would fail: %s of vpc %s overlaps %s of vpc %s",
-				      prefix_format(&y->cidrs[k], text_y), y->obj.name,
-				      prefix_format(&x->cidrs[i], text_x), x->obj.name);
+			section_error(
+				b, s, entry_first(s, "peer-vpc")->loc, "VpcPeeringConnection.Failed",
+				"VPCs with overlapping ranges cannot be peered, whichever part is meant; renumber one",
+				"the connection would fail: %s of vpc %s overlaps %s of vpc %s",
+				prefix_format(&y->cidrs[k], text_y), y->obj.name, prefix_format(&x->cidrs[i], text_x),
+				x->obj.name);
 			return;
 		}
 }

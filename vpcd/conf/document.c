@@ -149,7 +149,8 @@ static void target_goes(struct document *d, enum obj_kind kind, const char *name
 			if (!target_is(word, kind, name))
 				continue;
 			for (size_t k = 0; k < s->n; k++)
-				known |= strcmp(s->entries[k].key, "gone") == 0 && strcmp(s->entries[k].value, word) == 0;
+				known |= strcmp(s->entries[k].key, "gone") == 0 &&
+					 strcmp(s->entries[k].value, word) == 0;
 			if (!known)
 				section_add_entry(s, "gone", word, ORIGIN_API);
 		}

@@ -41,7 +41,8 @@ static const struct schema_key lab_keys[] = {
 static const struct schema_key vpc_keys[] = { { "cidr", KEY_LINES, VALUE_PREFIX, REQUIRED,
 						.help = "IPv4 range, /16 to /28; the first one is the primary one" },
 					      { "ipv6-cidr", KEY_LINES, VALUE_LATER, .help = "IPv6 range" },
-					      { "region", KEY_SCALAR, VALUE_REGION, .help = "AWS region (default us-east-1)" },
+					      { "region", KEY_SCALAR, VALUE_REGION,
+						.help = "AWS region (default us-east-1)" },
 					      { 0 } };
 static const struct schema_key subnet_keys[] = {
 	VPC_KEY,
@@ -291,11 +292,12 @@ static void check_kind(const struct section *s, struct diag_list *diags)
 	near = nearest_kind(s->kind);
 	if (near)
 		fix = xasprintf("did you mean [%s%s%s]?", near, *s->name ? " " : "", s->name);
-	diag_add(diags, SEV_ERROR, s->loc, "InvalidTopology.UnknownKind",
-		 fix ? fix
-		     : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, vpc-peering-connection, security-group, "
-		       "nacl, prefix-list, instance, interface, host and expect",
-		 "[%s%s%s]: there is no kind \"%s\"", s->kind, *s->name ? " " : "", s->name, s->kind);
+	diag_add(
+		diags, SEV_ERROR, s->loc, "InvalidTopology.UnknownKind",
+		fix ? fix
+		    : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, vpc-peering-connection, security-group, "
+		      "nacl, prefix-list, instance, interface, host and expect",
+		"[%s%s%s]: there is no kind \"%s\"", s->kind, *s->name ? " " : "", s->name, s->kind);
 }
 
 static void check_section(const struct section *s, const struct schema_kind *kind, struct diag_list *diags)

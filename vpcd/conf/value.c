@@ -261,11 +261,8 @@ int value_target(const char *text, struct route_text *ret, struct err *e)
 		const char *prefix;
 		enum target_kind kind;
 	} targets[] = {
-		{ "igw:", TARGET_IGW },
-		{ "nat:", TARGET_NAT },
-		{ "eni:", TARGET_ENI },
-		{ "instance:", TARGET_INSTANCE },
-		{ "pcx:", TARGET_PCX },
+		{ "igw:", TARGET_IGW },           { "nat:", TARGET_NAT }, { "eni:", TARGET_ENI },
+		{ "instance:", TARGET_INSTANCE }, { "pcx:", TARGET_PCX },
 	};
 	static const char *const later[] = { "eigw:", "tgw:", "vpce:", "vgw:" };
 

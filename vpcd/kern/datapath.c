@@ -18,29 +18,50 @@
 #include "util/mem.h"
 #include "vpcd.skel.h"
 
-enum { LPM_ROOM = 1 << 22, FRAGS_MAX = 4096, WATCHES_MAX = 4096, PORTS_MIN = 256, ROWS_MIN = 1024, FLOWS_MIN = 16384, GATES_ROOM = 1 << 16, FLOWS_BATCH = 4096, SWEEP_ENTRIES = 256, SWEEP_BUCKETS = 1 << 15 };
+enum {
+	LPM_ROOM = 1 << 22,
+	FRAGS_MAX = 4096,
+	WATCHES_MAX = 4096,
+	PORTS_MIN = 256,
+	ROWS_MIN = 1024,
+	FLOWS_MIN = 16384,
+	GATES_ROOM = 1 << 16,
+	FLOWS_BATCH = 4096,
+	SWEEP_ENTRIES = 256,
+	SWEEP_BUCKETS = 1 << 15
+};
 
 /* Maps user space works with, by pin name. The first ABI_MAP_SYNC_MAX are the policy maps in abi_map order. */
 enum dp_map {
-	DP_FLOWS = ABI_MAP_SYNC_MAX, DP_CACHE, DP_FRAGS, DP_WATCHES, DP_BUCKETS, DP_PORT_CT,
-	DP_RULE_HITS, DP_ROUTE_HITS, DP_PORT_STATS, DP_GATE_HITS, DP_EVENTS, DP_CONFIG, DP_SCRATCH, DP_MAP_MAX
+	DP_FLOWS = ABI_MAP_SYNC_MAX,
+	DP_CACHE,
+	DP_FRAGS,
+	DP_WATCHES,
+	DP_BUCKETS,
+	DP_PORT_CT,
+	DP_RULE_HITS,
+	DP_ROUTE_HITS,
+	DP_PORT_STATS,
+	DP_GATE_HITS,
+	DP_EVENTS,
+	DP_CONFIG,
+	DP_SCRATCH,
+	DP_MAP_MAX
 };
 static const char *const dp_map_names[DP_MAP_MAX] = {
-	[DP_FLOWS] = "flows", [DP_CACHE] = "cache", [DP_FRAGS] = "frags", [DP_WATCHES] = "watches",
-	[DP_BUCKETS] = "buckets", [DP_PORT_CT] = "port_ct", [DP_RULE_HITS] = "rule_hits", [DP_ROUTE_HITS] = "route_hits",
-	[DP_PORT_STATS] = "port_stats", [DP_GATE_HITS] = "gate_hits", [DP_EVENTS] = "events", [DP_CONFIG] = ".data.config",
+	[DP_FLOWS] = "flows",         [DP_CACHE] = "cache",           [DP_FRAGS] = "frags",
+	[DP_WATCHES] = "watches",     [DP_BUCKETS] = "buckets",       [DP_PORT_CT] = "port_ct",
+	[DP_RULE_HITS] = "rule_hits", [DP_ROUTE_HITS] = "route_hits", [DP_PORT_STATS] = "port_stats",
+	[DP_GATE_HITS] = "gate_hits", [DP_EVENTS] = "events",         [DP_CONFIG] = ".data.config",
 	[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
 };
 static const struct {
 	const char *name;
 	bool egress;
 } dp_hooks[HOOK_MAX] = {
-	[HOOK_ENI_INGRESS] = { "eni_ingress", false },
-	[HOOK_ENI_EGRESS] = { "eni_egress", true },
-	[HOOK_IGW_INGRESS] = { "igw_ingress", false },
-	[HOOK_IGW_EGRESS] = { "igw_egress", true },
-	[HOOK_INET_INGRESS] = { "inet_ingress", false },
-	[HOOK_PCX_INGRESS] = { "pcx_ingress", false },
+	[HOOK_ENI_INGRESS] = { "eni_ingress", false },   [HOOK_ENI_EGRESS] = { "eni_egress", true },
+	[HOOK_IGW_INGRESS] = { "igw_ingress", false },   [HOOK_IGW_EGRESS] = { "igw_egress", true },
+	[HOOK_INET_INGRESS] = { "inet_ingress", false }, [HOOK_PCX_INGRESS] = { "pcx_ingress", false },
 };
 enum { DP_PROG_REAP = HOOK_MAX, DP_PROG_FLUSH, DP_PROG_MAX };
 
@@ -49,13 +70,13 @@ struct datapath {
 	int progs[DP_PROG_MAX];
 	__u32 prog_ids[HOOK_MAX];
 	__u32 max_entries[DP_MAP_MAX];
-	struct abi_config *config;   /* mapped */
+	struct abi_config *config; /* mapped */
 	struct ring_buffer *ring;
 	int (*event_fn)(void *ctx, const struct abi_event *ev);
 	void *event_ctx;
 	unsigned watches;
-	int reaping, flushing;       /* sweeps under way, -1: none */
-	uint64_t flushed;            /* by the sweep under way */
+	int reaping, flushing; /* sweeps under way, -1: none */
+	uint64_t flushed;      /* by the sweep under way */
 	int cpus;
 };
 
@@ -306,7 +327,8 @@ static int skeleton_load(const struct datapath_sizes *sizes, struct vpcd_bpf **r
 	r = vpcd_bpf__load(skel);
 	if (r) {
 		vpcd_bpf__destroy(skel);
-		return err_set(e, r, "the kernel refuses the BPF programs: %s (%s); vpcd needs Linux 6.1 or newer with BTF",
+		return err_set(e, r,
+			       "the kernel refuses the BPF programs: %s (%s); vpcd needs Linux 6.1 or newer with BTF",
 			       strerror(-r), libbpf_said[0] ? libbpf_said : "no details");
 	}
 	*ret = skel;
@@ -338,7 +360,8 @@ static int datapath_take(struct vpcd_bpf *skel, struct datapath *d, struct err *
 }
 
 /* Copies every entry of a map whose shape is the same; per-CPU values whole. */
-static void map_carry(const struct datapath *from, struct datapath *to, enum dp_map map, size_t key_size, size_t value_size)
+static void map_carry(const struct datapath *from, struct datapath *to, enum dp_map map, size_t key_size,
+		      size_t value_size)
 {
 	_cleanup_free_ void *key = xcalloc(1, key_size), *next = xcalloc(1, key_size), *value = xcalloc(1, value_size);
 	bool first = true;
@@ -611,7 +634,8 @@ int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats
 	return 0;
 }
 
-int datapath_gate_hits(struct datapath *d, int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx)
+int datapath_gate_hits(struct datapath *d,
+		       int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx)
 {
 	struct abi_gate_key key, next;
 	struct abi_counter sum;
@@ -648,7 +672,8 @@ void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key, str
 }
 
 /* In batches of whole buckets: no entry comes twice, whatever comes and goes meanwhile. */
-static int map_flows(struct datapath *d, enum dp_map map, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
+static int map_flows(struct datapath *d, enum dp_map map,
+		     int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
 {
 	_cleanup_free_ struct abi_flow_key *keys = xcalloc(FLOWS_BATCH, sizeof(*keys));
 	_cleanup_free_ struct abi_flow *flows = xcalloc(FLOWS_BATCH, sizeof(*flows));
@@ -669,7 +694,8 @@ static int map_flows(struct datapath *d, enum dp_map map, int (*fn)(void *ctx, c
 	return r;
 }
 
-int datapath_flows(struct datapath *d, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
+int datapath_flows(struct datapath *d,
+		   int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
 {
 	int r = map_flows(d, DP_FLOWS, fn, ctx);
 

@@ -39,9 +39,9 @@ int datapath_row_del(struct datapath *d, const struct map_rows *rows, const stru
 uint32_t datapath_epoch_bump(struct datapath *d);
 
 struct datapath_config {
-	bool kernel_path;      /* datapath = kernel */
+	bool kernel_path; /* datapath = kernel */
 	bool strict_icmp, strict_fragments;
-	uint32_t clock;        /* timers run this many times faster */
+	uint32_t clock;                     /* timers run this many times faster */
 	uint32_t event_burst, events_per_s; /* a port */
 };
 int datapath_configure(struct datapath *d, const struct datapath_config *c, struct err *e);
@@ -53,11 +53,14 @@ int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *re
 int datapath_route_hits(struct datapath *d, uint32_t route, struct abi_counter *ret);
 int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats *ret);
 /* fn returns non-zero to stop. */
-int datapath_gate_hits(struct datapath *d, int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx);
+int datapath_gate_hits(struct datapath *d,
+		       int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx);
 /* Connections, each once: those that are tracked, then those that need no entry of their own and are only
  * remembered. fn returns non-zero to stop. */
-int datapath_flows(struct datapath *d, int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx);
-void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key, struct abi_flow *flow); /* adds what the other end has seen */
+int datapath_flows(struct datapath *d,
+		   int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx);
+void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key,
+			 struct abi_flow *flow);       /* adds what the other end has seen */
 uint64_t datapath_flows_count(struct datapath *d);     /* those that are tracked */
 uint32_t datapath_flows_max(const struct datapath *d); /* entries the state table holds */
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow);

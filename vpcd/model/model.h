@@ -89,10 +89,10 @@ struct route {
 	struct prefix dst;
 	uint32_t prefix_list; /* index when the line said pl:NAME (one struct route an entry), else NONE */
 	enum target_kind target;
-	uint32_t target_index; /* igw, nat gateway, peering, eni (TARGET_ENI, TARGET_INSTANCE); NONE: gone */
+	uint32_t target_index;   /* igw, nat gateway, peering, eni (TARGET_ENI, TARGET_INSTANCE); NONE: gone */
 	const char *target_name; /* as written; NULL for local */
-	bool blackhole;        /* target gone or unusable: the route stays, packets die */
-	enum origin origin;    /* IMPLICIT for local */
+	bool blackhole;          /* target gone or unusable: the route stays, packets die */
+	enum origin origin;      /* IMPLICIT for local */
 	struct src_loc loc;
 };
 struct route_table {
@@ -108,8 +108,8 @@ struct igw {
 	struct obj obj;
 	uint32_t vpc;
 	uint32_t edge_table; /* index of the route table for what comes in, or NONE */
-	uint32_t port;      /* number of the router end of its link */
-	uint32_t inet_port; /* number of the internet's end */
+	uint32_t port;       /* number of the router end of its link */
+	uint32_t inet_port;  /* number of the internet's end */
 };
 
 struct peering { /* [0] asked for it, [1] accepted; NONE only while there are errors */

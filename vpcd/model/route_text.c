@@ -6,8 +6,7 @@ char *route_target_text(const struct route *r, char *buf, size_t size)
 {
 	static const char *const words[TARGET_KIND_MAX] = {
 		[TARGET_LOCAL] = "local", [TARGET_IGW] = "igw:",           [TARGET_NAT] = "nat:",
-		[TARGET_ENI] = "eni:",    [TARGET_INSTANCE] = "instance:",
-		[TARGET_PCX] = "pcx:",
+		[TARGET_ENI] = "eni:",    [TARGET_INSTANCE] = "instance:", [TARGET_PCX] = "pcx:",
 	};
 
 	snprintf(buf, size, "%s%s", words[r->target], r->target_name ? r->target_name : "");

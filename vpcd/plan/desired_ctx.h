@@ -7,7 +7,7 @@
 #define LINK_MTU_ENI 9001 /* semantics 3, EC2UG network_mtu.md */
 #define LINK_MTU_NAT 8500 /* semantics 4.1 */
 #define LINK_MTU_INTERNET 1500
-#define LINK_MTU_REGIONS 1500 /* semantics 9.1: peering between regions */
+#define LINK_MTU_REGIONS 1500    /* semantics 9.1: peering between regions */
 #define GATEWAY_ADDR 0xa9fe0001u /* 169.254.0.1: the other end of a link into the internet */
 
 /* Where an interface is. */

@@ -215,10 +215,9 @@ static void add_peering(struct desired *d, const struct peering *p)
 	struct link_row *l;
 
 	for (int i = 0; i < 2; i++) {
-		ends[i] = (struct end){ .ns = d->router_ns[p->vpcs[i]],
-					.port = p->ports[i],
-					.kind = KIND_PEERING,
-					.owner = p->obj.name };
+		ends[i] = (struct end){
+			.ns = d->router_ns[p->vpcs[i]], .port = p->ports[i], .kind = KIND_PEERING, .owner = p->obj.name
+		};
 		pcx_ifname(p, i, ends[i].ifname);
 	}
 	l = add_link(d, &ends[0]);

@@ -75,7 +75,8 @@ static int vpc_policies(struct work *w, uint32_t vpc, struct err *e)
 	of_policy = arena_alloc(w->arena, ((size_t)policy_max + 1) * sizeof(*of_policy));
 	memset(of_policy, 0xff, ((size_t)policy_max + 1) * sizeof(*of_policy)); /* NONE */
 	for (uint32_t i = 0; i < m->n_enis; i++)
-		if (m->enis[i].policy && sees_groups(m, vpc, model_eni_vpc(m, i)) && of_policy[m->enis[i].policy] == NONE)
+		if (m->enis[i].policy && sees_groups(m, vpc, model_eni_vpc(m, i)) &&
+		    of_policy[m->enis[i].policy] == NONE)
 			of_policy[m->enis[i].policy] = i;
 	w->members = arena_alloc(w->arena, (size_t)policy_max * sizeof(*w->members));
 	w->n_members = 0;

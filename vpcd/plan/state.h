@@ -77,8 +77,15 @@ struct nft_row {               /* a NAT gateway's ruleset, atomic */
 	uint32_t n_addrs;
 	uint32_t idle_s, udp_s, icmp_s; /* conntrack timers of the namespace, seconds, clock applied */
 };
-enum tc_hook { HOOK_ENI_INGRESS, HOOK_ENI_EGRESS, HOOK_IGW_INGRESS, HOOK_IGW_EGRESS, HOOK_INET_INGRESS,
-	       HOOK_PCX_INGRESS, HOOK_MAX };
+enum tc_hook {
+	HOOK_ENI_INGRESS,
+	HOOK_ENI_EGRESS,
+	HOOK_IGW_INGRESS,
+	HOOK_IGW_EGRESS,
+	HOOK_INET_INGRESS,
+	HOOK_PCX_INGRESS,
+	HOOK_MAX
+};
 struct filter_row { /* a program of ours on clsact; which hook says ingress or egress of the device */
 	uint32_t ifindex;
 	char ifname[IFNAME_MAX];
