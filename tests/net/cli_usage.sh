@@ -118,8 +118,8 @@ like "$(bash -c 'eval "$("$0" completion)"; COMP_WORDS=(vpc val); COMP_CWORD=1; 
 like "$(bash -c 'eval "$("$0" completion)"; COMP_WORDS=(vpc trace --mi); COMP_CWORD=2; _vpc; echo "${COMPREPLY[@]}"' "$VPC")" '^--minimal$' "and options"
 is "$(vpc trace "$ini" laptop db-1 tcp/22 | bytes)" 0 "no colours into a pipe"
 if command -v script >/dev/null; then
-	like "$(script -qec "$VPC trace $ini laptop db-1 tcp/22" /dev/null | bytes)" '^[1-9]' "colours on a terminal"
-	is "$(NO_COLOR=1 script -qec "$VPC trace $ini laptop db-1 tcp/22" /dev/null | bytes)" 0 "none with NO_COLOR"
+	like "$(TERM=xterm script -qec "$VPC trace $ini laptop db-1 tcp/22" /dev/null | bytes)" '^[1-9]' "colours on a terminal"
+	is "$(NO_COLOR=1 TERM=xterm script -qec "$VPC trace $ini laptop db-1 tcp/22" /dev/null | bytes)" 0 "none with NO_COLOR"
 fi
 is "$(vpc version | head -n1)" "vpc $(sed -n 's/^VERSION *:= *//p' "$ROOT/Makefile")" "version"
 check_rc 4 "a full disk is not success" bash -c "'$VPC' help >/dev/full"

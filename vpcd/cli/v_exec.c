@@ -22,6 +22,7 @@
 #include "cli/hosts.h"
 #include "cli/verbs.h"
 #include "kern/jail.h"
+#include "kern/names.h"
 #include "kern/kern.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -175,13 +176,15 @@ static int confine(const struct place *p, int user_fd, char **argv)
 static void mounts_make(const struct place *p)
 {
 	_cleanup_free_ char *hosts = NULL;
+	int r;
 
 	mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
 	if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		warn_line("/sys shows the machine's devices, not those of %s: %s", p->ns, strerror(errno));
 	hosts = hosts_file_of(p->lab, p->name);
-	if (hosts && mount(hosts, "/etc/hosts", NULL, MS_BIND, NULL) < 0)
-		warn_line("the lab's names are not in /etc/hosts: %s", strerror(errno));
+	r = hosts ? names_mount(hosts) : 0;
+	if (r < 0)
+		warn_line("the lab's names are not in /etc/hosts: %s", strerror(-r));
 }
 
 static int become_root_inside(void *ctx)

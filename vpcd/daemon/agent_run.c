@@ -19,6 +19,7 @@
 #include "daemon/agent_run.h"
 #include "daemon/loop.h"
 #include "kern/jail.h"
+#include "kern/names.h"
 #include "model/command.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -203,8 +204,9 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 	if (unshare(CLONE_NEWNS) < 0)
 		give_up("no mount namespace");
 	mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
-	if (s->hosts && mount(s->hosts, "/etc/hosts", NULL, MS_BIND, NULL) < 0)
-		dprintf(STDERR_FILENO, "[vpcd] names of the lab are not in /etc/hosts: %s\n", strerror(errno));
+	r = s->hosts ? names_mount(s->hosts) : 0;
+	if (r < 0)
+		dprintf(STDERR_FILENO, "[vpcd] names of the lab are not in /etc/hosts: %s\n", strerror(-r));
 	/* Refused where parts of the machine's /sys are covered (some containers): then it shows those devices. */
 	mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	if (chdir("/") < 0)
