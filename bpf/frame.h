@@ -171,3 +171,14 @@ static __always_inline int frame_pass(struct __sk_buff *skb, struct pass *x, enu
 	pass_packet(NULL, x, reason);
 	return frame_deliver(skb, x);
 }
+
+/* What arrives at a link's end: of a gateway's, a host's or a peering connection's. Neighbours are permanent there. */
+static __always_inline int frame_of_link(struct __sk_buff *skb)
+{
+	enum abi_reason reason;
+	struct pass *x = frame_read(skb, &reason);
+
+	if (!x || (reason == ABI_REASON_NONE && x->p.kind == PKT_ARP))
+		return TC_ACT_SHOT;
+	return frame_pass(skb, x, reason);
+}

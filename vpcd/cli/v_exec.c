@@ -21,6 +21,7 @@
 #include "cli/client.h"
 #include "cli/hosts.h"
 #include "cli/verbs.h"
+#include "kern/exec_path.h"
 #include "kern/jail.h"
 #include "kern/names.h"
 #include "kern/kern.h"
@@ -214,29 +215,13 @@ static bool same_owner(int net_fd, int user_fd)
 	       a.st_dev == b.st_dev;
 }
 
-/* Along PATH as a shell would, without starting one for files of no known format. */
 static int run(char **argv)
 {
-	const char *p = getenv("PATH");
-	int keep = ENOENT;
+	int r;
 
 	fflush(NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (strchr(argv[0], '/')) {
-		execv(argv[0], argv);
-		return fail(EXIT_EXEC, "%s cannot be run: %s", argv[0], strerror(errno));
-	}
-	if (!p || !*p)
-		p = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	while (*p) {
-		size_t n = strcspn(p, ":");
-		_cleanup_free_ char *full = xasprintf("%.*s/%s", (int)n, p, argv[0]);
-
-		execv(full, argv);
-		if (errno != ENOENT && errno != ENOTDIR)
-			keep = errno;
-		p += n + (p[n] == ':');
-	}
+	r = exec_path(getenv("PATH"), argv, environ);
 	return fail(EXIT_EXEC, "%s cannot be run: %s", argv[0],
-		    keep == ENOENT ? "there is no such command in PATH" : strerror(keep));
+		    r == -ENOENT && !strchr(argv[0], '/') ? "there is no such command in PATH" : strerror(-r));
 }

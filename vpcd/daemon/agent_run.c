@@ -18,6 +18,7 @@
 #include <time.h>
 #include "daemon/agent_run.h"
 #include "daemon/loop.h"
+#include "kern/exec_path.h"
 #include "kern/jail.h"
 #include "kern/names.h"
 #include "model/command.h"
@@ -26,7 +27,6 @@
 #include "util/str.h"
 
 enum { LOG_MAX = 1024 * 1024, READ_MAX = 16 * 1024 };
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct program {
 	struct loop *loop;
@@ -38,7 +38,6 @@ struct program {
 };
 
 static _Noreturn void child(const struct program_setup *s, char **argv, int out_fd);
-static void exec_path(char **argv, char **env);
 static void on_output(void *ctx, int fd, uint32_t events);
 static void drain(struct program *p);
 static void log_bytes(struct program *p, const char *bytes, size_t n);
@@ -176,7 +175,7 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 {
 	const char *path = getenv("PATH");
 	char *env[] = {
-		xasprintf("PATH=%s", path ? path : DEFAULT_PATH),
+		xasprintf("PATH=%s", path ? path : EXEC_PATH_USUAL),
 		xstrdup("HOME=/"),
 		xstrdup("LANG=C.UTF-8"),
 		xasprintf("VPC_LAB=%s", s->lab),
@@ -218,8 +217,8 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 	jail_rename("vpcd-run");
 	r = jail_fork(NULL, NULL, &status, &e);
 	if (r == 0) {
-		exec_path(argv, env);
-		dprintf(STDERR_FILENO, "[vpcd] cannot run %s: %s\n", argv[0], strerror(errno));
+		r = exec_path(path, argv, env);
+		dprintf(STDERR_FILENO, "[vpcd] cannot run %s: %s\n", argv[0], strerror(-r));
 		_exit(127);
 	}
 	if (r < 0)
@@ -229,28 +228,6 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 		raise(WTERMSIG(status));
 	}
 	_exit(r > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 126);
-}
-
-/* Looks along PATH itself: the C library's search starts a shell for a file without a known format. */
-static void exec_path(char **argv, char **env)
-{
-	const char *p = env[0] + strlen("PATH=");
-	int keep = ENOENT;
-
-	if (strchr(argv[0], '/')) {
-		execve(argv[0], argv, env);
-		return;
-	}
-	while (*p) {
-		size_t n = strcspn(p, ":");
-		_cleanup_free_ char *full = xasprintf("%.*s/%s", (int)n, p, argv[0]);
-
-		execve(full, argv, env);
-		if (errno != ENOENT && errno != ENOTDIR)
-			keep = errno;
-		p += n + (p[n] == ':');
-	}
-	errno = keep;
 }
 
 /* ---- its log ---- */
