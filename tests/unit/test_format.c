@@ -49,7 +49,7 @@ static void meaning_check(const char *text)
 
 	assert_int_equal(model_from_text(text, strlen(text), "x.ini", &a, &diags), 0);
 	assert_int_equal(model_from_text(once, strlen(once), "x.ini", &b, &diags), 0);
-	assert_int_equal(reach_diff_make(a, b, &d, &e), 0);
+	assert_int_equal(reach_diff_make(a, b, 0, &d, &e), 0);
 	assert_int_equal(d.n, 0);
 }
 

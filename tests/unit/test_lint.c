@@ -92,7 +92,7 @@ static size_t fix_check(const char *text, const char *name)
 	lint_model(m, text, &l);
 	less = lint_fix(text, &l, &n);
 	fixed = load(less, name);
-	assert_int_equal(reach_diff_make(m, fixed, &d, &e), 0);
+	assert_int_equal(reach_diff_make(m, fixed, 0, &d, &e), 0);
 	if (d.n)
 		fail_msg("%s: %s -> %s %s changes:\n%s", name, d.v[0].srcs, d.v[0].dsts, d.v[0].flows, text);
 	lint_model(fixed, less, &after);

@@ -23,7 +23,7 @@ int diff_run(const struct args *a)
 		r = model_of_file(a->words[1], &after);
 	if (r)
 		return r;
-	if (reach_diff_make(before, after, &d, &e) < 0)
+	if (reach_diff_make(before, after, 0, &d, &e) < 0)
 		return fail_err(EXIT_BROKEN, &e);
 	if (a->output == OUTPUT_JSON) {
 		diff_json_print(a, &d);

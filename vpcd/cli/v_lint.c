@@ -83,7 +83,7 @@ static int file_fix(const struct source *s, const struct model *m, const struct 
 		diag_list_print(stderr, &diags);
 		return fail(EXIT_BROKEN, "%s stays as it is: without the %zu lines it would be wrong", s->file, n);
 	}
-	if (reach_diff_make(m, fixed, &d, &e) < 0)
+	if (reach_diff_make(m, fixed, 0, &d, &e) < 0)
 		return fail_err(EXIT_BROKEN, &e);
 	if (d.n)
 		return fail(EXIT_BROKEN, "%s stays as it is: without the %zu lines %s could reach %s differently",

@@ -39,7 +39,8 @@ static bool in_some_vpc(const struct model *m, const struct addr *a, uint32_t bu
 static int cells_fill(struct walker *w, struct matrix *x, struct err *e);
 static int pair_walk(struct walker *w, struct matrix *x, struct keymap *known, uint32_t src, uint32_t dst,
 		     uint32_t *ret, struct err *e);
-static uint32_t outcome_add(struct matrix *x, struct keymap *known, const struct matrix_outcome *o);
+static uint32_t outcome_add(struct matrix *x, struct keymap *known, const struct matrix_outcome *o,
+			    struct matrix_outcome **ret_new);
 static void outcome_of_walk(const struct walk *w, const char *src, const char *dst, struct matrix_outcome *o);
 
 int matrix_make(struct walker *w, const char *proto, uint16_t sport, struct matrix *ret, struct err *e)
@@ -57,6 +58,13 @@ int matrix_make(struct walker *w, const char *proto, uint16_t sport, struct matr
 	}
 	*ret = x;
 	return 0;
+}
+
+void matrix_ends(const struct model *m, struct matrix *ret)
+{
+	*ret = (struct matrix){ 0 };
+	ends_make(m, ret);
+	classes_make(m, ret);
 }
 
 void matrix_done(struct matrix *x)
@@ -282,7 +290,8 @@ static int cells_fill(struct walker *w, struct matrix *x, struct err *e)
 	size_t n = x->n_ends, classes = x->n_classes;
 	_cleanup_free_ uint32_t *by_class = xcalloc(classes * classes + 1, sizeof(*by_class)); /* outcome + 1 */
 	struct keymap known = { 0 };
-	uint32_t alone = outcome_add(x, &known, &own);
+	struct matrix_outcome *first;
+	uint32_t alone = outcome_add(x, &known, &own, &first);
 	int r = 0;
 
 	x->cells = xcalloc(n * n + 1, sizeof(*x->cells));
@@ -312,35 +321,48 @@ static int cells_fill(struct walker *w, struct matrix *x, struct err *e)
 static int pair_walk(struct walker *w, struct matrix *x, struct keymap *known, uint32_t src, uint32_t dst,
 		     uint32_t *ret, struct err *e)
 {
-	struct matrix_outcome o;
+	struct matrix_outcome o, *new;
 	struct flow f;
 	struct walk walk;
 	int r = flow_parse_words(w->m, x->ends[src].name, x->ends[dst].name, x->proto, &f, e);
 
 	if (r == 0 && x->sport)
 		f.sport = x->sport;
+	w->no_words = true;
 	if (r == 0)
 		r = walk_flow(w, &f, &walk, e);
+	w->no_words = false;
 	if (r < 0)
 		return r;
 	outcome_of_walk(&walk, x->ends[src].name, x->ends[dst].name, &o);
 	walk_done(&walk);
 	x->walks++;
-	*ret = outcome_add(x, known, &o);
+	*ret = outcome_add(x, known, &o, &new);
+	if (new) {
+		struct walk_step s = { .gate = o.gate };
+
+		step_rule_set(w, &s, o.rule);
+		memcpy(new->rule_text, s.rule_text, sizeof(new->rule_text));
+		new->loc = s.loc;
+	}
 	return 0;
 }
 
-static uint32_t outcome_add(struct matrix *x, struct keymap *known, const struct matrix_outcome *o)
+/* ret_new: the copy that is kept when there was none like it, else NULL. */
+static uint32_t outcome_add(struct matrix *x, struct keymap *known, const struct matrix_outcome *o,
+			    struct matrix_outcome **ret_new)
 {
-	uint64_t found = keymap_get(known, o, sizeof(*o));
+	uint64_t found = keymap_get(known, o, offsetof(struct matrix_outcome, rule_text));
 	struct matrix_outcome *copy;
 
+	*ret_new = NULL;
 	if (found != KEYMAP_NONE)
 		return (uint32_t)found;
 	copy = xmemdup(o, sizeof(*o));
 	found = x->n_outcomes;
 	*VEC_PUSH(x->outcomes, x->n_outcomes, x->cap_outcomes) = copy;
-	keymap_put(known, copy, sizeof(*copy), found);
+	keymap_put(known, copy, offsetof(struct matrix_outcome, rule_text), found);
+	*ret_new = copy;
 	return (uint32_t)found;
 }
 
@@ -363,9 +385,6 @@ static void outcome_of_walk(const struct walk *w, const char *src, const char *d
 	o->gate = s->gate;
 	o->reason = s->reason;
 	o->rule = s->rule;
-	memcpy(o->rule_text, s->rule_text, strlen(s->rule_text));
-	o->loc.file = s->loc.file;
-	o->loc.line = s->loc.line;
 	if (s->object && object_is_interface(s->gate) && strcmp(s->object, src) == 0)
 		o->object_of = MATRIX_OBJECT_SRC;
 	else if (s->object && object_is_interface(s->gate) && strcmp(s->object, dst) == 0)

@@ -18,8 +18,9 @@ struct matrix_outcome {
 	enum matrix_object object_of; /* SRC, DST: the interface of that end; FIXED: object */
 	const char *object;           /* may be NULL */
 	uint32_t rule;                /* number; 0 = none */
-	char rule_text[160];          /* "" = none */
-	struct src_loc loc;           /* line 0 = none */
+	/* What the number says of the rule; not compared. */
+	char rule_text[160]; /* "" = none */
+	struct src_loc loc;  /* line 0 = none */
 };
 struct matrix_end {
 	const char *name;
@@ -37,6 +38,8 @@ struct matrix {
 	uint64_t walks;  /* how many it took */
 };
 
+/* Only the ends and their classes. */
+void matrix_ends(const struct model *m, struct matrix *ret);
 /* -EINVAL: proto is none ("tcp/443", "icmp"); sport 0 = as usual. */
 int matrix_make(struct walker *w, const char *proto, uint16_t sport, struct matrix *ret, struct err *e);
 void matrix_done(struct matrix *x);

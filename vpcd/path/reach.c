@@ -1,75 +1,42 @@
-/* reach.c: two models, one matrix each for every flow that could make a difference; where cells differ,
- * one walk in each says by which rule. Then equal lines are folded: flows, sources, destinations. Pure. */
+/* reach.c: two models. Ends that neither model tells apart are one; of each two such that the difference of the
+ * models can touch, and for every flow that could make a difference, one walk in each; where the two disagree, a
+ * second look says by which rule. Then equal lines are folded: flows, sources, destinations. Pure. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "model/keymap.h"
-#include "path/matrix.h"
-#include "path/reach.h"
+#include "path/differ.h"
+#include "path/trial.h"
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58, PORT_LAST = 65535, EPHEMERAL_LO = 1024 };
-
-struct probe {           /* one flow to try */
-	char proto[24];  /* as walked: "tcp/22" */
-	char label[24];  /* as told: "tcp/22-25", "tcp", "other" */
-	uint8_t family;  /* probes of a family with neighbouring ranges join */
-	uint32_t lo, hi; /* ports; 0, 0 without */
-};
-struct side {
-	const struct model *m;
-	struct walker *w;
-	struct keymap ends; /* name -> index in its matrices */
-};
-struct change { /* of one pair and one probe */
-	uint32_t src, dst;
-	uint32_t probe_lo, probe_hi; /* first and last probe of a run */
-	uint32_t sport_lo, sport_hi; /* client ports; 0, 0: any */
-	uint32_t cause;
-	enum reach was, is;
-};
-struct cause {
-	enum walk_leg leg;
-	enum abi_gate gate;
-	enum matrix_object object_of;
-	const char *object;
-	struct reach_rule before, after;
-};
-struct differ {
-	struct side side[2]; /* before, after */
-	const char **names;  /* of either */
-	uint32_t n_names;
-	struct probe *probes;
-	size_t n_probes, cap_probes;
-	uint32_t *sports; /* first ports of the ranges of clients' ports to try; {0}: only the usual one */
-	size_t n_sports, cap_sports;
-	struct change *changes;
-	size_t n_changes, cap_changes;
-	struct cause *causes;
-	size_t n_causes, cap_causes;
-};
+enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58 };
 
 static void names_make(struct differ *d);
 static void probes_make(struct differ *d);
 static void sports_make(struct differ *d);
+static void joints_make(struct differ *d);
 static int probe_compare(struct differ *d, uint32_t probe, size_t sport, uint32_t *last, struct err *e);
 static uint32_t cause_find(struct differ *d, const struct change *c);
-static void changes_fold(struct differ *d, struct reach_diff *ret);
+static bool walk_of(struct differ *d, int side, const struct change *c, struct walk *ret);
 
 const char *reach_name(enum reach r)
 {
 	return r == REACH_ALLOW ? "allow" : r == REACH_DENY ? "deny" : "absent";
 }
 
-int reach_diff_make(const struct model *before, const struct model *after, struct reach_diff *ret, struct err *e)
+int reach_diff_make(const struct model *before, const struct model *after, uint64_t work_max, struct reach_diff *ret,
+		    struct err *e)
 {
-	struct differ d = { .side = { { .m = before }, { .m = after } } };
+	struct differ d = { .side = { { .m = before }, { .m = after } }, .work_max = work_max };
 	int r = walker_new(before, &d.side[0].w, e);
 
 	*ret = (struct reach_diff){ 0 };
 	if (r == 0)
 		r = walker_new(after, &d.side[1].w, e);
+	touched_make(before, after, &d.touched);
 	names_make(&d);
+	joints_make(&d);
 	probes_make(&d);
 	sports_make(&d);
 	for (size_t s = 0; r == 0 && s < d.n_sports; s++) {
@@ -80,11 +47,12 @@ int reach_diff_make(const struct model *before, const struct model *after, struc
 	}
 	if (r == 0)
 		changes_fold(&d, ret);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		walker_free(&d.side[i].w);
-		keymap_done(&d.side[i].ends);
-	}
+	touched_done(&d.touched);
 	free(d.names);
+	free(d.joints);
+	free(d.members);
 	free(d.probes);
 	free(d.sports);
 	free(d.changes);
@@ -111,7 +79,6 @@ static void names_make(struct differ *d)
 
 	for (int i = 1; i >= 0; i--) {
 		const struct model *m = d->side[i].m;
-		uint32_t n = 0;
 
 		d->names = xrealloc(d->names, (d->n_names + m->n_instances + m->n_hosts + 1) * sizeof(*d->names));
 		for (uint32_t k = 0; k < m->n_instances + m->n_hosts; k++) {
@@ -120,11 +87,58 @@ static void names_make(struct differ *d)
 
 			if (k < m->n_instances && !m->instances[k].n_enis)
 				continue;
-			keymap_put_str(&d->side[i].ends, name, n++);
 			if (keymap_put_str(&seen, name, 1))
 				d->names[d->n_names++] = name;
 		}
 	}
+	keymap_done(&seen);
+}
+
+/* The class of each name in a model; NONE: it has none of that name. To free(). */
+static uint32_t *classes_of(const struct differ *d, const struct model *m)
+{
+	uint32_t *v = xcalloc((size_t)d->n_names + 1, sizeof(*v));
+	_cleanup_matrix_ struct matrix x;
+	struct keymap ends = { 0 };
+
+	matrix_ends(m, &x);
+	for (uint32_t i = 0; i < x.n_ends; i++)
+		keymap_put_str(&ends, x.ends[i].name, x.ends[i].class);
+	for (uint32_t i = 0; i < d->n_names; i++)
+		v[i] = keymap_index(&ends, d->names[i]);
+	keymap_done(&ends);
+	return v;
+}
+
+static void joints_make(struct differ *d)
+{
+	_cleanup_free_ uint32_t *class[2] = { classes_of(d, d->side[0].m), NULL };
+	_cleanup_free_ uint32_t *of = xcalloc((size_t)d->n_names + 1, sizeof(*of));
+	_cleanup_free_ struct joint_key {
+		uint32_t class[2], touch;
+	} *keys = xcalloc((size_t)d->n_names + 1, sizeof(*keys));
+	struct keymap seen = { 0 };
+	uint32_t at = 0;
+
+	class[1] = classes_of(d, d->side[1].m);
+	d->joints = xcalloc((size_t)d->n_names + 1, sizeof(*d->joints));
+	d->members = xcalloc((size_t)d->n_names + 1, sizeof(*d->members));
+	for (uint32_t i = 0; i < d->n_names; i++) {
+		keys[i] = (struct joint_key){ { class[0][i], class[1][i] }, touched_end(&d->touched, d->names[i]) };
+		if (keymap_put(&seen, &keys[i], sizeof(keys[i]), d->n_joints))
+			d->joints[d->n_joints++] = (struct joint){ .class = { class[0][i], class[1][i] },
+								   .touch = (enum touch)keys[i].touch };
+		of[i] = (uint32_t)keymap_get(&seen, &keys[i], sizeof(keys[i]));
+		d->joints[of[i]].n++;
+	}
+	for (uint32_t i = 0; i < d->n_joints; i++) {
+		d->joints[i].first = at;
+		at += d->joints[i].n;
+		d->joints[i].n = 0;
+	}
+	for (uint32_t i = 0; i < d->n_names; i++)
+		d->members[d->joints[of[i]].first + d->joints[of[i]].n++] = i;
+	free(class[1]);
 	keymap_done(&seen);
 }
 
@@ -200,7 +214,7 @@ static struct probe *probe_add(struct differ *d, uint8_t family)
 {
 	struct probe *p = VEC_PUSH(d->probes, d->n_probes, d->cap_probes);
 
-	p->family = family;
+	p->family = p->number = family;
 	return p;
 }
 
@@ -245,11 +259,13 @@ static void probes_make(struct differ *d)
 		if (!s.named[i] || i == PROTO_ICMP || i == PROTO_TCP || i == PROTO_UDP || i == PROTO_ICMP6)
 			continue;
 		p = probe_add(d, 0);
+		p->number = (uint8_t)i;
 		snprintf(p->proto, sizeof(p->proto), "%u", i);
 		snprintf(p->label, sizeof(p->label), "%u", i);
 		other -= other == i;
 	}
 	p = probe_add(d, 0);
+	p->number = (uint8_t)other;
 	snprintf(p->proto, sizeof(p->proto), "%u", other);
 	snprintf(p->label, sizeof(p->label), "other");
 }
@@ -297,57 +313,85 @@ static void sports_make(struct differ *d)
 
 /* ---- comparing ---- */
 
-static enum reach reach_at(const struct side *s, const struct matrix *x, const char *src, const char *dst)
-{
-	uint32_t i = keymap_index(&s->ends, src), k = keymap_index(&s->ends, dst);
-
-	if (i == NONE || k == NONE)
-		return REACH_ABSENT;
-	return matrix_at(x, i, k)->allow ? REACH_ALLOW : REACH_DENY;
-}
-
 static uint32_t sport_last(const struct differ *d, size_t i)
 {
 	return i + 1 < d->n_sports ? d->sports[i + 1] - 1 : PORT_LAST;
 }
 
-/* last: by pair, 1 + the change that the probe before belongs to. */
+static enum reach reach_of(struct differ *d, int side, const struct joint *from, const struct joint *to,
+			   const struct change *c)
+{
+	struct walk walk;
+	bool allow;
+
+	if (from->class[side] == NONE || to->class[side] == NONE)
+		return REACH_ABSENT;
+	d->side[side].w->no_words = true;
+	allow = walk_of(d, side, c, &walk) && walk.allow;
+	d->side[side].w->no_words = false;
+	walk_done(&walk);
+	d->work++;
+	return allow ? REACH_ALLOW : REACH_DENY;
+}
+
+/* last: by pair, 1 + its change of the ports before these, which c then may go on. */
+static void change_add(struct differ *d, const struct change *c, uint32_t *last)
+{
+	uint32_t *run = &last[(size_t)c->src * d->n_names + c->dst];
+	struct change *before = *run ? &d->changes[*run - 1] : NULL;
+	const struct probe *p = &d->probes[c->probe_lo];
+
+	if (before && before->probe_hi + 1 == c->probe_lo && before->cause == c->cause && before->was == c->was &&
+	    before->is == c->is && p->hi && d->probes[before->probe_hi].family == p->family) {
+		before->probe_hi = c->probe_lo;
+		return;
+	}
+	*VEC_PUSH(d->changes, d->n_changes, d->cap_changes) = *c;
+	*run = (uint32_t)d->n_changes;
+}
+
+/* All of one class to all of another: one pair of them speaks for all. */
+static void joints_compare(struct differ *d, const struct joint *from, const struct joint *to, struct change c,
+			   uint32_t *last)
+{
+	c.src = d->members[from->first];
+	c.dst = d->members[to->first + (from == to)];
+	c.was = reach_of(d, 0, from, to, &c);
+	c.is = reach_of(d, 1, from, to, &c);
+	if ((c.was == REACH_ALLOW) == (c.is == REACH_ALLOW))
+		return;
+	c.cause = cause_find(d, &c);
+	d->work += (uint64_t)from->n * to->n;
+	for (uint32_t i = 0; i < from->n; i++) {
+		for (uint32_t k = 0; k < to->n; k++) {
+			c.src = d->members[from->first + i];
+			c.dst = d->members[to->first + k];
+			if (c.src != c.dst)
+				change_add(d, &c, last);
+		}
+	}
+}
+
 static int probe_compare(struct differ *d, uint32_t probe, size_t sport, uint32_t *last, struct err *e)
 {
-	_cleanup_matrix_ struct matrix before_x = { 0 }, after_x = { 0 };
-	struct matrix *x[2] = { &before_x, &after_x };
 	const struct probe *p = &d->probes[probe];
+	struct change c = { .probe_lo = probe, .probe_hi = probe };
+	enum touch least = touched_flow(&d->touched, p->number, p->lo, p->hi) ? TOUCH_RULES : TOUCH_SHAPE;
 
-	for (int i = 0; i < 2; i++) {
-		int r = matrix_make(d->side[i].w, p->proto, (uint16_t)d->sports[sport], x[i], e);
-
-		if (r < 0)
-			return r;
+	if (d->sports[sport]) {
+		c.sport_lo = d->sports[sport];
+		c.sport_hi = sport_last(d, sport);
 	}
-	for (uint32_t a = 0; a < d->n_names; a++) {
-		for (uint32_t b = 0; b < d->n_names; b++) {
-			struct change c = { .src = a, .dst = b, .probe_lo = probe, .probe_hi = probe };
-			uint32_t *run = &last[(size_t)a * d->n_names + b];
-			struct change *before = *run ? &d->changes[*run - 1] : NULL;
+	for (uint32_t i = 0; i < d->n_joints; i++) {
+		for (uint32_t k = 0; k < d->n_joints; k++) {
+			const struct joint *from = &d->joints[i], *to = &d->joints[k];
 
-			c.was = reach_at(&d->side[0], x[0], d->names[a], d->names[b]);
-			c.is = reach_at(&d->side[1], x[1], d->names[a], d->names[b]);
-			*run = 0;
-			if (a == b || (c.was == REACH_ALLOW) == (c.is == REACH_ALLOW))
+			if ((from->touch < least && to->touch < least) || (i == k && from->n < 2))
 				continue;
-			if (d->sports[sport]) {
-				c.sport_lo = d->sports[sport];
-				c.sport_hi = sport_last(d, sport);
-			}
-			c.cause = cause_find(d, &c);
-			if (before && before->cause == c.cause && before->was == c.was && before->is == c.is && p->hi &&
-			    d->probes[before->probe_hi].family == p->family) {
-				before->probe_hi = probe;
-			} else {
-				*VEC_PUSH(d->changes, d->n_changes, d->cap_changes) = c;
-				before = &d->changes[d->n_changes - 1];
-			}
-			*run = (uint32_t)(before - d->changes) + 1;
+			joints_compare(d, from, to, c, last);
+			if (d->work_max && d->work > d->work_max)
+				return err_set(e, -E2BIG, "comparing takes more than %llu walks",
+					       (unsigned long long)d->work_max);
 		}
 	}
 	return 0;
@@ -357,6 +401,7 @@ static bool walk_of(struct differ *d, int side, const struct change *c, struct w
 {
 	struct flow f;
 
+	*ret = (struct walk){ 0 };
 	if (flow_parse_words(d->side[side].m, d->names[c->src], d->names[c->dst], d->probes[c->probe_lo].proto, &f,
 			     NULL) < 0)
 		return false;
@@ -430,168 +475,4 @@ static uint32_t cause_find(struct differ *d, const struct change *c)
 	}
 	*VEC_PUSH(d->causes, d->n_causes, d->cap_causes) = new;
 	return (uint32_t)d->n_causes - 1;
-}
-
-/* ---- folding ---- */
-
-struct line { /* a change with its flow in words */
-	uint32_t src, dst, cause;
-	enum reach was, is;
-	char *flows, *srcs, *dsts;
-	uint64_t pairs;
-};
-
-static void flow_text(const struct differ *d, const struct change *c, struct strbuf *b)
-{
-	const struct probe *lo = &d->probes[c->probe_lo], *hi = &d->probes[c->probe_hi];
-
-	if (!lo->hi)
-		strbuf_addf(b, "%s", lo->label);
-	else if (lo->lo == 1 && hi->hi == PORT_LAST)
-		strbuf_addf(b, "%.3s", lo->proto);
-	else if (lo->lo == hi->hi)
-		strbuf_addf(b, "%s", lo->proto);
-	else
-		strbuf_addf(b, "%s-%u", lo->proto, hi->hi);
-	if (c->sport_lo && !(c->sport_lo == EPHEMERAL_LO && c->sport_hi == PORT_LAST))
-		strbuf_addf(b, "(from:%u-%u)", c->sport_lo, c->sport_hi);
-}
-
-/* The same change for all client ports is one: neighbours in the client's range join. */
-static void sports_join(struct differ *d)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < d->n_changes; i++) {
-		struct change *c = &d->changes[i];
-		bool joined = false;
-
-		for (size_t k = kept; k-- > 0 && c->sport_lo > EPHEMERAL_LO && !joined;) {
-			struct change *o = &d->changes[k];
-
-			if (o->src != c->src || o->dst != c->dst || o->cause != c->cause ||
-			    o->probe_lo != c->probe_lo || o->probe_hi != c->probe_hi || o->was != c->was ||
-			    o->sport_hi + 1 != c->sport_lo)
-				continue;
-			o->sport_hi = c->sport_hi;
-			joined = true;
-		}
-		if (!joined)
-			d->changes[kept++] = *c;
-	}
-	d->n_changes = kept;
-}
-
-static int change_cmp(const void *x, const void *y)
-{
-	const struct change *a = x, *b = y;
-
-#define BY(member) \
-	if (a->member != b->member) \
-	return a->member < b->member ? -1 : 1
-	BY(dst);
-	BY(src);
-	BY(cause);
-	BY(was);
-	BY(is);
-	BY(probe_lo);
-	BY(sport_lo);
-#undef BY
-	return 0;
-}
-
-static bool line_same(const struct line *a, const struct line *b)
-{
-	return a->cause == b->cause && a->was == b->was && a->is == b->is && strcmp(a->flows, b->flows) == 0;
-}
-
-static void text_join(char **to, const char *more)
-{
-	char *both = xasprintf("%s, %s", *to, more);
-
-	free(*to);
-	*to = both;
-}
-
-static void line_done(struct line *l)
-{
-	free(l->flows);
-	free(l->srcs);
-	free(l->dsts);
-}
-
-/* Lines that differ only in their sources (with_dst: only in their destinations) become one. */
-static void lines_join(struct line *v, size_t *n, bool with_dst)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < *n; i++) {
-		size_t k = 0;
-
-		while (k < kept && !(line_same(&v[k], &v[i]) &&
-				     (with_dst ? strcmp(v[k].srcs, v[i].srcs) == 0 : v[k].dst == v[i].dst)))
-			k++;
-		if (k == kept) {
-			v[kept++] = v[i];
-			continue;
-		}
-		text_join(with_dst ? &v[k].dsts : &v[k].srcs, with_dst ? v[i].dsts : v[i].srcs);
-		v[k].pairs += v[i].pairs;
-		line_done(&v[i]);
-	}
-	*n = kept;
-}
-
-static void changes_fold(struct differ *d, struct reach_diff *ret)
-{
-	struct line *v = NULL;
-	size_t n = 0, cap = 0;
-
-	sports_join(d);
-	if (d->n_changes)
-		qsort(d->changes, d->n_changes, sizeof(*d->changes), change_cmp);
-	for (size_t i = 0; i < d->n_changes;) {
-		const struct change *c = &d->changes[i];
-		struct strbuf flows = { 0 };
-		struct line *l = VEC_PUSH(v, n, cap);
-
-		ret->pairs += i == 0 || c[-1].src != c->src || c[-1].dst != c->dst;
-		*l = (struct line){
-			.src = c->src, .dst = c->dst, .cause = c->cause, .was = c->was, .is = c->is, .pairs = 1
-		};
-		for (const struct change *o = c; i < d->n_changes; i++, o++) {
-			if (o->src != c->src || o->dst != c->dst || o->cause != c->cause || o->was != c->was ||
-			    o->is != c->is)
-				break;
-			if (flows.n)
-				strbuf_adds(&flows, " ");
-			flow_text(d, o, &flows);
-		}
-		l->flows = strbuf_take(&flows);
-		l->srcs = xstrdup(d->names[l->src]);
-		l->dsts = xstrdup(d->names[l->dst]);
-	}
-	lines_join(v, &n, false);
-	lines_join(v, &n, true);
-	for (size_t i = 0; i < n; i++) {
-		const struct cause *k = &d->causes[v[i].cause];
-		struct reach_change *c = VEC_PUSH(ret->v, ret->n, ret->cap);
-		const char *object = k->object_of == MATRIX_OBJECT_SRC   ? v[i].srcs
-				     : k->object_of == MATRIX_OBJECT_DST ? v[i].dsts
-									 : k->object;
-
-		*c = (struct reach_change){ .srcs = v[i].srcs,
-					    .dsts = v[i].dsts,
-					    .flows = v[i].flows,
-					    .was = v[i].was,
-					    .is = v[i].is,
-					    .leg = k->leg,
-					    .gate = k->gate,
-					    .before = k->before,
-					    .after = k->after,
-					    .pairs = v[i].pairs };
-		if (object && !strchr(object, ','))
-			snprintf(c->object, sizeof(c->object), "%.63s", object);
-	}
-	free(v);
 }

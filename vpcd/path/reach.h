@@ -28,7 +28,9 @@ struct reach_diff {
 	size_t n, cap;
 	uint64_t pairs; /* that changed, each counted once */
 };
-/* The diff borrows from both models. */
-int reach_diff_make(const struct model *before, const struct model *after, struct reach_diff *ret, struct err *e);
+/* The diff borrows from both models. work_max: -E2BIG when it takes more walks than that (2,000,000 are about
+ * a second); 0: no bound. */
+int reach_diff_make(const struct model *before, const struct model *after, uint64_t work_max, struct reach_diff *ret,
+		    struct err *e);
 void reach_diff_done(struct reach_diff *d);
 #define _cleanup_reach_diff_ __attribute__((cleanup(reach_diff_done)))

@@ -48,7 +48,8 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 static const struct abi_port *port_row(const struct trip *t, uint32_t port);
 static struct walk_step *step_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port);
 static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port, enum abi_reason reason);
-static void translation_note(struct walk_step *s, const char *what, const struct addr *from, const struct addr *to);
+static void translation_note(const struct trip *t, struct walk_step *s, const char *what, const struct addr *from,
+			     const struct addr *to);
 static bool eni_has(const struct eni *eni, const struct addr *a);
 static bool came_back(const struct trip *t, const struct packet *p);
 static bool is_own_loop(const struct model *m, const struct flow *f);
@@ -290,7 +291,7 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 		for (unsigned i = t->n_nats; i-- > 0;) {
 			if (t->nats[i].eni != index)
 				continue;
-			translation_note(s, "destination", &p->dst, &t->nats[i].src);
+			translation_note(t, s, "destination", &p->dst, &t->nats[i].src);
 			p->dst = t->nats[i].src;
 			if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP)
 				p->dport = t->nats[i].sport;
@@ -320,7 +321,7 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 		p->sport = t->nat_port;
 		p->natted = NATTED_SPORT;
 	}
-	translation_note(s, "source", &from, &p->src);
+	translation_note(t, s, "source", &from, &p->src);
 	return true;
 }
 
@@ -438,7 +439,7 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 	if (gate == ABI_GATE_IGW && !denied) {
 		struct addr to_addr = { .a = o->xaddr };
 
-		translation_note(s, o->flags & ABI_FLOW_DNAT ? "destination" : "source",
+		translation_note(t, s, o->flags & ABI_FLOW_DNAT ? "destination" : "source",
 				 o->flags & ABI_FLOW_DNAT ? &p->dst : &p->src, &to_addr);
 	}
 	if (!denied)
@@ -484,10 +485,13 @@ static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate,
 	t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
 }
 
-static void translation_note(struct walk_step *s, const char *what, const struct addr *from, const struct addr *to)
+static void translation_note(const struct trip *t, struct walk_step *s, const char *what, const struct addr *from,
+			     const struct addr *to)
 {
 	char a[ADDR_STRLEN], b[ADDR_STRLEN];
 
+	if (t->w->no_words)
+		return;
 	snprintf(s->reason_more, sizeof(s->reason_more), "%s %s becomes %s", what, addr_format(from, a),
 		 addr_format(to, b));
 }

@@ -19,6 +19,7 @@ struct walker {
 	uint32_t *cuts; /* first ports of the pieces of 1024..65535 within which no rule of the lab
 				   * makes a difference; ascending, cuts[0] = 1024 */
 	size_t n_cuts, cap_cuts;
+	bool no_words; /* steps have numbers only: no rule's text and place, no names of groups; for very many walks */
 };
 
 /* Which port fields of a step hold the NAT gateway's choice. */

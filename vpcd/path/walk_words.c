@@ -55,7 +55,7 @@ void step_rule_set(const struct walker *w, struct walk_step *s, uint32_t number)
 	struct rule_place place;
 
 	s->rule = number;
-	if (!number)
+	if (!number || w->no_words)
 		return;
 	if (s->gate == ABI_GATE_ROUTE) {
 		if (!model_route_place(w->m, number, &place) || !place.route)
@@ -78,7 +78,7 @@ void step_groups_set(const struct walker *w, struct walk_step *s, uint32_t port)
 	const struct eni *eni;
 	size_t n;
 
-	if (p->owner != OWNER_ENI)
+	if (p->owner != OWNER_ENI || w->no_words)
 		return;
 	eni = &w->m->enis[p->index];
 	n = (size_t)snprintf(s->reason_more, sizeof(s->reason_more), "group%s", eni->n_groups == 1 ? "" : "s");
