@@ -51,10 +51,26 @@ daemon_start
 # ---- plan, up -----------------------------------------------------------------------------------------
 check "plan is 0" vpc plan "$T/pair.ini"
 check_rc 1 "plan --exit-code is 1 when there is something to do" vpc plan --exit-code "$T/pair.ini"
-is "$(vpc plan -o json "$T/pair.ini" | json 'list(d), list(d["changes"][0])')" "['changes'] ['op', 'kind', 'name', 'why']" "plan -o json"
+is "$(vpc plan -o json "$T/pair.ini" | json 'list(d), list(d["changes"][0])')" "['changes', 'flows'] ['op', 'kind', 'name', 'why']" "plan -o json"
+is "$(vpc plan -o json "$T/pair.ini" | json 'd["flows"]')" None "plan of a lab that is not up compares no flows"
 check_rc 2 "plan made nothing" vpc show instances --lab pair
 check "up of two files" vpc up "$T/pair.ini" "$T/twin.ini"
 is "$(vpc plan --exit-code "$T/pair.ini")" "no changes" "plan: no changes"
+# What the change does to flows: by the static walk, of what runs and of what would run.
+mkdir "$T/new"
+sed 's/tcp 80 from sg:g/tcp 80-81 from sg:g/; s/^\[instance beta\]/[instance epsilon]\nsubnet = s\n&/' "$T/pair.ini" >"$T/new/pair.ini"
+is "$(vpc plan "$T/new/pair.ini" | sed -n '/^flows:/,$p')" "flows:
++ allow beta -> alpha  tcp/81  at sg-in@alpha
+    was:  no rule matches
+    is:   tcp 80-81 from sg:g  $T/new/pair.ini:8
++ allow alpha -> beta  tcp/81  at sg-in@beta
+    was:  no rule matches
+    is:   tcp 80-81 from sg:g  $T/new/pair.ini:8
+2 pairs differ" "plan says which flows a change allows"
+is "$(vpc plan -o json "$T/new/pair.ini" | json 'd["flows"]["pairs"], [(c["src"], c["dst"], c["flows"], c["was"], c["is"], c["after"]["line"]) for c in d["flows"]["changes"]][0]')" \
+	"2 (['beta'], ['alpha'], ['tcp/81'], 'deny', 'allow', 8)" "plan -o json has them"
+sed 's/^listen = tcp.80$/listen = tcp\/81/' "$T/pair.ini" >"$T/new/pair.ini"
+is "$(vpc plan "$T/new/pair.ini" | tail -n1)" "no flow changes" "a change that no packet meets"
 printf '[vpc v]\ncidr = nonsense\n' >"$T/broken.ini"
 check_rc 4 "up of a broken file" vpc up "$T/broken.ini"
 like "$(vpc up "$T/broken.ini" 2>&1)" 'broken.ini:2: error: ' "with file and line"

@@ -25,6 +25,7 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_FLOW] = { "--flow", NULL, "SRC DST PROTO/PORT: draw the path of that flow, and where it stops" },
 	[OPTION_FIX] = { "--fix", NULL, "take out what decides nothing, in the file" },
 	[OPTION_CHECK] = { "--check", NULL, "write nothing; exit 1 when the file is not in that form" },
+	[OPTION_ALL_FLOWS] = { "--all-flows", NULL, "compare all flows, however long it takes" },
 	[OPTION_ADVICE] = { "--advice", NULL, "also the lines that would allow what is denied, in every form" },
 	[OPTION_WRITE] = { "--write", NULL, "write the file instead of printing it" },
 };
@@ -127,6 +128,7 @@ static int option_set(struct args *a, enum option_id id, const char *value)
 	case OPTION_FLOW: a->flow = true; return 0;
 	case OPTION_FIX: a->fix = true; return 0;
 	case OPTION_CHECK: a->check = true; return 0;
+	case OPTION_ALL_FLOWS: a->all_flows = true; return 0;
 	case OPTION_ADVICE: a->advice = true; return 0;
 	case OPTION_COVERAGE: a->coverage = true; return 0;
 	case OPTION_WRITE: a->write = true; return 0;

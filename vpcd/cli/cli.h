@@ -49,6 +49,7 @@ enum option_id {
 	OPTION_FIX,
 	OPTION_CHECK,
 	OPTION_ADVICE,
+	OPTION_ALL_FLOWS,
 	OPTION_MAX
 };
 struct option_row {        /* one option, for every verb that takes it */
@@ -65,7 +66,7 @@ struct args {
 	enum output output;
 	const char *lab, *flows;
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
-	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow;
+	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow, all_flows;
 };
 
 enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };

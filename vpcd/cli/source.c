@@ -56,9 +56,17 @@ int model_of_source(const struct source *s, struct model **ret)
 
 int model_of_lab(const char *lab, struct model **ret)
 {
+	_cleanup_reply_ struct reply reply = { 0 };
+	int r = client_get(&reply, "/v1/labs/%s/model", lab);
+
+	return r ? r : model_of_json(lab, reply.json, ret);
+}
+
+int model_of_json(const char *lab, const json_t *model, struct model **ret)
+{
 	_cleanup_diag_list_ struct diag_list diags = { 0 };
 	_cleanup_parts_ struct parts p = { 0 };
-	int r = parts_of_lab(lab, &p);
+	int r = parts_of_json(lab, model, &p);
 
 	if (r || model_build(&p.document, lab, p.registry, ret, &diags) == 0)
 		return r;
@@ -69,15 +77,19 @@ int model_of_lab(const char *lab, struct model **ret)
 int parts_of_lab(const char *lab, struct parts *ret)
 {
 	_cleanup_reply_ struct reply reply = { 0 };
-	_cleanup_free_ char *document_text = NULL, *registry_text = NULL;
-	struct parts p = { 0 };
-	struct err e = { 0 };
 	int r = client_get(&reply, "/v1/labs/%s/model", lab);
 
-	if (r)
-		return r;
-	document_text = json_dumps(json_object_get(reply.json, "document"), JSON_COMPACT);
-	registry_text = json_dumps(json_object_get(reply.json, "registry"), JSON_COMPACT);
+	return r ? r : parts_of_json(lab, reply.json, ret);
+}
+
+int parts_of_json(const char *lab, const json_t *model, struct parts *ret)
+{
+	_cleanup_free_ char *document_text = json_dumps(json_object_get(model, "document"), JSON_COMPACT);
+	_cleanup_free_ char *registry_text = json_dumps(json_object_get(model, "registry"), JSON_COMPACT);
+	struct parts p = { 0 };
+	struct err e = { 0 };
+	int r;
+
 	if (!document_text || !registry_text)
 		return fail(EXIT_BROKEN, "vpcd's answer about lab %s has no model", lab);
 	snprintf(p.lab, sizeof(p.lab), "%s", lab);

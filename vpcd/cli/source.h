@@ -1,6 +1,7 @@
 /* source.h: the models that verbs look at: of a file, or of a running lab. Print what is wrong and
  * return an exit code; 0 is success. */
 #pragma once
+#include <jansson.h>
 #include "cli/cli.h"
 #include "conf/document.h"
 #include "model/model.h"
@@ -27,9 +28,12 @@ struct parts {
 };
 int parts_of_source(const struct source *s, struct parts *ret);
 int parts_of_lab(const char *lab, struct parts *ret);
+/* model: {"document","registry"} of the control interface. */
+int parts_of_json(const char *lab, const json_t *model, struct parts *ret);
 void parts_done(struct parts *p);
 #define _cleanup_parts_ __attribute__((cleanup(parts_done)))
 /* The model that the daemon runs, built here from the same document and registry. */
 int model_of_lab(const char *lab, struct model **ret);
+int model_of_json(const char *lab, const json_t *model, struct model **ret);
 /* The lab that a file is about: [lab NAME], else wanted (may be NULL), else the file's name. ret: LAB_SIZE bytes. */
 int lab_name_of_source(const struct source *s, const char *wanted, char *ret);

@@ -1,16 +1,23 @@
 /* v_up.c: vpc plan, up and down: a whole lab. */
 #include <dirent.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include "cli/changes.h"
 #include "cli/client.h"
 #include "cli/progress.h"
+#include "cli/reach_view.h"
 #include "cli/source.h"
 #include "cli/verbs.h"
 #include "conf/build.h"
 #include "util/mem.h"
 #include "util/str.h"
 
+/* A second or two: a plan is read while one waits. */
+enum { WALKS_MAX = 2000000 };
+
+static int flows_compare(const struct args *a, const char *lab, const json_t *answer, struct model **before,
+			 struct model **after, struct reach_diff *ret, bool *ret_compared);
 static int put(const struct args *a, const char *file, bool dry_run, char *ret_lab, struct reply *ret);
 static int start_for(const struct source *s, const char *lab);
 static int up_one(const struct args *a, const char *file);
@@ -21,6 +28,9 @@ static bool state_is_there(void);
 int plan_run(const struct args *a)
 {
 	_cleanup_reply_ struct reply reply = { 0 };
+	_cleanup_reach_diff_ struct reach_diff flows = { 0 };
+	_cleanup_model_ struct model *before = NULL, *after = NULL;
+	bool compared = false;
 	char lab[LAB_SIZE];
 	json_t *changes;
 	int r = put(a, a->words[0], true, lab, &reply);
@@ -29,15 +39,49 @@ int plan_run(const struct args *a)
 		return r;
 	changes = json_object_get(reply.json, "changes");
 	warnings_print(json_object_get(reply.json, "warnings"));
+	if (json_array_size(changes))
+		r = flows_compare(a, lab, reply.json, &before, &after, &flows, &compared);
+	if (r)
+		return r;
 	if (a->output == OUTPUT_JSON) {
-		json_t *o = json_pack("{s:O}", "changes", changes);
+		json_t *o = json_pack("{s:O,s:o}", "changes", changes, "flows",
+				      compared ? reach_json(&flows) : json_null());
 
 		json_print(o);
 		json_decref(o);
 	} else {
 		changes_print(changes, false);
+		if (compared)
+			printf("\n%s\n", flows.n ? "flows:" : "no flow changes");
+		reach_print(&flows);
 	}
 	return a->exit_code && json_array_size(changes) ? EXIT_FINDING : 0;
+}
+
+/* Of a lab that runs: what its packets will do that they do not do now. The flows borrow from both models. */
+static int flows_compare(const struct args *a, const char *lab, const json_t *answer, struct model **before,
+			 struct model **after, struct reach_diff *ret, bool *ret_compared)
+{
+	_cleanup_reply_ struct reply runs = { 0 };
+	_cleanup_free_ char *path = xasprintf("/v1/labs/%s/model", lab);
+	struct request q = { .path = path, .quiet = true };
+	struct err e = { 0 };
+	int r;
+
+	if (client_call(&q, &runs) != 0)
+		return 0; /* it is not up: everything will be new */
+	r = model_of_json(lab, runs.json, before);
+	if (r == 0)
+		r = model_of_json(lab, json_object_get(answer, "model"), after);
+	if (r)
+		return r;
+	r = reach_diff_make(*before, *after, a->all_flows ? 0 : WALKS_MAX, ret, &e);
+	*ret_compared = r == 0;
+	if (r == -E2BIG)
+		warn_line("flows are not compared: %s; --all-flows does, however long it takes", e.msg);
+	else if (r < 0)
+		return fail_err(EXIT_BROKEN, &e);
+	return 0;
 }
 
 int up_run(const struct args *a)
@@ -99,7 +143,7 @@ static int put(const struct args *a, const char *file, bool dry_run, char *ret_l
 		return r;
 	if (strpbrk(s.file, "\r\n"))
 		return fail(EXIT_USAGE, "a file whose name holds a line break cannot be named in messages; rename it");
-	path = xasprintf("/v1/labs/%s%s", ret_lab, dry_run ? "?dry-run=1" : "");
+	path = xasprintf("/v1/labs/%s%s", ret_lab, dry_run ? "?dry-run=1&model=1" : "");
 	header = xasprintf("Vpcd-File: %s", s.file);
 	q.path = path;
 	q.body = s.text;

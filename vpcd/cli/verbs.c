@@ -144,10 +144,11 @@ const struct verb verbs[] = {
 	  .run = plan_run,
 	  .usage = "FILE",
 	  .line = "say what up would change, and change nothing",
-	  .text = "Prints \"no changes\" when there is nothing to do. Exit 0 either way, unless --exit-code.\n\n"
+	  .text = "Of a lab that runs, also which flows become allowed or denied, and by which rule.\n"
+		  "Prints \"no changes\" when there is nothing to do. Exit 0 either way, unless --exit-code.\n\n"
 		  "  vpc plan lab.ini\n",
 	  .need = NEEDS_DAEMON,
-	  .options = OPT(OUTPUT) | OPT(LAB) | OPT(EXIT_CODE),
+	  .options = OPT(OUTPUT) | OPT(LAB) | OPT(EXIT_CODE) | OPT(ALL_FLOWS),
 	  .outputs = OUT_TABLE_JSON,
 	  .words_min = 1,
 	  .words_max = 1,

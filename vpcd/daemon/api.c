@@ -138,15 +138,9 @@ static void delete_lab(void *ctx, struct request *r)
 static void get_model(void *ctx, struct request *r)
 {
 	struct lab *l = find_lab(ctx, r, true);
-	_cleanup_free_ char *document = NULL, *registry = NULL;
 
-	if (!l)
-		return;
-	document = document_dump(&l->document);
-	registry = registry_dump(l->registry);
-	answer_json(r, 200,
-		    json_pack("{soso}", "document", json_loads(document, 0, NULL), "registry",
-			      json_loads(registry, 0, NULL)));
+	if (l)
+		answer_json(r, 200, model_json(&l->document, l->registry));
 }
 
 static void get_topology(void *ctx, struct request *r)

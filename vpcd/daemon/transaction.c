@@ -15,6 +15,7 @@
 #include "daemon/server.h"
 #include "daemon/store.h"
 #include "daemon/transaction.h"
+#include "daemon/views.h"
 #include "kern/kern.h"
 #include "plan/desired.h"
 #include "plan/diff.h"
@@ -726,9 +727,11 @@ static void answer_changes(struct transaction *t, bool was_applied)
 {
 	struct lab *l = t->lab;
 	json_t *o;
+	bool model;
 
 	if (!t->request)
 		return;
+	model = t->dry_run && t->model && request_arg(t->request, "model");
 	if (t->kind == ASK_DOWN)
 		o = json_pack("{ssso}", "lab", l->name, "changes", changes_json(&t->changes));
 	else
@@ -736,6 +739,8 @@ static void answer_changes(struct transaction *t, bool was_applied)
 			      was_applied ? 1 : 0, "changes", changes_json(&t->changes), "warnings",
 			      diags_json(was_applied || (!t->dry_run && t->changes.n == 0) ? &l->warnings : &t->diags,
 					 SEV_WARNING));
+	if (model)
+		json_object_set_new(o, "model", model_json(&t->document, t->registry));
 	answer_json(t->request, 200, o);
 	t->request = NULL;
 }

@@ -515,3 +515,11 @@ static void add_workload(json_t *o, const struct workload *w)
 	json_object_set_new(o, "listen", listen);
 	json_object_set_new(o, "run", run);
 }
+
+json_t *model_json(const struct document *d, const struct registry *r)
+{
+	_cleanup_free_ char *document = document_dump(d), *registry = registry_dump(r);
+
+	return json_pack("{soso}", "document", json_loads(document, 0, NULL), "registry",
+			 json_loads(registry, 0, NULL));
+}

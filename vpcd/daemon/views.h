@@ -2,7 +2,9 @@
 #pragma once
 #include <stdbool.h>
 #include <jansson.h>
+#include "conf/document.h"
 #include "model/model.h"
+#include "model/registry.h"
 
 struct lab;
 bool view_lab_is_there(const struct lab *l); /* false: its first PUT is still being looked at */
@@ -29,3 +31,5 @@ bool gateways_look(const struct lab *l);           /* are the filters of gateway
 void view_place(json_t *o, const struct obj *obj); /* origin, file, line */
 const char *origin_name(enum origin o);
 bool view_wants(const char *wanted, const char *name); /* NULL wants all */
+/* What conf/ needs to build the same model elsewhere: {"document","registry"}. */
+json_t *model_json(const struct document *d, const struct registry *r);
