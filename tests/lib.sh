@@ -16,7 +16,7 @@ B=${B:-build}
 [[ $B == /* ]] || B=$ROOT/$B
 export B ROOT
 
-tap_n=0 tap_bad=0 tap_done=0 daemon_pid=
+tap_n=0 tap_bad=0 tap_done=0 daemon_pid= daemon_options=() checks_with_labs=0
 exec {tick}<> <(:) # never readable: reading it with a timeout is the pause between two looks
 
 skip_all() { # REASON: the machine cannot run this script
@@ -45,6 +45,7 @@ ip() {
 ok() { # DESCRIPTION
 	tap_n=$((tap_n + 1))
 	echo "ok $tap_n - $*"
+	daemon_killed_in_the_middle
 }
 not_ok() { # DESCRIPTION
 	tap_n=$((tap_n + 1)) tap_bad=$((tap_bad + 1))
@@ -108,6 +109,7 @@ wait_for() { # SECONDS COMMAND...: looks 50 times a second until COMMAND succeed
 
 # ---- the daemon ------------------------------------------------------------------------------------
 daemon_start() { # [OPTION...]
+	daemon_options=("$@")
 	"$VPCD" "$@" >>"$T/vpcd.log" 2>&1 {tick}<&- &
 	daemon_pid=$!
 	wait_for 10 daemon_answers || bail "vpcd does not answer: $(tail -n5 "$T/vpcd.log")"
@@ -121,6 +123,26 @@ daemon_signal() { # SIGNAL: sends it and waits for the end
 	wait_for 10 eval '! kill -0 "$daemon_pid"' || kill -KILL "$daemon_pid"
 	wait "$daemon_pid" 2>/dev/null || :
 	daemon_pid=
+}
+# With KILL_DAEMON set (tests/run does), a script's daemon is killed once, at the third check that passes
+# while labs run (or now), and started anew: what it says of them must be what it said before.
+daemon_killed_in_the_middle() { # [now]
+	[ -n "${KILL_DAEMON:-}" ] && [ $BASHPID = $$ ] && [ -n "$daemon_pid" ] && labs_rest || return 0
+	checks_with_labs=$((checks_with_labs + 1))
+	[ "${1:-}" = now ] || [ $checks_with_labs = 3 ] || return 0
+	KILL_DAEMON=
+	"$ROOT/tests/answers" >"$T/answers.before"
+	daemon_kill
+	daemon_start "${daemon_options[@]}"
+	wait_for 10 labs_rest || note "labs come to no rest"
+	"$ROOT/tests/answers" >"$T/answers.after"
+	check "the daemon is killed: show, rules and ct say the same afterwards" \
+		"$ROOT/tests/answers" --compare "$T/answers.before" "$T/answers.after"
+}
+labs_rest() { # labs are there, all of them up
+	local states
+	kill -0 "$daemon_pid" 2>/dev/null && states=$(vpc show -o json 2>/dev/null | sed -n 's/.*"state": "\(.*\)".*/\1/p') || return
+	[ -n "$states" ] && ! grep -qvx up <<<"$states"
 }
 labs_down() { # takes every lab down, whether the script left a daemon running or not
 	[ -n "$(ls -A "$VPCD_STATE_DIR")$daemon_pid" ] || return 0

@@ -3,6 +3,7 @@
 # wire NAME ARG...: runs wire/NAME.py. Its lines "ok TEXT" and "not ok TEXT" become results, others notes.
 wire() {
 	local line before=$tap_n
+	daemon_killed_in_the_middle now # not while it asks the daemon
 	while IFS= read -r line; do
 		case $line in
 		'ok '*) ok "${line#ok }" ;;
