@@ -18,6 +18,10 @@ def words(r):
     d = r["denied"]
     return "allow" if r["verdict"] == "allow" else " ".join(["deny"] + [str(d[k]) for k in ("leg", "gate", "object")])
 
+def rule(r):
+    d = r["decided"]
+    return "no rule" if d is None else "%s at %s" % (d["rule"], d["line"])
+
 def results(path):
     return {r["flow"]: r for r in json.load(open(path))["results"]}
 
@@ -30,6 +34,8 @@ if static.keys() != live.keys():
 for flow, s in static.items():
     l = live.get(flow)
     says = {"walk": words(s), "packets": words(l) if l else "nothing"}
+    if l and len(set(says.values())) == 1 and rule(s) != rule(l):
+        says = {"walk": words(s) + " by " + rule(s), "packets": words(l) + " by " + rule(l)}
     if flow in oracle:
         says["oracle"] = oracle[flow]
         judged += 1

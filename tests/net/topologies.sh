@@ -20,8 +20,8 @@ static, live = (json.load(open(f))["results"] for f in sys.argv[1:])
 if [r["flow"] for r in static] != [r["flow"] for r in live]:
     print("not the same flows")
 for s, l in zip(static, live):
-    if l["ok"] is not None and (s["verdict"], s["denied"]) != (l["verdict"], l["denied"]):
-        print(s["flow"], s["denied"], l["denied"], l["note"])
+    if l["ok"] is not None and (s["verdict"], s["denied"], s["decided"]) != (l["verdict"], l["denied"], l["decided"]):
+        print(s["flow"], s["denied"], s["decided"], l["denied"], l["decided"], l["note"])
 PY
 }
 same_but_daemon() { [ "$(leftovers | grep -v "^process vpcd $daemon_pid\$")" = "$leftovers_before" ]; }
@@ -39,7 +39,7 @@ for l in json.load(sys.stdin)["labs"]: print(l["name"], l["state"], l["datapath"
 		is $? 0 "$what expectations hold by the walk"
 		vpc test --live "$lab" -o json >"$T/live.json"
 		is $? 0 "$what expectations hold by packets"
-		is "$(differences)" "" "$what packets and walk agree in verdict, gate and object"
+		is "$(differences)" "" "$what packets and walk agree in verdict, gate, object, reason and rule"
 		is "$(vpc plan "$ini" 2>&1)" "no changes" "$what plan sees nothing to do"
 		check "$what plan --exit-code says so too" vpc plan --exit-code "$ini"
 		is "$(vpc up "$ini" 2>&1)" "no changes" "$what up again does nothing"

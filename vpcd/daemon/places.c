@@ -238,8 +238,8 @@ static const char *igw_name(const struct places *p, uint32_t port)
 /* The last gate that asked its rules. */
 static uint32_t decisive_rule(const struct abi_event *ev)
 {
-	static const enum abi_cached_gate order[] = { ABI_CACHED_SG_IN, ABI_CACHED_NACL_IN, ABI_CACHED_SG_OUT,
-						      ABI_CACHED_NACL_OUT };
+	static const enum abi_cached_gate order[] = { ABI_CACHED_SG_IN, ABI_CACHED_NACL_IN, ABI_CACHED_NACL_OUT,
+						      ABI_CACHED_SG_OUT };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
 		if (ev->rule[order[i]])

@@ -25,6 +25,7 @@
 #include "kern/datapath.h"
 #include "kern/kern.h"
 #include "model/flow.h"
+#include "model/route_text.h"
 #include "plan/desired.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -761,13 +762,20 @@ static void finish_arp(struct probe *p)
 {
 	const struct model *m = p->batch->all->lab->model;
 	const struct subnet *s = &m->subnets[m->enis[p->flow.src.index].subnet];
+	const struct route_table *t = &m->route_tables[s->route_table];
+	struct verdict_words w = { 0 };
 	char addr[ADDR_STRLEN], note[160];
 
+	for (uint32_t i = 0; i < t->n_routes; i++) {
+		if (t->routes[i].target != TARGET_LOCAL || !prefix_contains(&t->routes[i].dst, &p->wire.dst))
+			continue;
+		route_text(m, &t->routes[i], w.rule, sizeof(w.rule));
+		w.loc = t->routes[i].loc;
+	}
 	snprintf(note, sizeof(note), "no interface answers ARP for %s", addr_format(&p->wire.dst, addr));
-	set_result(p, NULL,
-		   json_pack("{ssssssss}", "leg", "forward", "gate", gate_name(ABI_GATE_ROUTE), "object",
-			     m->route_tables[s->route_table].obj.name, "reason",
-			     reason_name(ABI_REASON_NO_POSSIBLE_DESTINATION)),
+	set_result(p, &w,
+		   json_pack("{ssssssss}", "leg", "forward", "gate", gate_name(ABI_GATE_ROUTE), "object", t->obj.name,
+			     "reason", reason_name(ABI_REASON_NO_POSSIBLE_DESTINATION)),
 		   note);
 	finish(p);
 }

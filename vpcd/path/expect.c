@@ -3,6 +3,7 @@
 #include <string.h>
 #include "filters/explain.h"
 #include "path/expect.h"
+#include "path/matrix.h"
 #include "path/trace.h"
 #include "util/str.h"
 
@@ -13,10 +14,18 @@ void answer_of_walk(const struct walk *w, struct answer *ret)
 	const struct walk_step *s;
 
 	*ret = (struct answer){ .allow = w->allow };
+	s = w->allow ? walk_admitting_step(w) : &w->steps[w->denied];
+	if (s) {
+		ret->rule = s->rule_text[0] ? s->rule_text : NULL;
+		ret->file = s->loc.line ? s->loc.file : NULL;
+		ret->line = s->loc.line;
+	}
 	if (w->allow)
 		return;
-	s = &w->steps[w->denied];
-	*ret = (struct answer){ false, leg_name(s->leg), gate_name(s->gate), s->object, reason_name(s->reason) };
+	ret->leg = leg_name(s->leg);
+	ret->gate = gate_name(s->gate);
+	ret->object = s->object;
+	ret->reason = reason_name(s->reason);
 }
 
 char *answer_format(const struct answer *a, char *buf, size_t size)

@@ -2,10 +2,12 @@
 #pragma once
 #include "path/walk.h"
 
-/* An answer in words, whoever gave it. leg, gate, object, reason: of the denial; object may be NULL. */
+/* An answer in words, whoever gave it. leg, gate, object, reason: of the denial; object may be NULL. rule: what
+ * denied, or the last rule that let the request in; NULL = none; file and line: where it stands, or NULL and 0. */
 struct answer {
 	bool allow;
-	const char *leg, *gate, *object, *reason;
+	const char *leg, *gate, *object, *reason, *rule, *file;
+	uint32_t line;
 };
 void answer_of_walk(const struct walk *w, struct answer *ret);
 /* "allow" or "deny at return:nacl-out@edge". Returns buf. */

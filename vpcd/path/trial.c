@@ -434,7 +434,7 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 	s = step_add(t, p, gate, port);
 	if (gate == ABI_GATE_SG_OUT || gate == ABI_GATE_SG_IN)
 		s->reason = out ? o->reason_sg_out : o->reason_sg_in;
-	if (gate != ABI_GATE_IGW)
+	if (gate != ABI_GATE_IGW || denied)
 		step_rule_set(t->w, s, rule);
 	if (gate == ABI_GATE_IGW && !denied) {
 		struct addr to_addr = { .a = o->xaddr };

@@ -50,6 +50,12 @@ const char *gate_object(const struct walker *w, enum abi_gate gate, uint32_t por
 	}
 }
 
+static bool gate_has_rules(enum abi_gate gate)
+{
+	return gate == ABI_GATE_SG_OUT || gate == ABI_GATE_NACL_OUT || gate == ABI_GATE_NACL_IN ||
+	       gate == ABI_GATE_SG_IN;
+}
+
 void step_rule_set(const struct walker *w, struct walk_step *s, uint32_t number)
 {
 	struct rule_place place;
@@ -57,7 +63,7 @@ void step_rule_set(const struct walker *w, struct walk_step *s, uint32_t number)
 	s->rule = number;
 	if (!number || w->no_words)
 		return;
-	if (s->gate == ABI_GATE_ROUTE) {
+	if (!gate_has_rules(s->gate)) { /* a gateway or a peering connection: the route that led there */
 		if (!model_route_place(w->m, number, &place) || !place.route)
 			return;
 		route_text(w->m, place.route, s->rule_text, sizeof(s->rule_text));
