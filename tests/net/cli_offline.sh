@@ -43,6 +43,7 @@ golden trace-advice.txt 1 vpc trace $three web-1 db-1 tcp/5432
 golden trace-advice-none.txt 1 vpc trace $three mirror nat-a tcp/443
 golden trace-advice.json 1 vpc trace $three laptop web-1 tcp/22 --advice -o json
 golden trace-advice-minimal.txt 1 vpc trace $aws db-1:1024 world tcp/443 --advice --minimal
+golden trace-peering.txt 1 vpc trace topologies/peering-three-vpcs.ini builder 10.3.1.10 tcp/80
 golden trace-flows.txt 1 vpc trace $three --flows tests/golden/cli/flows --advice
 golden trace-allowed.json 0 vpc trace topologies/minimal.ini a b icmp --advice -o json
 
@@ -53,7 +54,14 @@ golden graph-return.svg 0 vpc graph $aws --flow db-1:1024 world tcp/443
 golden graph.html 0 vpc graph topologies/two-vpcs.ini -o html
 golden graph.dot 0 vpc graph $three -o dot --flow web-2 bastion icmp
 golden graph.mmd 0 vpc graph $three -o mermaid --flow app-1 mirror tcp/443
-for f in graph.svg graph-flow.svg graph-return.svg; do
+pcx=topologies/peering-three-vpcs.ini fw=topologies/inspection-appliance.ini
+golden graph-peering.svg 0 vpc graph $pcx
+golden graph-peering.dot 0 vpc graph $pcx -o dot --flow laptop-in-dev registry tcp/443
+golden graph-peering.mmd 0 vpc graph $pcx -o mermaid --flow builder 10.3.1.10 tcp/80
+golden graph-peering-flow.svg 0 vpc graph $pcx --flow builder 10.3.1.10 tcp/80
+golden graph-edge.svg 0 vpc graph $fw
+golden graph-edge.mmd 0 vpc graph $fw -o mermaid
+for f in graph.svg graph-flow.svg graph-return.svg graph-peering.svg graph-peering-flow.svg graph-edge.svg; do
 	check "$f is well-formed XML" python3 -c "import xml.dom.minidom as x; x.parse('tests/golden/cli/$f')"
 done
 for t in topologies/*.ini; do

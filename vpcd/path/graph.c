@@ -8,9 +8,12 @@
 #include "util/str.h"
 
 static void dot_vpc(const struct model *m, uint32_t vpc, struct strbuf *b);
+static void dot_peerings(const struct model *m, struct strbuf *b);
 static void dot_routes(const struct model *m, struct strbuf *b);
+static void edge_routes(const struct model *m, bool mermaid, struct strbuf *b);
 static void dot_flow(const struct model *m, const struct graph_flow *flow, struct strbuf *b);
 static void mermaid_vpc(const struct model *m, uint32_t vpc, struct strbuf *b);
+static void mermaid_peerings(const struct model *m, struct strbuf *b);
 static void mermaid_routes(const struct model *m, struct strbuf *b);
 static void mermaid_flow(const struct model *m, const struct graph_flow *flow, struct strbuf *b);
 
@@ -64,7 +67,7 @@ static void end_add(struct leg_places *p, const struct flow_end *e)
 static bool is_arrival(enum abi_gate gate)
 {
 	return gate == ABI_GATE_NACL_IN || gate == ABI_GATE_DEST_CHECK || gate == ABI_GATE_SG_IN ||
-	       gate == ABI_GATE_NAT || gate == ABI_GATE_IGW || gate == ABI_GATE_CONNTRACK;
+	       gate == ABI_GATE_NAT || gate == ABI_GATE_IGW || gate == ABI_GATE_PEERING || gate == ABI_GATE_CONNTRACK;
 }
 
 void leg_places_of(const struct model *m, const struct graph_flow *flow, enum walk_leg leg, struct leg_places *ret)
@@ -82,7 +85,11 @@ void leg_places_of(const struct model *m, const struct graph_flow *flow, enum wa
 
 		if (s->leg != leg)
 			continue;
-		if (s->gate == ABI_GATE_IGW) {
+		if (s->gate == ABI_GATE_PEERING) {
+			for (uint32_t k = 0; k < m->n_peerings; k++)
+				if (str_eq(m->peerings[k].obj.name, s->object))
+					place_add(ret, PLACE_PCX, k);
+		} else if (s->gate == ABI_GATE_IGW) {
 			for (uint32_t k = 0; k < m->n_igws; k++)
 				if (str_eq(m->igws[k].obj.name, s->object))
 					place_add(ret, PLACE_IGW, k);
@@ -127,10 +134,12 @@ static char *node(const struct model *m, struct place p, char *buf, size_t size)
 	const char *kind = p.kind == PLACE_ENI    ? "eni"
 			   : p.kind == PLACE_IGW  ? "igw"
 			   : p.kind == PLACE_HOST ? "host"
+			   : p.kind == PLACE_PCX  ? "pcx"
 						  : "nowhere";
 	const char *name = p.kind == PLACE_ENI    ? m->enis[p.index].obj.name
 			   : p.kind == PLACE_IGW  ? m->igws[p.index].obj.name
 			   : p.kind == PLACE_HOST ? m->hosts[p.index].obj.name
+			   : p.kind == PLACE_PCX  ? m->peerings[p.index].obj.name
 						  : "address";
 
 	snprintf(buf, size, "%s_%s", kind, name);
@@ -163,22 +172,18 @@ static void eni_label(const struct model *m, uint32_t index, const char *sep, st
 		strbuf_addf(b, "%s%s", i ? " " : sep, m->security_groups[eni->groups[i]].obj.name);
 }
 
-static bool target_place(const struct route *r, struct place *ret)
+bool route_place(const struct model *m, const struct route *r, struct place *ret)
 {
-	if (r->target_index == NONE || r->target == TARGET_LOCAL)
+	if (r->target_index == NONE)
 		return false;
-	*ret = (struct place){ r->target == TARGET_IGW ? PLACE_IGW : PLACE_ENI, r->target_index };
-	return r->target == TARGET_IGW || r->target == TARGET_ENI || r->target == TARGET_INSTANCE ||
-	       r->target == TARGET_NAT;
-}
-
-static bool route_target(const struct model *m, const struct route *r, struct place *ret)
-{
-	if (!target_place(r, ret))
-		return false;
-	if (r->target == TARGET_NAT)
-		ret->index = m->nat_gateways[r->target_index].eni;
-	return true;
+	switch (r->target) {
+	case TARGET_IGW: *ret = (struct place){ PLACE_IGW, r->target_index }; return true;
+	case TARGET_PCX: *ret = (struct place){ PLACE_PCX, r->target_index }; return true;
+	case TARGET_NAT: *ret = (struct place){ PLACE_ENI, m->nat_gateways[r->target_index].eni }; return true;
+	case TARGET_ENI:
+	case TARGET_INSTANCE: *ret = (struct place){ PLACE_ENI, r->target_index }; return true;
+	default: return false;
+	}
 }
 
 char *graph_dot(const struct model *m, const struct graph_flow *flow)
@@ -199,7 +204,9 @@ char *graph_dot(const struct model *m, const struct graph_flow *flow)
 	}
 	for (uint32_t v = 0; v < m->n_vpcs; v++)
 		dot_vpc(m, v, &b);
+	dot_peerings(m, &b);
 	dot_routes(m, &b);
+	edge_routes(m, false, &b);
 	if (flow->f)
 		dot_flow(m, flow, &b);
 	strbuf_adds(&b, "}\n");
@@ -240,8 +247,9 @@ static void dot_vpc(const struct model *m, uint32_t vpc, struct strbuf *b)
 {
 	char cidr[PREFIX_STRLEN], name[80];
 
-	strbuf_addf(b, "\tsubgraph \"cluster_vpc_%s\" {\n\t\tlabel=\"VPC %s  %s\" style=rounded penwidth=2\n",
-		    m->vpcs[vpc].obj.name, m->vpcs[vpc].obj.name, prefix_format(&m->vpcs[vpc].cidrs[0], cidr));
+	strbuf_addf(b, "\tsubgraph \"cluster_vpc_%s\" {\n\t\tlabel=\"VPC %s  %s  %s\" style=rounded penwidth=2\n",
+		    m->vpcs[vpc].obj.name, m->vpcs[vpc].obj.name, prefix_format(&m->vpcs[vpc].cidrs[0], cidr),
+		    m->vpcs[vpc].region);
 	for (enum exposure e = EXPOSURE_PUBLIC; e <= EXPOSURE_ISOLATED; e++)
 		for (uint32_t i = 0; i < m->n_subnets; i++)
 			if (m->subnets[i].vpc == vpc && subnet_exposure(m, i) == e)
@@ -250,24 +258,95 @@ static void dot_vpc(const struct model *m, uint32_t vpc, struct strbuf *b)
 	if (m->vpcs[vpc].igw == NONE)
 		return;
 	node(m, (struct place){ PLACE_IGW, m->vpcs[vpc].igw }, name, sizeof(name));
-	strbuf_addf(b, "\t%s [label=\"internet gateway\\n%s\" shape=house]\n\tinternet -> %s [dir=both]\n", name,
-		    m->igws[m->vpcs[vpc].igw].obj.name, name);
+	strbuf_addf(b, "\t%s [label=\"internet gateway\\n%s\" shape=house]\n\tinternet -> %s [dir=both weight=4]\n",
+		    name, m->igws[m->vpcs[vpc].igw].obj.name, name);
 }
 
+static void dot_peerings(const struct model *m, struct strbuf *b)
+{
+	for (uint32_t i = 0; i < m->n_peerings; i++) {
+		char name[80], to[80];
+
+		node(m, (struct place){ PLACE_PCX, i }, name, sizeof(name));
+		strbuf_addf(b, "\t%s [label=\"peering\\n%s\" shape=cds]\n", name, m->peerings[i].obj.name);
+		for (int end = 0; end < 2; end++) {
+			uint32_t k = 0;
+
+			while (k < m->n_subnets && m->subnets[k].vpc != m->peerings[i].vpcs[end])
+				k++;
+			if (k < m->n_subnets) /* a cluster is no node: the edge ends at its border */
+				strbuf_addf(b, "\t%s -> %s [dir=none style=bold lhead=\"cluster_vpc_%s\"]\n", name,
+					    subnet_node(m, k, to, sizeof(to)),
+					    m->vpcs[m->peerings[i].vpcs[end]].obj.name);
+		}
+	}
+}
+
+/* What comes in through a gateway may be led to an appliance first. */
+static void edge_routes(const struct model *m, bool mermaid, struct strbuf *b)
+{
+	for (uint32_t i = 0; i < m->n_igws; i++) {
+		const struct route_table *t =
+			m->igws[i].edge_table == NONE ? NULL : &m->route_tables[m->igws[i].edge_table];
+
+		for (uint32_t k = 0; t && k < t->n_routes; k++) {
+			char from[80], to[80], prefix[PREFIX_STRLEN];
+			struct place p;
+
+			if (!route_place(m, &t->routes[k], &p))
+				continue;
+			node(m, (struct place){ PLACE_IGW, i }, from, sizeof(from));
+			node(m, p, to, sizeof(to));
+			prefix_format(&t->routes[k].dst, prefix);
+			if (mermaid)
+				strbuf_addf(b, "\t%s -.->|\"%s\"| %s\n", from, prefix, to);
+			else
+				strbuf_addf(b, "\t%s -> %s [label=\"%s\" style=dashed]\n", from, to, prefix);
+		}
+	}
+}
+
+/* Every prefix that a table leads to the place of its nth route, once: false where an earlier route did. */
+static bool routes_label(const struct model *m, const struct route_table *t, uint32_t nth, const char *sep,
+			 struct place *to, struct strbuf *ret)
+{
+	struct place p;
+	char prefix[PREFIX_STRLEN];
+
+	if (!route_place(m, &t->routes[nth], to))
+		return false;
+	for (uint32_t i = 0; i < t->n_routes; i++) {
+		if (!route_place(m, &t->routes[i], &p) || p.kind != to->kind || p.index != to->index)
+			continue;
+		if (i < nth)
+			return false;
+		strbuf_addf(ret, "%s%s", i > nth ? sep : "", prefix_format(&t->routes[i].dst, prefix));
+	}
+	return true;
+}
+
+/* Drawn from gateway to subnet and pointing back: so what is public stands on top. */
 static void dot_routes(const struct model *m, struct strbuf *b)
 {
 	for (uint32_t i = 0; i < m->n_subnets; i++) {
 		const struct route_table *t = &m->route_tables[m->subnets[i].route_table];
 
 		for (uint32_t k = 0; k < t->n_routes; k++) {
-			char from[80], to[80], prefix[PREFIX_STRLEN];
+			struct strbuf label = { 0 };
+			char from[80], to[80];
 			struct place p;
 
-			if (!route_target(m, &t->routes[k], &p))
-				continue;
-			strbuf_addf(b, "\t%s -> %s [label=\"%s\"%s]\n", subnet_node(m, i, from, sizeof(from)),
-				    node(m, p, to, sizeof(to)), prefix_format(&t->routes[k].dst, prefix),
-				    p.kind == PLACE_IGW ? "" : " style=dashed");
+			if (routes_label(m, t, k, "\\n", &p, &label)) {
+				subnet_node(m, i, from, sizeof(from));
+				node(m, p, to, sizeof(to));
+				strbuf_addf(b, "\t%s -> %s [label=\"%s\"%s%s]\n", p.kind == PLACE_PCX ? from : to,
+					    p.kind == PLACE_PCX ? to : from, label.s,
+					    p.kind == PLACE_PCX ? "" : " dir=back",
+					    p.kind == PLACE_IGW   ? ""
+					    : p.kind == PLACE_PCX ? " style=dotted"
+								  : " style=dashed");
+			}
+			strbuf_done(&label);
 		}
 	}
 }
@@ -311,7 +390,9 @@ char *graph_mermaid(const struct model *m, const struct graph_flow *flow)
 			    addr_format(&m->hosts[i].addr, a));
 	for (uint32_t v = 0; v < m->n_vpcs; v++)
 		mermaid_vpc(m, v, &b);
+	mermaid_peerings(m, &b);
 	mermaid_routes(m, &b);
+	edge_routes(m, true, &b);
 	if (flow->f)
 		mermaid_flow(m, flow, &b);
 	strbuf_adds(
@@ -333,8 +414,8 @@ static void mermaid_vpc(const struct model *m, uint32_t vpc, struct strbuf *b)
 		strbuf_addf(b, "\t%s{{\"internet gateway %s\"}} <--> internet\n",
 			    node(m, (struct place){ PLACE_IGW, m->vpcs[vpc].igw }, name, sizeof(name)),
 			    m->igws[m->vpcs[vpc].igw].obj.name);
-	strbuf_addf(b, "\tsubgraph vpc%u [\"VPC %s %s\"]\n", vpc, m->vpcs[vpc].obj.name,
-		    prefix_format(&m->vpcs[vpc].cidrs[0], cidr));
+	strbuf_addf(b, "\tsubgraph vpc%u [\"VPC %s %s %s\"]\n", vpc, m->vpcs[vpc].obj.name,
+		    prefix_format(&m->vpcs[vpc].cidrs[0], cidr), m->vpcs[vpc].region);
 	for (uint32_t i = 0; i < m->n_subnets; i++) {
 		const struct subnet *s = &m->subnets[i];
 
@@ -359,22 +440,34 @@ static void mermaid_vpc(const struct model *m, uint32_t vpc, struct strbuf *b)
 	strbuf_adds(b, "\tend\n");
 }
 
+static void mermaid_peerings(const struct model *m, struct strbuf *b)
+{
+	for (uint32_t i = 0; i < m->n_peerings; i++) {
+		char name[80];
+
+		node(m, (struct place){ PLACE_PCX, i }, name, sizeof(name));
+		strbuf_addf(b, "\t%s[/\"peering %s\"/]\n", name, m->peerings[i].obj.name);
+		for (int end = 0; end < 2; end++)
+			strbuf_addf(b, "\tvpc%u === %s\n", m->peerings[i].vpcs[end], name);
+	}
+}
+
 static void mermaid_routes(const struct model *m, struct strbuf *b)
 {
 	for (uint32_t i = 0; i < m->n_subnets; i++) {
 		const struct route_table *t = &m->route_tables[m->subnets[i].route_table];
 
 		for (uint32_t k = 0; k < t->n_routes; k++) {
-			char from[80], to[80], prefix[PREFIX_STRLEN];
+			struct strbuf label = { 0 };
+			char from[80], to[80];
 			struct place p;
 
 			/* From a box to what is inside it there is no arrow in Mermaid. */
-			if (!route_target(m, &t->routes[k], &p) ||
-			    (p.kind == PLACE_ENI && m->enis[p.index].subnet == i))
-				continue;
-			strbuf_addf(b, "\t%s %s|\"%s\"| %s\n", subnet_node(m, i, from, sizeof(from)),
-				    p.kind == PLACE_IGW ? "-->" : "-.->", prefix_format(&t->routes[k].dst, prefix),
-				    node(m, p, to, sizeof(to)));
+			if (routes_label(m, t, k, "<br/>", &p, &label) &&
+			    !(p.kind == PLACE_ENI && m->enis[p.index].subnet == i))
+				strbuf_addf(b, "\t%s %s|\"%s\"| %s\n", subnet_node(m, i, from, sizeof(from)),
+					    p.kind == PLACE_IGW ? "-->" : "-.->", label.s, node(m, p, to, sizeof(to)));
+			strbuf_done(&label);
 		}
 	}
 }

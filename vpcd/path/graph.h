@@ -26,7 +26,7 @@ char *graph_dot(const struct model *m, const struct graph_flow *flow);
 char *graph_mermaid(const struct model *m, const struct graph_flow *flow);
 
 /* ---- inside path/ ---- */
-enum place_kind { PLACE_ENI, PLACE_IGW, PLACE_HOST, PLACE_NOWHERE /* an address nobody has */ };
+enum place_kind { PLACE_ENI, PLACE_IGW, PLACE_HOST, PLACE_PCX, PLACE_NOWHERE /* an address nobody has */ };
 struct place {
 	enum place_kind kind;
 	uint32_t index;
@@ -41,6 +41,9 @@ struct leg_places {
 void leg_places_of(const struct model *m, const struct graph_flow *flow, enum walk_leg leg, struct leg_places *ret);
 /* "denied at nacl-in@db: 100 deny … lab.ini:12" or "allowed". Returns buf. */
 char *graph_flow_verdict(const struct graph_flow *flow, char *buf, size_t size);
+/* Where a route leads to in a picture; false: nowhere that is drawn (local, gone). */
+struct route;
+bool route_place(const struct model *m, const struct route *r, struct place *ret);
 struct strbuf;
 /* s with <, >, & and quotes as XML wants them. */
 void xml_add(struct strbuf *b, const char *s);

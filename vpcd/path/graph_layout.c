@@ -1,6 +1,7 @@
 /* graph_layout.c: boxes in boxes. The internet with its hosts on top; VPCs side by side under it, each with
  * its gateway on the upper edge; in a VPC a column a zone, in a column public subnets above private ones
- * above isolated ones, rows of all columns at one height. Left of a column runs a gutter for its routes. Pure. */
+ * above isolated ones, rows of all columns at one height. Left of a column runs a gutter for its routes, a lane
+ * a target. Peering connections run under the VPCs, each at a depth of its own. Pure. */
 #include <stdio.h>
 #include <string.h>
 #include "path/graph_layout.h"
@@ -8,23 +9,27 @@
 
 enum {
 	MARGIN = 24,
-	TITLE_H = 64,
+	TITLE_H = 96,
 	HOST_H = 38,
 	INTERNET_PAD = 14,
 	INTERNET_HEAD = 26,
 	VPC_GAP = 40,
 	VPC_HEAD = 74, /* gateway, title, zone names, lanes */
-	GUTTER = 30,
+	GUTTER_MIN = 22,
 	COLUMN_GAP = 14,
 	ROW_GAP = 18,
-	SUBNET_HEAD = 58,
+	SUBNET_HEAD = 64,
 	SUBNET_PAD = 12,
 	BOX_H = 64,
 	BOX_GAP = 12,
+	BOX_GAP_Y = 20, /* room for a route that comes from above */
 	BOX_MIN_W = 112,
 	SUBNET_MIN_W = 230,
 	PER_LINE = 3,
-	WIDTH_MIN = 620, /* the legend */
+	WIDTH_MIN = 690, /* the legend */
+	FLOW_ROOM = 22,  /* for four ways beside each other: above boxes, and beside a column */
+	PEERING_H = 28,
+	PEERING_GAP = 16,
 	IGW_H = 34,
 	FONT = 12,
 };
@@ -32,14 +37,15 @@ enum {
 static void columns_make(struct layout *l);
 static int box_width(const struct model *m);
 static int subnet_width(const struct layout *l, uint32_t subnet, int box);
-static int subnet_height(const struct graph_subnet *s);
+static int subnet_height(const struct layout *l, const struct graph_subnet *s);
 static void vpc_place(struct layout *l, uint32_t vpc, int x, int y, int box);
 static void enis_place(struct layout *l, uint32_t subnet, int box);
 static void internet_place(struct layout *l);
+static int peerings_place(struct layout *l, int bottom);
 
-void layout_make(const struct model *m, struct layout *ret)
+void layout_make(const struct model *m, bool flow, struct layout *ret)
 {
-	struct layout l = { .m = m };
+	struct layout l = { .m = m, .room = flow ? FLOW_ROOM : 0 };
 	int box = box_width(m), x = MARGIN, bottom = 0;
 
 	l.hosts = xcalloc((size_t)m->n_hosts + 1, sizeof(*l.hosts));
@@ -48,7 +54,10 @@ void layout_make(const struct model *m, struct layout *ret)
 	l.enis = xcalloc((size_t)m->n_enis + 1, sizeof(*l.enis));
 	l.subnets = xcalloc((size_t)m->n_subnets + 1, sizeof(*l.subnets));
 	l.lane_y = xcalloc((size_t)m->n_vpcs + 1, sizeof(*l.lane_y));
+	l.crossings = xcalloc((size_t)m->n_vpcs + 1, sizeof(*l.crossings));
+	l.peerings = xcalloc((size_t)m->n_peerings + 1, sizeof(*l.peerings));
 	columns_make(&l);
+	lines_make(&l);
 	for (uint32_t v = 0; v < m->n_vpcs; v++) {
 		vpc_place(&l, v, x, TITLE_H + INTERNET_HEAD + HOST_H + 2 * INTERNET_PAD + VPC_GAP, box);
 		x += l.vpcs[v].w + VPC_GAP;
@@ -57,7 +66,7 @@ void layout_make(const struct model *m, struct layout *ret)
 	}
 	l.w = x - (m->n_vpcs ? VPC_GAP : 0) + MARGIN;
 	internet_place(&l);
-	l.h = bottom + MARGIN;
+	l.h = peerings_place(&l, bottom) + MARGIN;
 	*ret = l;
 }
 
@@ -69,6 +78,9 @@ void layout_done(struct layout *l)
 	free(l->enis);
 	free(l->subnets);
 	free(l->lane_y);
+	free(l->lines);
+	free(l->crossings);
+	free(l->peerings);
 	free(l->columns);
 	*l = (struct layout){ 0 };
 }
@@ -171,24 +183,24 @@ static int subnet_width(const struct layout *l, uint32_t subnet, int box)
 {
 	const struct subnet *s = &l->m->subnets[subnet];
 	int n = (int)l->subnets[subnet].drawn, w;
+	_cleanup_free_ char *tables = subnet_tables_text(l->m, subnet);
 	char head[120];
 
 	n = n > PER_LINE ? PER_LINE : n;
 	w = n * box + (n - 1) * BOX_GAP + 2 * SUBNET_PAD;
 	w = w < SUBNET_MIN_W ? SUBNET_MIN_W : w;
-	snprintf(head, sizeof(head), "routes %s   ACL %s", l->m->route_tables[s->route_table].obj.name,
-		 l->m->nacls[s->nacl].obj.name);
-	if (text_width(head, FONT - 1) + 2 * SUBNET_PAD > w)
-		w = text_width(head, FONT - 1) + 2 * SUBNET_PAD;
+	if (text_width(tables, FONT - 1) + 2 * SUBNET_PAD > w)
+		w = text_width(tables, FONT - 1) + 2 * SUBNET_PAD;
 	snprintf(head, sizeof(head), "%s %s ISOLATED", s->obj.name, "255.255.255.255/32");
 	return text_width(head, FONT + 1) > w ? text_width(head, FONT + 1) : w;
 }
 
-static int subnet_height(const struct graph_subnet *s)
+static int subnet_height(const struct layout *l, const struct graph_subnet *s)
 {
 	int lines = ((int)s->drawn + PER_LINE - 1) / PER_LINE;
 
-	return SUBNET_HEAD + lines * (BOX_H + BOX_GAP) + (s->more ? 20 : 0) + (lines ? 0 : 8);
+	return SUBNET_HEAD + l->room + lines * (BOX_H + BOX_GAP_Y + l->room) - (lines ? l->room : 0) -
+	       (lines ? BOX_GAP_Y - SUBNET_PAD : 0) + (s->more ? 20 : 0) + (lines ? 0 : 8);
 }
 
 /* ---- places ---- */
@@ -196,7 +208,7 @@ static int subnet_height(const struct graph_subnet *s)
 static void vpc_place(struct layout *l, uint32_t vpc, int x, int y, int box)
 {
 	const struct model *m = l->m;
-	int at = x + SUBNET_PAD, row_y = y + VPC_HEAD + 34, title = 330;
+	int at = x + SUBNET_PAD, row_y = y + VPC_HEAD + 34 + l->room + (int)l->crossings[vpc] * LANE_W, title = 330;
 	unsigned rows = 0;
 
 	for (size_t c = 0; c < l->n_columns; c++) {
@@ -205,7 +217,7 @@ static void vpc_place(struct layout *l, uint32_t vpc, int x, int y, int box)
 		if (col->vpc != vpc)
 			continue;
 		col->gutter = at;
-		col->x = at + GUTTER;
+		col->x = at + GUTTER_MIN + l->room + (int)col->lanes * LANE_W;
 		for (uint32_t i = 0; i < m->n_subnets; i++)
 			if (l->subnets[i].column == c && subnet_width(l, i, box) > col->w)
 				col->w = subnet_width(l, i, box);
@@ -223,7 +235,7 @@ static void vpc_place(struct layout *l, uint32_t vpc, int x, int y, int box)
 			if (m->subnets[i].vpc != vpc || s->row != row)
 				continue;
 			s->box = (struct box){ l->columns[s->column].x, row_y, l->columns[s->column].w,
-					       subnet_height(s) };
+					       subnet_height(l, s) };
 			tallest = s->box.h > tallest ? s->box.h : tallest;
 		}
 		for (uint32_t i = 0; i < m->n_subnets; i++)
@@ -233,8 +245,9 @@ static void vpc_place(struct layout *l, uint32_t vpc, int x, int y, int box)
 	}
 	if (at - x < title)
 		at = x + title;
+	row_y += (int)peerings_of(m, vpc) * LANE_W; /* their lanes run under the last row */
 	l->vpcs[vpc] = (struct box){ x, y, at - x, row_y - y };
-	l->lane_y[vpc] = y + VPC_HEAD - 8;
+	l->lane_y[vpc] = y + VPC_HEAD - 8 + l->room;
 	if (m->vpcs[vpc].igw != NONE) {
 		int w = text_width("gateway ", FONT + 2) + text_width(m->igws[m->vpcs[vpc].igw].obj.name, FONT + 2) +
 			30;
@@ -258,7 +271,9 @@ static void enis_place(struct layout *l, uint32_t subnet, int box)
 			if (m->enis[i].subnet != subnet || (m->enis[i].owner == ENI_OF_NAT_GATEWAY) != (pass == 0))
 				continue;
 			l->enis[i] = (struct box){ s->x + SUBNET_PAD + n % PER_LINE * (box + BOX_GAP),
-						   s->y + SUBNET_HEAD + n / PER_LINE * (BOX_H + BOX_GAP), box, BOX_H };
+						   s->y + SUBNET_HEAD + l->room +
+							   n / PER_LINE * (BOX_H + BOX_GAP_Y + l->room),
+						   box, BOX_H };
 			n++;
 		}
 	}
@@ -286,4 +301,19 @@ static void internet_place(struct layout *l)
 		l->hosts[i].y = TITLE_H + INTERNET_HEAD + 8;
 		x += l->hosts[i].w + BOX_GAP;
 	}
+}
+
+/* Under everything; returns where the last one ends. */
+static int peerings_place(struct layout *l, int bottom)
+{
+	const struct model *m = l->m;
+
+	for (uint32_t i = 0; i < m->n_peerings; i++) {
+		int w = text_width("peering ", FONT + 1) + text_width(m->peerings[i].obj.name, FONT + 1) + 26;
+
+		l->peerings[i] = (struct box){ (peering_port(l, i, 0) + peering_port(l, i, 1) - w) / 2,
+					       bottom + PEERING_GAP, w, PEERING_H };
+		bottom += PEERING_GAP + PEERING_H;
+	}
+	return bottom;
 }

@@ -1,0 +1,126 @@
+/* test_graph.c: the layout of pictures, of shipped and random topologies: boxes stand inside their boxes and
+ * beside each other, nothing lies outside the picture, and routes to two targets never share a lane. */
+#include <glob.h>
+#include <string.h>
+#include "conf/build.h"
+#include "path/graph_layout.h"
+#include "test.h"
+#include "tests/support/random_topology.h"
+#include "util/mem.h"
+#include "util/str.h"
+
+enum { SEEDS = 100, FILE_MAX = 1 << 20 };
+
+static bool apart(const struct box *a, const struct box *b)
+{
+	return a->x + a->w <= b->x || b->x + b->w <= a->x || a->y + a->h <= b->y || b->y + b->h <= a->y;
+}
+
+static bool within(const struct box *in, const struct box *of)
+{
+	return in->x >= of->x && in->y >= of->y && in->x + in->w <= of->x + of->w && in->y + in->h <= of->y + of->h;
+}
+
+static void boxes_check(const struct model *m, const struct layout *l, const char *name)
+{
+	const struct box all = { 0, 0, l->w, l->h };
+
+	for (uint32_t i = 0; i < m->n_vpcs; i++) {
+		if (!within(&l->vpcs[i], &all))
+			fail_msg("%s: VPC %s is cut off", name, m->vpcs[i].obj.name);
+		for (uint32_t k = 0; k < i; k++)
+			assert_true(apart(&l->vpcs[i], &l->vpcs[k]));
+	}
+	for (uint32_t i = 0; i < m->n_subnets; i++) {
+		if (!within(&l->subnets[i].box, &l->vpcs[m->subnets[i].vpc]))
+			fail_msg("%s: subnet %s is not inside its VPC", name, m->subnets[i].obj.name);
+		for (uint32_t k = 0; k < i; k++)
+			if (!apart(&l->subnets[i].box, &l->subnets[k].box))
+				fail_msg("%s: subnets %s and %s overlap", name, m->subnets[i].obj.name,
+					 m->subnets[k].obj.name);
+	}
+	for (uint32_t i = 0; i < m->n_enis; i++) {
+		if (!l->enis[i].w)
+			continue;
+		if (!within(&l->enis[i], &l->subnets[m->enis[i].subnet].box))
+			fail_msg("%s: %s is not inside its subnet", name, m->enis[i].obj.name);
+		for (uint32_t k = 0; k < i; k++)
+			if (l->enis[k].w && !apart(&l->enis[i], &l->enis[k]))
+				fail_msg("%s: %s and %s overlap", name, m->enis[i].obj.name, m->enis[k].obj.name);
+	}
+	for (uint32_t i = 0; i < m->n_hosts; i++)
+		assert_true(within(&l->hosts[i], &l->internet) && within(&l->internet, &all));
+	for (uint32_t i = 0; i < m->n_peerings; i++)
+		for (uint32_t k = 0; k < m->n_vpcs; k++)
+			assert_true(within(&l->peerings[i], &all) && apart(&l->peerings[i], &l->vpcs[k]));
+}
+
+static void lanes_check(const struct layout *l, const char *name)
+{
+	for (size_t i = 0; i < l->n_lines; i++) {
+		const struct graph_line *a = &l->lines[i];
+
+		if (a->lane >= l->columns[a->column].lanes || a->to_lane >= l->columns[a->to_column].lanes)
+			fail_msg("%s: a route of %s leaves its gutter", name, a->table->obj.name);
+		for (size_t k = 0; k < i; k++) {
+			const struct graph_line *b = &l->lines[k];
+			bool same = a->to.kind == b->to.kind && a->to.index == b->to.index;
+
+			if (!same && a->column == b->column && a->lane == b->lane)
+				fail_msg("%s: routes of %s and %s share a lane", name, a->table->obj.name,
+					 b->table->obj.name);
+		}
+	}
+}
+
+static void topology_check(const char *text, const char *name)
+{
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_model_ struct model *m = NULL;
+
+	if (model_from_text(text, strlen(text), name, &m, &diags) < 0)
+		fail_msg("%s: %s", name, diags.v[0].message);
+	for (int flow = 0; flow < 2; flow++) {
+		struct layout l;
+
+		layout_make(m, flow, &l);
+		boxes_check(m, &l, name);
+		lanes_check(&l, name);
+		layout_done(&l);
+	}
+}
+
+static void shipped_topologies(void **state)
+{
+	glob_t g;
+
+	(void)state;
+	assert_int_equal(glob("topologies/*.ini", 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		_cleanup_free_ char *text = NULL;
+
+		assert_int_equal(read_whole_file(g.gl_pathv[i], FILE_MAX, &text, NULL), 0);
+		topology_check(text, g.gl_pathv[i]);
+	}
+	globfree(&g);
+}
+
+static void random_topologies(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		_cleanup_free_ char *text = random_topology(seed, "random");
+
+		topology_check(text, "random.ini");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shipped_topologies),
+		cmocka_unit_test(random_topologies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
