@@ -106,6 +106,17 @@ bool event_has_rule(const struct abi_event *ev)
 	return decisive_rule(ev) != 0;
 }
 
+void local_route_words(const struct model *m, const struct route_table *t, const struct addr *a,
+		       struct verdict_words *ret)
+{
+	for (uint32_t i = 0; i < t->n_routes; i++) {
+		if (t->routes[i].target != TARGET_LOCAL || !prefix_contains(&t->routes[i].dst, a))
+			continue;
+		route_text(m, &t->routes[i], ret->rule, sizeof(ret->rule));
+		ret->loc = t->routes[i].loc;
+	}
+}
+
 json_t *verdict_json(const struct places *p, const struct abi_event *ev)
 {
 	bool icmp = ev->proto == 1 || ev->proto == 58;

@@ -32,6 +32,9 @@ bool event_has_rule(const struct abi_event *ev);                          /* of 
 json_t *verdict_json(const struct places *p, const struct abi_event *ev); /* for the event stream */
 /* The text of rule or route NUMBER, and where it stands. */
 void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, struct src_loc *ret);
+/* Those of the local route that holds a: what decides where nobody answers for an address of the VPC. */
+void local_route_words(const struct model *m, const struct route_table *t, const struct addr *a,
+		       struct verdict_words *ret);
 json_t *json_text(const char *s);        /* NULL, "": null */
 json_t *json_line(struct src_loc loc);   /* 0: null */
 json_t *json_file(struct src_loc loc);   /* without a line: null */

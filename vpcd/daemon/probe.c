@@ -25,7 +25,6 @@
 #include "kern/datapath.h"
 #include "kern/kern.h"
 #include "model/flow.h"
-#include "model/route_text.h"
 #include "plan/desired.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -766,12 +765,7 @@ static void finish_arp(struct probe *p)
 	struct verdict_words w = { 0 };
 	char addr[ADDR_STRLEN], note[160];
 
-	for (uint32_t i = 0; i < t->n_routes; i++) {
-		if (t->routes[i].target != TARGET_LOCAL || !prefix_contains(&t->routes[i].dst, &p->wire.dst))
-			continue;
-		route_text(m, &t->routes[i], w.rule, sizeof(w.rule));
-		w.loc = t->routes[i].loc;
-	}
+	local_route_words(m, t, &p->wire.dst, &w);
 	snprintf(note, sizeof(note), "no interface answers ARP for %s", addr_format(&p->wire.dst, addr));
 	set_result(p, &w,
 		   json_pack("{ssssssss}", "leg", "forward", "gate", gate_name(ABI_GATE_ROUTE), "object", t->obj.name,
