@@ -23,7 +23,7 @@ export B
 DEPS := gcc libc6-dev make pkg-config clang bpftool libbpf-dev linux-libc-dev \
 	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev \
 	libinih-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev|libcurl4-openssl-dev \
-	libcmocka-dev iproute2 iputils-ping nftables python3 curl procps clang-format
+	libcmocka-dev libclang-rt-14-dev iproute2 iputils-ping nftables python3 curl procps clang-format
 
 PURE_PKGS := inih jansson
 KERN_PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libbpf
@@ -43,6 +43,7 @@ CPPFLAGS := -Ivpcd -I. -Ibpf -I$(B) -D_GNU_SOURCE -DVPCD_VERSION=\"$(VERSION)\"
 PLAIN    := -D_FORTIFY_SOURCE=2
 SAN      := -fsanitize=address,undefined -fno-sanitize-recover=all
 COV      := --coverage -O0
+FUZZ_SAN := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
 	-Wno-sign-compare $(if $(WERROR),-Werror) -I. -Ibpf
 
@@ -75,6 +76,9 @@ NETT_SRCS := $(wildcard tests/net/*.c)
 UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
 BPFT_BINS := $(BPFT_SRCS:%.c=$(B)/%)
 NETT_BINS := $(NETT_SRCS:%.c=$(B)/%)
+# tests/fuzz/fuzz_NAME.c is an entry point of libFuzzer; the unit tier runs its kept corpus.
+FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BINS := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=$(B)/fuzz/fuzz_%)
 BENCH_BINS := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 
 BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.bpf.o)
@@ -85,7 +89,7 @@ SKEL     := $(if $(BPF_SRCS),$(B)/vpcd.skel.h)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench-build bench-filter asan cover lint format install clean FORCE
+.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench-build bench-filter fuzz asan cover lint format install clean FORCE
 # Several goals at once (clean all; test lint) run one after another; each is still parallel inside.
 ifneq ($(word 2,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -214,7 +218,7 @@ define unit-tests
 $(2)/tests/unit/%: $(1)/obj/tests/unit/%.o $(call objs,$(1),$(SUPPORT_SRCS)) $(1)/libvpcpure.a
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CFLAGS) $(3) $$(LDFLAGS) -o $$@ $$^ $$(PURE_LIBS) -lcmocka
+	$$(Q)$$(CC) $$(CFLAGS) $(3) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(PURE_LIBS) -lcmocka
 endef
 
 $(eval $(call tree,$(B),$(PLAIN)))
@@ -222,6 +226,8 @@ $(eval $(call tree,$(B)/asan,$(SAN)))
 $(eval $(call tree,$(B)/cover,$(COV)))
 $(eval $(call unit-tests,$(B)/asan,$(B),$(SAN)))
 $(eval $(call unit-tests,$(B)/cover,$(B)/cover,$(COV)))
+$(B)/tests/unit/test_corpora: $(call objs,$(B)/asan,$(FUZZ_SRCS))
+$(B)/cover/tests/unit/test_corpora: $(call objs,$(B)/cover,$(FUZZ_SRCS))
 
 $(B)/tests/bpf/%: $(B)/obj/tests/bpf/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/libvpckern.a $(B)/libvpcpure.a
 	$(call say,LD,$@)
@@ -244,6 +250,21 @@ $(B)/tests/bench/filter: $(B)/obj/tests/bench/filter.o $(B)/libvpckern.a $(B)/li
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(KERN_LIBS) -lm
+
+# libFuzzer is clang's. One main serves all entry points.
+$(eval $(call tree,$(B)/fuzz,$(FUZZ_SAN)))
+$(B)/fuzz/obj/%: CC = $(CLANG)
+$(B)/fuzz/obj/main-%.o: tests/fuzz/main.c tests/fuzz/fuzz.h $(B)/.flags
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(CFLAGS) $(FUZZ_SAN) -DFUZZ_ENTRY=fuzz_$* -c -o $@ $<
+$(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/obj/main-%.o $(B)/fuzz/libvpcpure.a
+	$(call say,LD,$@)
+	$(Q)$(CLANG) $(CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
+
+# each fuzzer for TIME seconds (600), one after another; ONLY="packet rule", MERGE=1 keeps what was found
+fuzz: $(FUZZ_BINS)
+	$(Q)B=$(B) TIME=$(TIME) MERGE=$(MERGE) tests/fuzz/run $(ONLY)
 
 all: $(B)/libvpcpure.a $(BPF_ALL) $(SKEL) $(if $(KERN_SRCS),$(B)/libvpckern.a) \
 	$(call objs,$(B),$(DAEMON_SRCS) $(CLI_SRCS)) $(PROGRAMS:%=$(B)/%)
