@@ -38,6 +38,38 @@ y        allow    -
 151 ends in 2 rows: those of a row are told apart by no rule; NAME +N is NAME and N more" "151 instances in two rows"
 is "$(vpc matrix "$T/many.ini" tcp/80 -o csv | wc -l)" "$((151 * 150 + 1))" "CSV has every pair"
 
+# 1,000 instances in 50 subnets of 5 VPCs, in some 800 classes: 1 s (design 7), of CPU time here, for the machine may be busy.
+python3 - >"$T/thousand.ini" <<'PY'
+print("[lab thousand]\nquotas = off\n[host h]\naddress = 198.51.100.7")
+for v in range(5):
+    print(f"[vpc v{v}]\ncidr = 10.{v}.0.0/16\n[internet-gateway igw{v}]\nvpc = v{v}\n[route-table pub{v}]\nvpc = v{v}\nroute = 0.0.0.0/0 via igw:igw{v}")
+    for k in range(3):
+        print(f"[nacl n{v}-{k}]\nvpc = v{v}\ninbound = 900 allow all from 0.0.0.0/0\noutbound = 900 allow all to 0.0.0.0/0")
+        for r in range(1, 8):
+            print(f"inbound = {r * 10} allow tcp {80 + r * 10 + k} from 10.{v}.{r * 4}.0/22\noutbound = {r * 10} allow tcp {80 + r * 10 + k} to 10.{v}.{r * 4}.0/22")
+    for g in range(10):
+        print(f"[security-group g{v}-{g}]\nvpc = v{v}\ninbound = tcp 443 from sg:g{v}-{(g + 1) % 10}\ninbound = tcp 22 from 10.{v}.0.0/20\ninbound = tcp {8000 + g} from 0.0.0.0/0")
+    for s in range(10):
+        print(f"[subnet s{v}-{s}]\nvpc = v{v}\ncidr = 10.{v}.{s * 4}.0/22\nnacl = n{v}-{s % 3}" + (f"\nroute-table = pub{v}" if s < 3 else ""))
+        for i in range(20):
+            print(f"[instance i{v}-{s}-{i}]\nsubnet = s{v}-{s}\nsecurity-groups = g{v}-{(s + i) % 10}" + (f" g{v}-{(s + i + 5) % 10}" if i % 3 == 0 else "")
+                  + ("\npublic-ip = auto" if s < 3 and i % 4 == 0 else ""))
+PY
+cpu_ms() { # COMMAND...: its CPU time
+	local TIMEFORMAT='%U %S' times
+	times=$({ time "$@" >"$T/out" 2>"$T/err"; } 2>&1)
+	awk '{ printf "%d", ($1 + $2) * 1000 }' <<<"$times"
+}
+for port in tcp/443 icmp; do
+	ms=$(cpu_ms vpc matrix "$T/thousand.ini" $port)
+	[ "$ms" -le 1000 ] && ok "matrix of 1,000 instances, $port: $ms ms" || not_ok "matrix of 1,000 instances, $port: $ms ms"
+	like "$(tail -n1 "$T/out")" '^1001 ends in [78][0-9]{2} rows' "... has them all"
+done
+sed 's/tcp 8003 from 0.0.0.0.0$/&\ninbound = tcp 444 from 198.51.100.0\/24/' "$T/thousand.ini" >"$T/thousand-new.ini"
+ms=$(cpu_ms vpc diff "$T/thousand.ini" "$T/thousand-new.ini")
+[ "$ms" -le 1000 ] && ok "diff of two of them: $ms ms" || not_ok "diff of two of them: $ms ms"
+like "$(tail -n1 "$T/out")" '^5 pairs differ' "... finds what differs"
+
 # ---- trace: the lines that would allow what is denied ----------------------------------------------
 golden trace-advice.txt 1 vpc trace $three web-1 db-1 tcp/5432
 golden trace-advice-none.txt 1 vpc trace $three mirror nat-a tcp/443
@@ -101,6 +133,15 @@ golden lint.json 1 vpc lint -o json tests/golden/lint/findings.ini
 for t in topologies/*.ini; do
 	is "$(vpc lint "$t")" "$t: nothing to say" "clean: $t"
 done
+help=$(vpc lint --help)
+is "$(sed -nE 's/^\t\{ "([a-z-]+)", .*/\1/p' vpcd/path/lint.c | grep -vcxFf <(tr ' ' '\n' <<<"$help"))" 0 "lint --help has all codes"
+{
+	printf '[lab l]\nquotas = off\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\ncidr = 10.0.0.0/24\nnacl = n\n[instance i]\nsubnet = s\n[nacl n]\nvpc = v\n'
+	for i in $(seq 2000); do printf 'inbound = %d allow tcp %d from 10.%d.%d.0/24\noutbound = %d allow tcp %d to 10.%d.%d.0/24\n' \
+		$i $i $((i % 250)) $((i / 250)) $i $((i + 20000)) $((i % 250)) $((i / 250)); done
+} >"$T/rules.ini"
+ms=$(cpu_ms vpc lint "$T/rules.ini")
+[ "$ms" -le 1000 ] && ok "lint of an ACL of 4,000 rules: $ms ms" || not_ok "lint of an ACL of 4,000 rules: $ms ms"
 cp tests/golden/lint/findings.ini "$T/findings.ini"
 (cd "$T" && vpc lint --fix findings.ini >fixed.out 2>fixed.err)
 like "$(cat "$T/fixed.err")" 'findings.ini: 9 lines removed; no flow changes' "lint --fix takes dead lines out"

@@ -7,10 +7,11 @@
 #include "path/reach.h"
 #include "test.h"
 #include "tests/support/random_topology.h"
+#include "tests/support/sane_topology.h"
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { FILE_MAX = 1 << 20, SEEDS = 40 };
+enum { FILE_MAX = 1 << 20, SEEDS = 200 };
 
 static struct model *load(const char *text, const char *name)
 {
@@ -118,12 +119,122 @@ static void fixes_change_no_flow(void **state)
 	assert_true(n > SEEDS / 2);
 }
 
+/* Nothing is found in topologies without a fault. */
+static void sane_topologies_are_clean(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		_cleanup_free_ char *text = sane_topology(seed);
+		_cleanup_model_ struct model *m = load(text, "sane.ini");
+		_cleanup_diag_list_ struct diag_list l = { 0 };
+
+		lint_model(m, text, &l);
+		if (l.n)
+			fail_msg("seed %u, line %u: %s: %s", (unsigned)seed, l.v[0].line, l.v[0].code, l.v[0].message);
+	}
+}
+
+/* text with more behind the first line that begins with line; or, more NULL, without that line. */
+static char *changed(const char *text, const char *line, const char *more, uint32_t *ret_at)
+{
+	const char *p = text;
+	struct strbuf b = { 0 };
+	uint32_t at = 1;
+
+	while (*p && strncmp(p, line, strlen(line)) != 0) {
+		p = strchr(p, '\n') + 1;
+		at++;
+	}
+	if (!*p)
+		return NULL;
+	*ret_at = at + (more != NULL);
+	strbuf_add(&b, text, (size_t)(p - text));
+	if (more)
+		strbuf_add(&b, p, strcspn(p, "\n") + 1);
+	strbuf_addf(&b, "%s%s", more ? more : "", strchr(p, '\n') + 1);
+	return strbuf_take(&b);
+}
+
+static const char *line_of(const char *text, uint32_t line)
+{
+	while (--line)
+		text = strchr(text, '\n') + 1;
+	return text;
+}
+
+/* One fault put into a sane topology is found, at its line or section. */
+static void each_fault_is_found(void **state)
+{
+	static const struct {
+		const char *code, *line, *more; /* see changed(); the finding is about the line that is new */
+		const char *at;                 /* or about this one */
+	} faults[] = {
+		{ "open-admin-port", "inbound = tcp 22 from sg:bastion0", "inbound = tcp 22 from 0.0.0.0/0\n", NULL },
+		{ "open-admin-port", "inbound = tcp 22 from sg:bastion0", "inbound = tcp 3000-4000 from 0.0.0.0/0\n",
+		  NULL },
+		{ "open-admin-port", "inbound = tcp 22 from sg:bastion0", "inbound = all from 0.0.0.0/0\n", NULL },
+		{ "open-admin-port", "entry = 198.51.100.0/24", "entry = 0.0.0.0/0\n",
+		  "inbound = tcp 22 from pl:offices" },
+		{ "redundant-rule", "inbound = tcp 22 from pl:offices", "inbound = tcp 22 from 198.51.100.9\n", NULL },
+		{ "redundant-rule", "outbound = 120 allow", "outbound = 125 allow tcp 8080 to 10.0.0.0/8\n", NULL },
+		{ "shadowed-rule", "inbound = 120 allow", "inbound = 125 deny tcp 3389 from 203.0.113.0/24\n", NULL },
+		{ "contradictory-rules", "inbound = 100 allow tcp 80", "inbound = 105 deny tcp 80 from 0.0.0.0/0\n",
+		  NULL },
+		{ "group-without-members", "inbound = tcp 22 from pl:offices", "inbound = tcp 2222 from sg:default\n",
+		  NULL },
+		{ "public-subnet-no-route", "route = 0.0.0.0/0 via igw:igw0", NULL, "[subnet public0-a]" },
+		{ "overlapping-vpcs", "[host laptop]",
+		  "address = 198.51.100.8\n[vpc twin]\ncidr = 10.0.128.0/17\n[host h]\n", "[vpc twin]" },
+		{ "lost-reply", "outbound = 100 allow tcp 1024-65535", NULL, "inbound = 100 allow tcp " },
+		{ "unused", "[prefix-list offices]",
+		  "entry = 192.0.2.0/24\n[security-group idle]\nvpc = v0\n[prefix-list others]\n",
+		  "[security-group idle]" },
+		{ "never-matches", "inbound = 110 allow tcp 443", "inbound = 115 deny tcp 25 from 10.0.0.0/25\n",
+		  NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		unsigned tried = 0;
+
+		for (uint64_t seed = 1; seed <= 20; seed++) {
+			_cleanup_free_ char *text = sane_topology(seed), *bad = NULL;
+			_cleanup_diag_list_ struct diag_list l = { 0 };
+			_cleanup_model_ struct model *m = NULL;
+			uint32_t at = 0, found = 0;
+
+			bad = changed(text, faults[i].line, faults[i].more, &at);
+			if (!bad)
+				continue;
+			m = load(bad, "bad.ini");
+			lint_model(m, bad, &l);
+			for (size_t k = 0; k < l.n; k++)
+				found += str_eq(l.v[k].code, faults[i].code) &&
+					 (faults[i].at ? !strncmp(line_of(bad, l.v[k].line), faults[i].at,
+								  strlen(faults[i].at))
+						       : l.v[k].line == at);
+			/* An ACL of several subnets is met by packets from one of them to another. */
+			if (!found && str_eq(faults[i].code, "never-matches") &&
+			    (strstr(bad, "[subnet public0-b]") || !strstr(bad, "[nacl public0]")))
+				continue;
+			if (!found)
+				fail_msg("seed %u: %s is not found at line %u:\n%s", (unsigned)seed, faults[i].code, at,
+					 bad);
+			tried++;
+		}
+		if (!tried)
+			fail_msg("no topology has \"%s\"", faults[i].line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_code_is_found_and_silenced),
 		cmocka_unit_test(another_code_silences_nothing),
 		cmocka_unit_test(fixes_change_no_flow),
+		cmocka_unit_test(sane_topologies_are_clean),
+		cmocka_unit_test(each_fault_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,8 +38,8 @@ const struct verb verbs[] = {
 		  "above it, or anywhere in the section: ; lint: CODE because …\n"
 		  "--fix removes rules that decide nothing, after walking all flows with and without them.\n"
 		  "Codes: redundant-rule shadowed-rule contradictory-rules deny-behind-allow-all (--fix removes these)\n"
-		  "never-matches group-without-members lost-reply ephemeral-range-short public-address-no-route\n"
-		  "no-public-address open-admin-port overlapping-vpcs unused\n"
+		  "never-matches group-without-members lost-reply ephemeral-range-short public-subnet-no-route\n"
+		  "public-address-no-route no-public-address open-admin-port overlapping-vpcs unused\n"
 		  "Exit 0: nothing to say. Exit 1: findings.\n\n"
 		  "  vpc lint lab.ini\n",
 	  .need = NEEDS_NOTHING,

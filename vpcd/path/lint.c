@@ -13,6 +13,8 @@ const struct lint_code lint_codes[] = {
 	{ "group-without-members", "a rule names a group that no interface carries", false },
 	{ "lost-reply", "the ACL lets a request pass and loses its reply", false },
 	{ "ephemeral-range-short", "the ACL loses replies to some of the ports that clients use", false },
+	{ "public-subnet-no-route", "a subnet that gives public addresses, and no route to an internet gateway",
+	  false },
 	{ "public-address-no-route", "a public address, and no route to an internet gateway", false },
 	{ "no-public-address", "a route to an internet gateway, and no public address to use it with", false },
 	{ "open-admin-port", "SSH or remote desktop open to everybody", false },

@@ -53,6 +53,17 @@ static bool has_public(const struct eni *eni)
 
 static void addresses_check(const struct model *m, struct diag_list *l)
 {
+	for (uint32_t i = 0; i < m->n_subnets; i++) {
+		const struct subnet *s = &m->subnets[i];
+		const struct route_table *t = &m->route_tables[s->route_table];
+
+		if (s->map_public_ip && !igw_route(t) && !appliance_route(t))
+			diag_add(
+				l, SEV_WARNING, s->obj.loc, "public-subnet-no-route",
+				"add a route = 0.0.0.0/0 via igw:NAME to its table, or leave map-public-ip out",
+				"subnet %s gives its instances public addresses, and its route table %s has no route to an internet gateway",
+				s->obj.name, t->obj.name);
+	}
 	for (uint32_t i = 0; i < m->n_enis; i++) {
 		const struct eni *eni = &m->enis[i];
 		const struct subnet *s = &m->subnets[eni->subnet];
@@ -61,7 +72,7 @@ static void addresses_check(const struct model *m, struct diag_list *l)
 
 		if (eni->owner != ENI_OF_INSTANCE || !eni->obj.loc.line)
 			continue;
-		if (has_public(eni) && !igw && !appliance_route(t))
+		if (has_public(eni) && !igw && !appliance_route(t) && !s->map_public_ip)
 			diag_add(
 				l, SEV_WARNING, eni->obj.loc, "public-address-no-route",
 				"add a route = 0.0.0.0/0 via igw:NAME to its table, or leave the public address out",
@@ -86,6 +97,19 @@ static bool rule_has_port(const struct rule *r, uint16_t port)
 	return !r->n_ports;
 }
 
+static bool from_everybody(const struct model *m, const struct model_rule *r)
+{
+	const struct prefix_list *list;
+
+	if (r->rule.peer_kind != PEER_PREFIX_LIST || r->peer_index == NONE)
+		return rule_peer_is_everything(&r->rule);
+	list = &m->prefix_lists[r->peer_index];
+	for (uint32_t i = 0; i < list->n_entries; i++)
+		if (list->entries[i].len == 0)
+			return true;
+	return false;
+}
+
 static void admin_check(const struct model *m, const bool *carried, struct diag_list *l)
 {
 	for (uint32_t i = 0; i < m->n_security_groups; i++) {
@@ -96,7 +120,7 @@ static void admin_check(const struct model *m, const bool *carried, struct diag_
 			bool ssh = rule_has_port(&r->rule, PORT_SSH), rdp = rule_has_port(&r->rule, PORT_RDP);
 			char text[160];
 
-			if (!r->loc.line || !rule_peer_is_everything(&r->rule) || !(ssh || rdp))
+			if (!r->loc.line || !from_everybody(m, r) || !(ssh || rdp))
 				continue;
 			diag_add(l, SEV_WARNING, r->loc, "open-admin-port",
 				 "name the administrators' range, a prefix list, or a bastion's group",
