@@ -16,7 +16,8 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_FROM_PORT] = { "--from-port", "N", "source port (default 40000)" },
 	[OPTION_COUNT] = { "--count", "N", "how many packets or connections (default 1)" },
 	[OPTION_TIMEOUT] = { "--timeout", "MS", "how long to wait for each answer, in milliseconds" },
-	[OPTION_SUMMARY] = { "--summary", NULL, "one line a leg: the gates that were passed" },
+	[OPTION_SUMMARY] = { "--summary", NULL,
+			     "less: a line a leg, with the gates that were passed (trace); only the sums (replay)" },
 	[OPTION_MINIMAL] = { "--minimal", NULL, "the verdict in one line" },
 	[OPTION_FLOWS] = { "--flows", "FILE", "many flows, one a line (SRC -> DST PROTO/PORT); - reads stdin" },
 	[OPTION_ALL] = { "--all", NULL, "every lab" },
@@ -27,10 +28,14 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_CHECK] = { "--check", NULL, "write nothing; exit 1 when the file is not in that form" },
 	[OPTION_ALL_FLOWS] = { "--all-flows", NULL, "compare all flows, however long it takes" },
 	[OPTION_ADVICE] = { "--advice", NULL, "also the lines that would allow what is denied, in every form" },
+	[OPTION_ENI] = { "--eni", "NAME", "the interface: an instance, interface or NAT gateway of the file" },
+	[OPTION_ASSUME] = { "--assume", "DIRECTION",
+			    "inbound or outbound: the first packet of another machine's capture" },
+	[OPTION_ENGINE] = { "--engine", "ENGINE", "who judges: host, or bpf, the programs in the kernel (root)" },
 	[OPTION_WRITE] = { "--write", NULL, "write the file instead of printing it" },
 };
-static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap", "junit",  "csv",
-						      "html",  "svg",  "dot", "mermaid" };
+static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap", "junit",   "csv",
+						      "html",  "svg",  "dot", "mermaid", "jsonl" };
 
 static int option_parse(struct args *a, char **argv, int argc, int *at);
 static int option_set(struct args *a, enum option_id id, const char *value);
@@ -120,6 +125,9 @@ static int option_set(struct args *a, enum option_id id, const char *value)
 	case OPTION_COUNT: return number_set(a, id, value, COUNT_MAX, &a->count);
 	case OPTION_TIMEOUT: return number_set(a, id, value, TIMEOUT_MS_MAX, &a->timeout_ms);
 	case OPTION_FLOWS: a->flows = value; return 0;
+	case OPTION_ENI: a->eni = value; return 0;
+	case OPTION_ASSUME: a->assume = value; return 0;
+	case OPTION_ENGINE: a->engine = value; return 0;
 	case OPTION_LIVE: a->live = true; return 0;
 	case OPTION_SUMMARY: a->summary = true; return 0;
 	case OPTION_MINIMAL: a->minimal = true; return 0;

@@ -27,6 +27,7 @@ enum output {
 	OUTPUT_SVG,
 	OUTPUT_DOT,
 	OUTPUT_MERMAID,
+	OUTPUT_JSONL,
 	OUTPUT_MAX
 };
 
@@ -50,6 +51,9 @@ enum option_id {
 	OPTION_CHECK,
 	OPTION_ADVICE,
 	OPTION_ALL_FLOWS,
+	OPTION_ENI,
+	OPTION_ASSUME,
+	OPTION_ENGINE,
 	OPTION_MAX
 };
 struct option_row {        /* one option, for every verb that takes it */
@@ -64,7 +68,7 @@ struct args {
 	char **words; /* what stands beside the options; NULL-terminated */
 	size_t n;
 	enum output output;
-	const char *lab, *flows;
+	const char *lab, *flows, *eni, *assume, *engine;
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
 	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow, all_flows;
 };

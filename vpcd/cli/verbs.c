@@ -10,6 +10,7 @@
 #define OUT_PICTURE (1u << OUTPUT_SVG | 1u << OUTPUT_HTML | 1u << OUTPUT_DOT | 1u << OUTPUT_MERMAID)
 #define OUT_CSV (1u << OUTPUT_CSV)
 #define OUT_HTML (1u << OUTPUT_HTML)
+#define OUT_JSONL (1u << OUTPUT_JSONL)
 enum { ANY = UINT8_MAX };
 
 #define FLOW_TEXT \
@@ -137,6 +138,25 @@ const struct verb verbs[] = {
 	  .need = NEEDS_NOTHING,
 	  .options = OPT(OUTPUT),
 	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 2,
+	  .words_max = 2,
+	  .word = WORD_FILE },
+	{ .name = "replay",
+	  .run = replay_run,
+	  .usage = "FILE --eni NAME CAPTURE",
+	  .line = "what the filter of an interface would do to captured packets",
+	  .text = "CAPTURE is pcap or pcapng (tcpdump -w; - reads stdin) of Ethernet, Linux cooked or raw IP. What leaves the\n"
+		  "interface's addresses, public ones too, is outbound, what comes to them inbound. Each packet meets the\n"
+		  "interface's own gates, at the capture's time: source-check, sg-out, nacl-out and route on the way out;\n"
+		  "nacl-in, dest-check and sg-in on the way in. A capture of another machine needs --assume, the direction of\n"
+		  "its first packet: the address at that end stands for the interface. --summary: only the sums.\n"
+		  "Exit 0: all packets allowed. Exit 1: some denied. Exit 4: the capture is broken.\n\n"
+		  "  tcpdump -i eth0 -w web.pcap          (on the machine that web-1 is to be)\n"
+		  "  vpc replay lab.ini --eni web-1 web.pcap\n"
+		  "  vpc replay lab.ini --eni web-1 other.pcap --assume inbound -o jsonl | grep deny\n",
+	  .need = NEEDS_NOTHING,
+	  .options = OPT(OUTPUT) | OPT(ENI) | OPT(ASSUME) | OPT(ENGINE) | OPT(SUMMARY),
+	  .outputs = OUT_TABLE_JSON | OUT_JSONL,
 	  .words_min = 2,
 	  .words_max = 2,
 	  .word = WORD_FILE },

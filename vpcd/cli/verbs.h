@@ -20,6 +20,7 @@ int matrix_run(const struct args *a);
 int graph_run(const struct args *a);
 int lint_run(const struct args *a);
 int diff_run(const struct args *a);
+int replay_run(const struct args *a);
 int set_run(const struct args *a);
 int unset_run(const struct args *a);
 int logs_run(const struct args *a);
