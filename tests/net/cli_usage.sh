@@ -97,7 +97,7 @@ tap=$(vpc test -o tap "$T/wrong.ini")
 like "$tap" '^not ok 1 - .*wrong.ini:[0-9]+ deny laptop -> web-1 tcp/443' "TAP: not ok"
 is "$(tail -n1 <<<"$tap")" "1..35" "TAP: the plan"
 is "$(vpc test -o json "$T/wrong.ini" | python3 -c 'import json,sys; d=json.load(sys.stdin); print(d["passed"], d["failed"], list(d["results"][0]))')" \
-	"34 1 ['file', 'line', 'expect', 'flow', 'ok', 'verdict', 'denied', 'note']" "test -o json has its shape"
+	"34 1 ['file', 'line', 'expect', 'flow', 'ok', 'verdict', 'denied', 'decided', 'note']" "test -o json has its shape"
 is "$(vpc fmt "$ini" | vpc validate - | sed 's/.*: valid/valid/')" "$(vpc validate "$ini" | sed 's/.*: valid/valid/')" "fmt keeps the meaning"
 vpc fmt "$ini" >"$T/f1.ini" && vpc fmt "$T/f1.ini" >"$T/f2.ini"
 check "fmt of what fmt made changes nothing" cmp "$T/f1.ini" "$T/f2.ini"
