@@ -6,7 +6,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 2
+#define ABI_VERSION 3
 
 /* Limits. Map sizes are chosen at load from the lab, never above these. */
 enum {
@@ -340,9 +340,11 @@ struct abi_gate_key { /* map gate_hits: PERCPU_HASH; every verdict, exactly once
 _Static_assert(sizeof(struct abi_gate_key) == 12, "map layout");
 
 /* ---- events ---- */
-enum { ABI_EVENT_NEW = 1, ABI_EVENT_DENY = 2, ABI_EVENT_WATCHED = 4 };
+enum { ABI_EVENT_NEW = 1, ABI_EVENT_DENY = 2, ABI_EVENT_WATCHED = 4, ABI_EVENT_SAMPLED = 8 };
 struct abi_event {       /* ring buffer events */
 	__u64 time_ns;   /* ktime */
+	__u64 first_ns;  /* denied: when the first of these was denied; else time_ns */
+	__u64 count;     /* denied: packets of this flow denied in this way since first_ns; else 1 */
 	__u32 port;      /* sender */
 	__u32 peer;      /* receiver as far as known; 0 = none */
 	__u32 gate_port; /* the ENI at whose gate a denial happened */
@@ -350,22 +352,58 @@ struct abi_event {       /* ring buffer events */
 	__u32 deny_rule; /* rule or route that denied; 0 = implicit */
 	__u32 len;       /* bytes from the IP header on */
 	__u32 epoch;
-	__u16 gate, reason; /* of the denial; for an allowed packet NONE and ACCEPT, TRACKED, RELATED */
+	__u16 gate, reason; /* of the denial; for an allowed packet NONE and ACCEPT */
 	__u16 reason_sg_out, reason_sg_in;
 	__u8 allow, proto, family, flags; /* ABI_EVENT_* */
 	__u8 sport[2], dport[2];          /* be; as in abi_flow_key */
-	__u8 tcp_flags, tracked, pad[2];
+	__u8 tcp_flags, pad[3];
 	struct abi_addr src, dst;
 };
-_Static_assert(sizeof(struct abi_event) == 104, "map layout");
+_Static_assert(sizeof(struct abi_event) == 120, "map layout");
 
-struct abi_bucket { /* map buckets: ARRAY by port; token bucket of verdict events */
+/* What events are about. Each has its own sampling and its own buckets, so that one never hides the other. */
+enum abi_tell { ABI_TELL_NEW, ABI_TELL_ESTABLISHED, ABI_TELL_DENIED, ABI_TELL_MAX };
+struct abi_bucket { /* map buckets: ARRAY, port * ABI_TELL_MAX + enum abi_tell; port 0: of the whole lab */
 	__u64 refilled_ns;
-	__u64 tokens;
+	__u32 tokens;
+	__u32 seen; /* packets that sampling counts over */
 };
 
+struct abi_drop { /* map drops: LRU_HASH by flow; its drops gathered, so that an event stands for many */
+	__u64 first_ns, last_ns, packets;
+	__u64 told_ns; /* when an event was due last */
+	__u32 rule;
+	__u16 gate, reason;
+};
+_Static_assert(sizeof(struct abi_drop) == 40, "map layout");
+
+/* Captures: the frame behind its verdict, in a ring buffer of its own. */
+enum { ABI_SNAPLEN_MAX = 16384 };
+struct abi_tap {          /* map taps: ARRAY by port */
+	__u64 seen, lost; /* frames that came by; that found the ring full */
+	__u32 snaplen;    /* bytes of a frame that are copied; 0: not captured */
+	__u32 pad;
+};
+struct abi_capture { /* ring buffer captures: cap_len bytes of the frame follow */
+	struct abi_event event;
+	__u64 time_ns; /* ktime, fine */
+	__u32 port;    /* at which it was seen */
+	__u32 len, cap_len;
+	__u8 inbound; /* 1: as its port would receive it; 0: as it sent it */
+	__u8 action;  /* TC_ACT_* that the program returned */
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct abi_capture) == 144, "map layout");
+
 /* ---- settings, map config: ARRAY[1] ---- */
-enum { ABI_CONFIG_KERNEL_PATH = 1, ABI_CONFIG_STRICT_ICMP = 2, ABI_CONFIG_STRICT_FRAGMENTS = 4, ABI_CONFIG_WATCH = 8 };
+enum {
+	ABI_CONFIG_KERNEL_PATH = 1,
+	ABI_CONFIG_STRICT_ICMP = 2,
+	ABI_CONFIG_STRICT_FRAGMENTS = 4,
+	ABI_CONFIG_WATCH = 8,
+	ABI_CONFIG_SAMPLE = 16 /* established packets */,
+	ABI_CONFIG_CAPTURE = 32
+};
 enum abi_timer {
 	ABI_TIMER_TCP_SYN_SENT,
 	ABI_TIMER_TCP_ESTABLISHED,
@@ -384,8 +422,12 @@ struct abi_config {
 	__u32 version; /* ABI_VERSION */
 	__u32 epoch;   /* from 1; any change of rules, membership or routes adds 1 */
 	__u32 flags;
-	__u32 event_burst;             /* tokens a bucket holds */
-	__u64 event_ns;                /* one token every so many ns */
+	__u32 event_burst;          /* tokens a bucket of a port holds */
+	__u64 event_ns;             /* one token every so many ns */
+	__u32 lab_event_burst;      /* the same of the whole lab; 0: no bound but the ports' */
+	__u32 sample[ABI_TELL_MAX]; /* one of so many is told of; 0: none */
+	__u64 lab_event_ns;
+	__u64 drop_ns;                 /* a flow's drops are told of at most once in this time */
 	__u64 build;                   /* hash of the programs that were loaded */
 	__u64 timer_ns[ABI_TIMER_MAX]; /* already divided by the lab's clock */
 	__u64 now_ns;                  /* 0: the kernel's clock; else this is the time (replay of captures, tests) */

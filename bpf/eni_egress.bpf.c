@@ -25,5 +25,7 @@ int eni_egress(struct __sk_buff *skb)
 	if (reason == ABI_REASON_NONE && !skb->ingress_ifindex && x->p.icmp_error)
 		return TC_ACT_OK;
 	pass_packet(NULL, x, reason == ABI_REASON_NONE ? ABI_REASON_NOT_JUDGED : reason);
+	if (config.flags & ABI_CONFIG_CAPTURE)
+		frame_capture(skb, x, x->p.key.port, CAPTURE_INBOUND | TC_ACT_SHOT << CAPTURE_ACTION_SHIFT);
 	return TC_ACT_SHOT;
 }

@@ -4,6 +4,7 @@
 #include <linux/pkt_cls.h>
 #include "maps.h"
 #include "filters/verdict.h"
+#include "capture.h"
 
 /* struct pass does not fit on the BPF stack. */
 struct {
@@ -87,16 +88,6 @@ static __always_inline int frame_translate(struct __sk_buff *skb, const struct p
 	return 0;
 }
 
-static __always_inline void mac_of_port(__u8 *mac, __u32 port)
-{
-	mac[0] = ABI_MAC0;
-	mac[1] = ABI_MAC1;
-	mac[2] = port >> 24;
-	mac[3] = port >> 16;
-	mac[4] = port >> 8;
-	mac[5] = port;
-}
-
 static __always_inline int frame_is_too_big(const struct __sk_buff *skb, const struct pass *x)
 {
 	if (!x->o.mtu)
@@ -153,11 +144,16 @@ PIECE frame_deliver(struct __sk_buff *skb, struct pass *x)
 	if (x->o.flags & ABI_FLOW_DNAT &&
 	    frame_translate(skb, &x->p, IP_DST_OFF, addr_v4_raw(&x->p.key.dst), addr_v4_raw(&x->o.xaddr)))
 		return TC_ACT_SHOT;
-	if (stack)
+	if (stack) {
+		if (config.flags & ABI_CONFIG_CAPTURE && !(frame_is_too_big(skb, x) && x->p.dont_fragment))
+			frame_capture(skb, x, x->o.peer, CAPTURE_INBOUND | TC_ACT_OK << CAPTURE_ACTION_SHIFT);
 		return frame_to_stack(skb, x);
+	}
 	if (x->o.flags & ABI_FLOW_SNAT &&
 	    frame_translate(skb, &x->p, IP_SRC_OFF, addr_v4_raw(&x->p.key.src), addr_v4_raw(&x->o.xaddr)))
 		return TC_ACT_SHOT;
+	if (config.flags & ABI_CONFIG_CAPTURE)
+		frame_capture(skb, x, x->o.peer, CAPTURE_INBOUND | TC_ACT_REDIRECT << CAPTURE_ACTION_SHIFT);
 	mac_of_port(macs, x->o.peer);
 	mac_of_port(macs + 6, 0);
 	bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
@@ -165,10 +161,36 @@ PIECE frame_deliver(struct __sk_buff *skb, struct pass *x)
 	return bpf_redirect_peer(ABI_IFINDEX_BASE + x->o.peer, 0);
 }
 
+/* Tells of a judged packet where somebody asked: its sample, and its frame at the port that sent it; denied at
+ * another port's gate, also there, as that port would have received it. It goes no further, so it may be changed. */
+PIECE frame_tell(struct __sk_buff *skb, struct pass *x)
+{
+	__u32 action = TC_ACT_SHOT;
+
+	if (!x)
+		return 0;
+	if (config.flags & ABI_CONFIG_SAMPLE)
+		pass_sample(NULL, x);
+	if (!(config.flags & ABI_CONFIG_CAPTURE))
+		return 0;
+	if (x->o.allow)
+		action = (config.flags & ABI_CONFIG_KERNEL_PATH) || frame_is_too_big(skb, x) ? TC_ACT_OK
+											     : TC_ACT_REDIRECT;
+	frame_capture(skb, x, x->p.key.port, action << CAPTURE_ACTION_SHIFT);
+	if (x->o.allow || x->o.gate_port == x->p.key.port)
+		return 0;
+	if (!addr_eq(&x->dst, &x->p.key.dst) &&
+	    frame_translate(skb, &x->p, IP_DST_OFF, addr_v4_raw(&x->p.key.dst), addr_v4_raw(&x->dst)))
+		return 0;
+	return frame_capture(skb, x, x->o.gate_port, CAPTURE_INBOUND | action << CAPTURE_ACTION_SHIFT);
+}
+
 /* Judges and delivers. */
 static __always_inline int frame_pass(struct __sk_buff *skb, struct pass *x, enum abi_reason reason)
 {
 	pass_packet(NULL, x, reason);
+	if (config.flags & (ABI_CONFIG_SAMPLE | ABI_CONFIG_CAPTURE))
+		frame_tell(skb, x);
 	return frame_deliver(skb, x);
 }
 

@@ -27,5 +27,7 @@ int igw_egress(struct __sk_buff *skb)
 		}
 	}
 	pass_packet(NULL, x, reason == ABI_REASON_NONE ? ABI_REASON_NOT_JUDGED : reason);
+	if (config.flags & ABI_CONFIG_CAPTURE)
+		frame_capture(skb, x, x->p.key.port, CAPTURE_INBOUND | TC_ACT_SHOT << CAPTURE_ACTION_SHIFT);
 	return TC_ACT_SHOT;
 }

@@ -37,8 +37,11 @@ DEFINE_MAP(frags, BPF_MAP_TYPE_LRU_HASH, struct abi_frag_key, struct abi_frag, P
 DEFINE_MAP(watches, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_watch, NO_PREALLOC);
 DEFINE_MAP(buckets, BPF_MAP_TYPE_ARRAY, __u32, struct abi_bucket, PLAIN);
 DEFINE_MAP(port_ct, BPF_MAP_TYPE_ARRAY, __u32, __s64, PLAIN);
+DEFINE_MAP(drops, BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_drop, PLAIN);
+DEFINE_MAP(taps, BPF_MAP_TYPE_ARRAY, __u32, struct abi_tap, PLAIN);
 /* counters */
 DEFINE_MAP(rule_hits, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct abi_counter, PLAIN);
+DEFINE_MAP(rule_last, BPF_MAP_TYPE_ARRAY, __u32, __u64, PLAIN); /* ktime; 0: never */
 DEFINE_MAP(route_hits, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct abi_counter, PLAIN);
 DEFINE_MAP(port_stats, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct abi_port_stats, PLAIN);
 DEFINE_MAP(gate_hits, BPF_MAP_TYPE_PERCPU_HASH, struct abi_gate_key, struct abi_counter, NO_PREALLOC);
@@ -47,6 +50,10 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps") __weak;
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+} captures SEC(".maps") __weak;
 
 /* Settings: a map of its own (".data.config") that user space has mapped, so that an epoch is one store. */
 struct abi_config config SEC(".data.config") __weak;

@@ -30,6 +30,7 @@ struct pass {
 	struct match_query q;
 	struct abi_flow fresh;
 	struct abi_event event;
+	struct abi_drop drop;
 	struct abi_lpm_key lpm; /* keys of lookups: the deepest way through the gates has no stack left for them */
 	struct abi_addr_key owned;
 	__u64 now;

@@ -6,6 +6,7 @@
 #include "filters/judge.h"
 #include "filters/remember.h"
 #include "filters/report.h"
+#include "filters/tell.h"
 
 /* Was the entry made for a frame to the same MAC: to this neighbour, or to the router? Other ports than an
  * interface's do not look at it. */
@@ -63,6 +64,7 @@ PIECE pass_full(struct world *w, struct pass *x)
 	x->o.allow = 1;
 	if (judge(w, x))
 		flow_update(w, x);
+	rules_touch(w, x);
 	watched = flow_is_watched(w, x);
 	if (watched) {
 		f = flow_find(w, &x->p.key);

@@ -42,15 +42,18 @@ struct world *world_new(__u32 flows)
 	w->cache = host_map_new(HOST_LRU, sizeof(struct abi_flow_key), sizeof(struct abi_flow), flows);
 	w->frags = host_map_new(HOST_LRU, sizeof(struct abi_frag_key), sizeof(struct abi_frag), 4096);
 	w->watches = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_watch), 1024);
-	w->buckets = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_bucket), ABI_PORTS_MAX);
+	w->buckets = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_bucket), ABI_PORTS_MAX * ABI_TELL_MAX);
+	w->drops = host_map_new(HOST_LRU, sizeof(struct abi_flow_key), sizeof(struct abi_drop), 4096);
 	w->port_ct = host_map_new(HOST_ARRAY, 4, sizeof(__s64), ABI_PORTS_MAX);
 	w->rule_hits = host_map_new(HOST_HASH, 4, sizeof(struct abi_counter), many);
+	w->rule_last = host_map_new(HOST_HASH, 4, sizeof(__u64), many);
 	w->route_hits = host_map_new(HOST_HASH, 4, sizeof(struct abi_counter), many);
 	w->port_stats = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_port_stats), ABI_PORTS_MAX);
 	w->gate_hits = host_map_new(HOST_HASH, sizeof(struct abi_gate_key), sizeof(struct abi_counter), many);
 	w->config.version = ABI_VERSION;
 	w->config.epoch = 1;
 	w->config.event_burst = 1000;
+	w->config.sample[ABI_TELL_NEW] = w->config.sample[ABI_TELL_DENIED] = 1;
 	config_timers_set(&w->config, 1);
 	w->now_ns = SECOND_NS;
 	return w;
@@ -62,7 +65,7 @@ void world_free(struct world **w)
 		&(*w)->ports,      &(*w)->addrs,      &(*w)->routes,    &(*w)->inet,    &(*w)->policies,
 		&(*w)->peers,      &(*w)->members,    &(*w)->rules,     &(*w)->flows,   &(*w)->cache,
 		&(*w)->frags,      &(*w)->watches,    &(*w)->buckets,   &(*w)->port_ct, &(*w)->rule_hits,
-		&(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits,
+		&(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits, &(*w)->drops,   &(*w)->rule_last,
 	};
 
 	if (!*w)

@@ -81,7 +81,7 @@ static void lab_up(struct lab *l, const char *text)
 	struct datapath_sizes sizes = {
 		.ports = 64, .rules = 4096, .routes = 512, .tables_rows = 4096, .flows = 16384
 	};
-	struct datapath_config config = { .event_burst = 1, .events_per_s = 1 };
+	struct datapath_config config = { .event_burst = 1, .events_per_s = 1, .sample = { 1, 0, 1 } };
 	_cleanup_diag_list_ struct diag_list diags;
 	struct err e = { 0 };
 	char name[32], path[160];

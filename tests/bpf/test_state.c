@@ -279,7 +279,7 @@ static void test_sweep(void **state)
 {
 	enum { N = 1 << 20, BATCH = 4096, IDLE_EVERY = 4, SLICE_MAX_MS = 5 };
 	struct datapath_sizes sizes = { .ports = 64, .rules = 64, .routes = 64, .tables_rows = 64, .flows = N };
-	struct datapath_config config = { .clock = 1, .event_burst = 1, .events_per_s = 1 };
+	struct datapath_config config = { .clock = 1, .event_burst = 1, .events_per_s = 1, .sample = { 1, 0, 1 } };
 	struct abi_flow_key *keys = xcalloc(BATCH, sizeof(*keys));
 	struct abi_flow *flows = xcalloc(BATCH, sizeof(*flows));
 	const unsigned n = N - N / 8;

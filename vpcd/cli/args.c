@@ -14,7 +14,7 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_LAB] = { "--lab", "LAB", "which lab; not needed where only one fits" },
 	[OPTION_LIVE] = { "--live", NULL, "ask the running lab instead of a file" },
 	[OPTION_FROM_PORT] = { "--from-port", "N", "source port (default 40000)" },
-	[OPTION_COUNT] = { "--count", "N", "how many packets or connections (default 1)" },
+	[OPTION_COUNT] = { "--count", "N", "how many: probe sends so many (default 1), streams end after so many" },
 	[OPTION_TIMEOUT] = { "--timeout", "MS", "how long to wait for each answer, in milliseconds" },
 	[OPTION_SUMMARY] = { "--summary", NULL,
 			     "less: a line a leg, with the gates that were passed (trace); only the sums (replay)" },
@@ -32,6 +32,21 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_ASSUME] = { "--assume", "DIRECTION",
 			    "inbound or outbound: the first packet of another machine's capture" },
 	[OPTION_ENGINE] = { "--engine", "ENGINE", "who judges: host, or bpf, the programs in the kernel (root)" },
+	[OPTION_FOLLOW] = { "-f", NULL, "go on with what is to come" },
+	[OPTION_SINCE] = { "--since", "WHEN",
+			   "from then on: 30s, 10m, 2h ago, 2026-01-31T12:00:00, or an event's number" },
+	[OPTION_VERDICT] = { "--verdict", "V", "allow or deny" },
+	[OPTION_FROM] = { "--from", "WHO", "sender: a name, an address or a prefix" },
+	[OPTION_TO] = { "--to", "WHO", "receiver: a name, an address or a prefix" },
+	[OPTION_PROTO] = { "--proto", "PROTO", "tcp, udp, icmp or a number" },
+	[OPTION_PORT] = { "--port", "N", "source or destination port" },
+	[OPTION_GATE] = { "--gate", "GATE", "the gate that decided: sg-in, nacl-out@edge, …" },
+	[OPTION_RULE] = { "--rule", "RULE", "the rule that decided: FILE:LINE, its line, or a part of its text" },
+	[OPTION_INSTANCE] = { "--instance", "NAME", "sender or receiver" },
+	[OPTION_SAMPLE_NEW] = { "--sample-new", "N", "hear of one of N new flows (default 1; 0: none)" },
+	[OPTION_SAMPLE_ESTABLISHED] = { "--sample-established", "N",
+					"hear of one of N packets of flows that are known (default 0: none)" },
+	[OPTION_SAMPLE_DENIED] = { "--sample-denied", "N", "hear of one of N denials (default 1; 0: none)" },
 	[OPTION_WRITE] = { "--write", NULL, "write the file instead of printing it" },
 };
 static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap", "junit",   "csv",
@@ -140,7 +155,8 @@ static int option_set(struct args *a, enum option_id id, const char *value)
 	case OPTION_ADVICE: a->advice = true; return 0;
 	case OPTION_COVERAGE: a->coverage = true; return 0;
 	case OPTION_WRITE: a->write = true; return 0;
-	default: return 0; /* --help is seen by main before anything is parsed */
+	case OPTION_FOLLOW: a->follow = true; return 0;
+	default: a->text[id] = value; return 0; /* --help is seen by main before anything is parsed */
 	}
 }
 
@@ -174,7 +190,7 @@ static int output_set(struct args *a, const char *value)
 
 static bool takes(const struct verb *v, enum option_id id)
 {
-	return id == OPTION_HELP || (v->options & (1u << id));
+	return id == OPTION_HELP || (v->options & (1ull << id));
 }
 
 static int unknown_option(const struct verb *v, const char *word)

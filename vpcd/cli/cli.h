@@ -54,6 +54,19 @@ enum option_id {
 	OPTION_ENI,
 	OPTION_ASSUME,
 	OPTION_ENGINE,
+	OPTION_FOLLOW,
+	OPTION_SINCE,
+	OPTION_VERDICT,
+	OPTION_FROM,
+	OPTION_TO,
+	OPTION_PROTO,
+	OPTION_PORT,
+	OPTION_GATE,
+	OPTION_RULE,
+	OPTION_INSTANCE,
+	OPTION_SAMPLE_NEW,
+	OPTION_SAMPLE_ESTABLISHED,
+	OPTION_SAMPLE_DENIED,
 	OPTION_MAX
 };
 struct option_row {        /* one option, for every verb that takes it */
@@ -69,8 +82,9 @@ struct args {
 	size_t n;
 	enum output output;
 	const char *lab, *flows, *eni, *assume, *engine;
+	const char *text[OPTION_MAX];          /* values of options that are taken as they are; NULL: not given */
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
-	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow, all_flows;
+	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow, all_flows, follow;
 };
 
 enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };
@@ -82,7 +96,7 @@ struct verb {
 	const char *line;                 /* one line: what it does */
 	const char *text;                 /* the rest of its help, lines of at most 100 columns; may be NULL */
 	enum verb_need need;
-	unsigned options; /* 1 << OPTION_… */
+	uint64_t options; /* 1 << OPTION_… */
 	unsigned outputs; /* 1 << OUTPUT_… */
 	uint8_t words_min, words_max;
 	enum word_kind word;

@@ -12,9 +12,16 @@
 
 enum { POLL_MS = 100 };
 
+struct incoming {
+	CURL *h;
+	const struct request *q;
+	struct strbuf body;
+	bool ended; /* by the one who takes it */
+};
+
 static int socket_choose(const struct request *q, char *path, size_t size);
 static int socket_try(const char *path);
-static int perform(CURL *h, const struct request *q, const char *socket_path);
+static int perform(struct incoming *in, const char *socket_path);
 static int answer_take(CURL *h, const struct request *q, struct strbuf *body, struct reply *ret);
 static int error_print(const struct request *q, const struct reply *r);
 static size_t diags_print(const json_t *errors);
@@ -23,7 +30,8 @@ static size_t body_add(char *p, size_t size, size_t n, void *ctx);
 int client_call(const struct request *q, struct reply *ret)
 {
 	struct curl_slist *headers = NULL;
-	struct strbuf body = { 0 }, url = { 0 };
+	struct strbuf url = { 0 };
+	struct incoming in = { .q = q };
 	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	CURL *h;
 	int r = socket_choose(q, socket_path, sizeof(socket_path));
@@ -31,7 +39,7 @@ int client_call(const struct request *q, struct reply *ret)
 	*ret = (struct reply){ 0 };
 	if (r)
 		return r;
-	h = curl_easy_init();
+	h = in.h = curl_easy_init();
 	if (!h)
 		return fail(EXIT_BROKEN, "libcurl could not be set up");
 	strbuf_addf(&url, "http://vpcd%s", q->path);
@@ -40,7 +48,7 @@ int client_call(const struct request *q, struct reply *ret)
 	curl_easy_setopt(h, CURLOPT_PROXY, "");
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, body_add);
-	curl_easy_setopt(h, CURLOPT_WRITEDATA, &body);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, &in);
 	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, q->method ? q->method : "GET");
 	if (q->body) {
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS, q->body);
@@ -51,12 +59,12 @@ int client_call(const struct request *q, struct reply *ret)
 	for (size_t i = 0; i < ARRAY_SIZE(q->headers) && q->headers[i]; i++)
 		headers = curl_slist_append(headers, q->headers[i]);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-	r = perform(h, q, socket_path);
+	r = perform(&in, socket_path);
 	if (r == 0)
-		r = answer_take(h, q, &body, ret);
+		r = answer_take(h, q, &in.body, ret);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(h);
-	strbuf_done(&body);
+	strbuf_done(&in.body);
 	strbuf_done(&url);
 	return r;
 }
@@ -148,8 +156,10 @@ static int socket_try(const char *path)
 	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
 }
 
-static int perform(CURL *h, const struct request *q, const char *socket_path)
+static int perform(struct incoming *in, const char *socket_path)
 {
+	const struct request *q = in->q;
+	CURL *h = in->h;
 	CURLM *multi = curl_multi_init();
 	CURLcode result = CURLE_OK;
 	int running = 1, left;
@@ -170,7 +180,7 @@ static int perform(CURL *h, const struct request *q, const char *socket_path)
 			result = msg->data.result;
 	curl_multi_remove_handle(multi, h);
 	curl_multi_cleanup(multi);
-	if (result == CURLE_OK)
+	if (result == CURLE_OK || in->ended)
 		return 0;
 	if (q->quiet)
 		return EXIT_CANNOT;
@@ -184,7 +194,7 @@ static int answer_take(CURL *h, const struct request *q, struct strbuf *body, st
 
 	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &ret->status);
 	ret->text = strbuf_take(body);
-	if (!q->text || ret->status >= 400)
+	if ((!q->text && !q->take) || ret->status >= 400)
 		ret->json = json_loads(ret->text, 0, &je);
 	if (ret->status >= 400) {
 		int r = error_print(q, ret);
@@ -192,7 +202,7 @@ static int answer_take(CURL *h, const struct request *q, struct strbuf *body, st
 		reply_done(ret);
 		return r;
 	}
-	if (!q->text && !ret->json) {
+	if (!q->text && !q->take && !ret->json) {
 		reply_done(ret);
 		return q->quiet ? EXIT_CANNOT
 				: fail(EXIT_BROKEN, "vpcd's answer to %s is no JSON: %s", q->path, je.text);
@@ -249,6 +259,14 @@ static size_t diags_print(const json_t *errors)
 
 static size_t body_add(char *p, size_t size, size_t n, void *ctx)
 {
-	strbuf_add(ctx, p, size * n);
-	return size * n;
+	struct incoming *in = ctx;
+	long status = 0;
+
+	curl_easy_getinfo(in->h, CURLINFO_RESPONSE_CODE, &status);
+	if (!in->q->take || status >= 400) {
+		strbuf_add(&in->body, p, size * n);
+		return size * n;
+	}
+	in->ended = !in->q->take(in->q->take_ctx, p, size * n);
+	return in->ended ? 0 : size * n;
 }

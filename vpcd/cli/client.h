@@ -15,6 +15,9 @@ struct request {
 	enum exit_code bad_code;     /* what a 400 means for this verb; 0: EXIT_BROKEN */
 	void (*progress)(void *ctx); /* called some times a second while it waits; may be NULL */
 	void *progress_ctx;
+	/* Takes the body as it comes instead of *ret; false ends the call, which then is no error. */
+	bool (*take)(void *ctx, const char *p, size_t n);
+	void *take_ctx;
 };
 struct reply {
 	long status;
@@ -33,6 +36,8 @@ int daemon_start(void);
 /* Prints JSON as the result of a verb. */
 void json_print(const json_t *v);
 
+/* The lab of a verb whose only word is LAB. An exit code. */
+int lab_of_word(const struct args *a, char *ret_lab);
 /* Which lab is meant: --lab, else LAB of "LAB/NAME", else the only one there is, else the only one that
  * has NAME. word may be NULL; *ret_name is what stands behind the slash. ret_lab: at least 64 bytes. */
 int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name);

@@ -43,7 +43,7 @@ void help_verb(FILE *out, const struct verb *v)
 		const struct option_row *row = &option_rows[id];
 		int width;
 
-		if (id != OPTION_HELP && !(v->options & (1u << id)))
+		if (id != OPTION_HELP && !(v->options & (1ull << id)))
 			continue;
 		width = fprintf(out, "  %s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
 		fprintf(out, "%*s%s", width < 20 ? 20 - width : 1, "", row->help);
@@ -103,7 +103,7 @@ static void words_print(const struct verb *v)
 {
 	printf("\t\t%s) words='--help", v->name);
 	for (enum option_id id = 1; id < OPTION_MAX; id++)
-		if (v->options & (1u << id))
+		if (v->options & (1ull << id))
 			printf(" %s", option_rows[id].name);
 	switch (v->word) {
 	case WORD_FILE: printf("'; COMPREPLY=($(compgen -f -X '!*.ini' -- \"$cur\") $(compgen -d -- \"$cur\"))"); break;

@@ -12,6 +12,19 @@ int lab_of(const struct args *a, const char *word, char *ret_lab, const char **r
 	return lab_of_kind(a, NULL, word, ret_lab, ret_name);
 }
 
+int lab_of_word(const struct args *a, char *ret_lab)
+{
+	struct args b = *a;
+
+	if (a->n && a->lab)
+		return fail(EXIT_USAGE, "%s: say the lab once: %s or --lab %s", a->verb->name, a->words[0], a->lab);
+	if (a->n)
+		b.lab = a->words[0];
+	if (b.lab && !str_is_name(b.lab))
+		return fail(EXIT_USAGE, "%s: \"%s\" is no name of a lab; vpc show lists them", a->verb->name, b.lab);
+	return lab_of(&b, NULL, ret_lab, NULL);
+}
+
 int lab_of_kind(const struct args *a, const char *kind, const char *word, char *ret_lab, const char **ret_name)
 {
 	const char *slash = word ? strchr(word, '/') : NULL;

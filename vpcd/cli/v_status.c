@@ -132,17 +132,9 @@ int logs_run(const struct args *a)
 
 static int get(const struct args *a, const char *what, struct reply *ret)
 {
-	struct args b = *a;
 	char lab[LAB_SIZE];
-	int r;
+	int r = lab_of_word(a, lab);
 
-	if (a->n && a->lab)
-		return fail(EXIT_USAGE, "%s: say the lab once: %s or --lab %s", a->verb->name, a->words[0], a->lab);
-	if (a->n)
-		b.lab = a->words[0];
-	if (b.lab && !str_is_name(b.lab))
-		return fail(EXIT_USAGE, "%s: \"%s\" is no name of a lab; vpc show lists them", a->verb->name, b.lab);
-	r = lab_of(&b, NULL, lab, NULL);
 	return r ? r : client_get(ret, "/v1/labs/%s/%s", lab, what);
 }
 

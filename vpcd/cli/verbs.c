@@ -4,11 +4,12 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-#define OPT(name) (1u << OPTION_##name)
+#define OPT(name) (1ull << OPTION_##name)
 #define OUT_TABLE_JSON (1u << OUTPUT_TABLE | 1u << OUTPUT_JSON)
 #define OUT_TAP (1u << OUTPUT_TAP | 1u << OUTPUT_JUNIT)
 #define OUT_PICTURE (1u << OUTPUT_SVG | 1u << OUTPUT_HTML | 1u << OUTPUT_DOT | 1u << OUTPUT_MERMAID)
 #define OUT_CSV (1u << OUTPUT_CSV)
+#define OUT_TABLE_JSONL (1u << OUTPUT_TABLE | 1u << OUTPUT_JSONL)
 #define OUT_HTML (1u << OUTPUT_HTML)
 #define OUT_JSONL (1u << OUTPUT_JSONL)
 enum { ANY = UINT8_MAX };
@@ -262,6 +263,25 @@ const struct verb verbs[] = {
 	  .outputs = OUT_TABLE_JSON,
 	  .words_min = 3,
 	  .words_max = 3,
+	  .word = WORD_NAME },
+	{ .name = "observe",
+	  .run = observe_run,
+	  .usage = "[LAB]",
+	  .line = "verdicts as they are given: new flows and denied packets, with gate and rule",
+	  .text = "Without -f: what vpcd remembers (its last 10,000 events). With -f: what is to come; with --since too: both.\n"
+		  "Denied packets of one flow are gathered: a line at the first, then one a second with their number.\n"
+		  "What was lost is told in one line; counters (vpc rules, vpc status) are exact all the same. Times are UTC.\n"
+		  "While several observers listen, the finest sampling of them holds.\n\n"
+		  "  vpc observe three-tier -f --verdict deny\n"
+		  "  vpc observe -f --instance web-1 --sample-established 100 -o jsonl\n"
+		  "  vpc observe --since 10m --gate nacl-in --to 10.0.2.0/24\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB) | OPT(FOLLOW) | OPT(SINCE) | OPT(VERDICT) | OPT(FROM) | OPT(TO) |
+		     OPT(PROTO) | OPT(PORT) | OPT(GATE) | OPT(RULE) | OPT(INSTANCE) | OPT(COUNT) | OPT(SAMPLE_NEW) |
+		     OPT(SAMPLE_ESTABLISHED) | OPT(SAMPLE_DENIED),
+	  .outputs = OUT_TABLE_JSONL,
+	  .words_min = 0,
+	  .words_max = 1,
 	  .word = WORD_NAME },
 	{ .name = "set",
 	  .run = set_run,

@@ -7,6 +7,7 @@
 #include "daemon/files.h"
 #include "daemon/flush.h"
 #include "daemon/lab.h"
+#include "daemon/observe.h"
 #include "daemon/probe.h"
 #include "daemon/server.h"
 #include "daemon/transaction.h"
@@ -185,22 +186,48 @@ static void post_probes(void *ctx, struct request *r)
 		probes_ask(l->probes, r);
 }
 
-static void get_events(void *ctx, struct request *r)
+/* 0, or the request is answered. */
+static int event_arg(struct request *r, const char *name, unsigned long long max, unsigned long long *ret)
 {
-	struct server *s = ctx;
-	const char *since = request_arg(r, "since"), *follow = request_arg(r, "follow");
-	unsigned long long seq = 0;
+	const char *text = request_arg(r, name);
 	char *end = NULL;
 
-	if (since && *since) {
-		errno = 0;
-		seq = strtoull(since, &end, 10);
-		if (errno || *end || *since == '-') {
-			answer_fail(r, 400, "InvalidParameterValue", "since=%s is no number of an event", since);
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	if (!errno && !*end && *text != '-' && *ret <= max)
+		return 0;
+	answer_fail(r, 400, "InvalidParameterValue", "%s=%s is no number that fits", name, text);
+	return -EINVAL;
+}
+
+static void get_events(void *ctx, struct request *r)
+{
+	static const char *const names[ABI_TELL_MAX] = { "sample-new", "sample-established", "sample-denied" };
+	struct server *s = ctx;
+	struct stream_setup setup = { 0 };
+	const char *follow = request_arg(r, "follow"), *since = request_arg(r, "since");
+	uint32_t sample[ABI_TELL_MAX];
+	unsigned long long n = 0;
+
+	if (since && strcmp(since, "end") == 0)
+		n = events_end(s->events);
+	else if (event_arg(r, "since", UINT64_MAX, &n) < 0)
+		return;
+	setup.seq = n;
+	for (unsigned i = 0; i < ABI_TELL_MAX; i++) {
+		n = sample_default[i];
+		if (event_arg(r, names[i], UINT32_MAX, &n) < 0)
 			return;
-		}
+		sample[i] = (uint32_t)n;
 	}
-	answer_events(r, s->events, seq, follow && strcmp(follow, "0") != 0);
+	setup.follow = follow && strcmp(follow, "0") != 0;
+	if (setup.follow) {
+		setup.gone = wish_gone;
+		setup.ctx = wish_add(s, sample);
+	}
+	answer_events(r, s->events, &setup);
 }
 
 static void get_rules(void *ctx, struct request *r)

@@ -77,6 +77,11 @@ const char *events_next(const struct events *ev, uint64_t *seq)
 	return ev->line[want % EVENTS_KEPT];
 }
 
+uint64_t events_end(const struct events *ev)
+{
+	return ev->next - 1;
+}
+
 void events_on_add(struct events *ev, void (*fn)(void *ctx), void *ctx)
 {
 	ev->on_add = fn;

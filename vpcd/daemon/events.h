@@ -15,5 +15,6 @@ void events_add(struct events *ev, const char *lab, const char *type, json_t *o)
 /* The first event after *seq as a JSON line with its newline, and *seq becomes its number; NULL: none.
  * The line is valid until the next events_add. */
 const char *events_next(const struct events *ev, uint64_t *seq);
+uint64_t events_end(const struct events *ev); /* the number of the latest; the next one comes after it */
 /* fn is called after each events_add; one listener. */
 void events_on_add(struct events *ev, void (*fn)(void *ctx), void *ctx);

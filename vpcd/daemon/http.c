@@ -66,6 +66,8 @@ struct stream { /* of events to one client */
 	uint64_t seq;
 	size_t at; /* bytes of the line after seq that are out already */
 	bool follow, suspended;
+	void (*gone)(void *ctx);
+	void *ctx;
 	struct stream *prev, *next;
 };
 
@@ -231,14 +233,19 @@ json_t *diags_json(const struct diag_list *l, int severity)
 	return a;
 }
 
-void answer_events(struct request *r, struct events *ev, uint64_t seq, bool follow)
+void answer_events(struct request *r, struct events *ev, const struct stream_setup *setup)
 {
 	struct http *h = r->door->http;
 	struct stream *s = xcalloc(1, sizeof(*s));
 
-	*s = (struct stream){
-		.http = h, .conn = r->conn, .events = ev, .seq = seq, .follow = follow, .next = h->streams
-	};
+	*s = (struct stream){ .http = h,
+			      .conn = r->conn,
+			      .events = ev,
+			      .seq = setup->seq,
+			      .follow = setup->follow,
+			      .gone = setup->gone,
+			      .ctx = setup->ctx,
+			      .next = h->streams };
 	if (h->streams)
 		h->streams->prev = s;
 	h->streams = s;
@@ -567,6 +574,8 @@ static void stream_free(void *ctx)
 		s->http->streams = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
+	if (s->gone)
+		s->gone(s->ctx);
 	free(s);
 }
 

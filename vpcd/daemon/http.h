@@ -52,5 +52,11 @@ void answer_err(struct request *r, const struct err *e);
 /* 400 with all findings; the first error is the message. */
 void answer_diags(struct request *r, const struct diag_list *l);
 json_t *diags_json(const struct diag_list *l, int severity); /* -1: all; else one severity */
-/* Events after seq as JSON lines; follow: then those to come, without end. */
-void answer_events(struct request *r, struct events *ev, uint64_t seq, bool follow);
+/* Events after seq as JSON lines; follow: then those to come, without end. gone, if any, is called at its end. */
+struct stream_setup {
+	uint64_t seq;
+	bool follow;
+	void (*gone)(void *ctx);
+	void *ctx;
+};
+void answer_events(struct request *r, struct events *ev, const struct stream_setup *setup);

@@ -8,6 +8,7 @@
 #include "daemon/flush.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
+#include "daemon/observe.h"
 #include "daemon/probe.h"
 #include "daemon/server.h"
 #include "daemon/store.h"
@@ -26,9 +27,14 @@ enum {
 	READ_MS = 1,
 	READ_US = 1000,
 	SETTLE_MS = 2000, /* the kernel tells of carriers once a second */
-	/* Verdict events of one port: enough for people and probes, no burden at a full-rate flood. */
+	/* Verdict events of one port, of a kind: enough for people, no burden at a full-rate flood. Of the whole lab:
+	 * a fraction of a core, however many ports there are. */
 	EVENT_BURST = 256,
 	EVENTS_PER_S = 100,
+	LAB_EVENT_BURST = 4096,
+	LAB_EVENTS_PER_S = 2000,
+	DROP_MS = 1000,
+	EVENTS_AT_ONCE = 128, /* in a turn of the loop */
 };
 
 static int build(struct lab *l, const struct stored *s, struct err *e);
@@ -52,6 +58,7 @@ struct lab *lab_new(struct server *s, const char *name)
 	l->crew = crew_new(l);
 	l->probes = probes_new(l);
 	l->flush = flush_new(l);
+	l->observe = observe_new(l);
 	return l;
 }
 
@@ -65,6 +72,7 @@ void lab_free(struct lab **lp)
 	probes_free(&l->probes);
 	flush_free(&l->flush);
 	lab_close_kern(l);
+	observe_free(&l->observe);
 	timer_free(&l->reaper);
 	timer_free(&l->reader);
 	timer_free(&l->next_job);
@@ -155,12 +163,17 @@ void lab_datapath_rest(struct lab *l)
 		loop_unwatch(l->server->loop, l->events_fd);
 	l->events_fd = -1;
 	timer_stop(l->reaper);
+	observe_rest(l->observe);
 }
 
 int lab_datapath_start(struct lab *l, struct err *e)
 {
 	struct datapath *d = lab_datapath(l);
-	struct datapath_config c = { .event_burst = EVENT_BURST, .events_per_s = EVENTS_PER_S };
+	struct datapath_config c = { .event_burst = EVENT_BURST,
+				     .events_per_s = EVENTS_PER_S,
+				     .lab_event_burst = LAB_EVENT_BURST,
+				     .lab_events_per_s = LAB_EVENTS_PER_S,
+				     .drop_ms = DROP_MS };
 	int r;
 
 	lab_datapath_rest(l);
@@ -170,6 +183,7 @@ int lab_datapath_start(struct lab *l, struct err *e)
 	c.clock = l->model->clock;
 	c.strict_icmp = l->model->strict_icmp;
 	c.strict_fragments = l->model->strict_fragments;
+	wishes_sum(l->server, c.sample);
 	r = datapath_configure(d, &c, e);
 	if (r < 0)
 		return r;
@@ -178,6 +192,7 @@ int lab_datapath_start(struct lab *l, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "verdict events: %s", strerror(-r));
 	timer_set_ms(l->reaper, REAP_MS);
+	observe_start(l->observe);
 	return 0;
 }
 
@@ -197,7 +212,7 @@ void lab_drain_events(struct lab *l)
 	struct datapath *d = lab_datapath(l);
 
 	if (d)
-		datapath_events_consume(d, on_event, l);
+		datapath_events_consume(d, 0, on_event, l);
 }
 
 static int build(struct lab *l, const struct stored *s, struct err *e)
@@ -226,9 +241,13 @@ static int build(struct lab *l, const struct stored *s, struct err *e)
 
 static void on_events(void *ctx, int fd, uint32_t events)
 {
+	struct lab *l = ctx;
+	struct datapath *d = lab_datapath(l);
+
 	(void)fd;
 	(void)events;
-	lab_drain_events(ctx);
+	if (d) /* what is left wakes us again */
+		datapath_events_consume(d, EVENTS_AT_ONCE, on_event, l);
 }
 
 static int on_event(void *ctx, const struct abi_event *ev)
@@ -237,7 +256,7 @@ static int on_event(void *ctx, const struct abi_event *ev)
 
 	if (!l->places)
 		return 0;
-	events_add(l->server->events, l->name, "verdict", verdict_json(l->places, ev));
+	observe_event(l->observe, ev);
 	probes_event(l->probes, ev);
 	return 0;
 }

@@ -13,6 +13,7 @@
 struct crew;
 struct flush;
 struct kern;
+struct observe;
 struct state;
 struct datapath;
 struct probes;
@@ -49,6 +50,7 @@ struct lab {
 	struct crew *crew;
 	struct probes *probes;
 	struct flush *flush;
+	struct observe *observe;
 
 	struct transaction *tx; /* the change under way */
 	struct job *first_job, *last_job;

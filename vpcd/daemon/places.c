@@ -2,6 +2,7 @@
  * Makes no system call. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "daemon/places.h"
 #include "filters/explain.h"
 #include "model/route_text.h"
@@ -16,7 +17,9 @@ struct places {
 static uint32_t highest_port(const struct model *m);
 static const char *gate_object(const struct places *p, const struct abi_event *ev);
 static const char *igw_name(const struct places *p, uint32_t port);
-static uint32_t decisive_rule(const struct abi_event *ev);
+static int decisive_gate(const struct abi_event *ev);
+static const char *allow_reason(const struct abi_event *ev, int at);
+static const char *event_kind(const struct abi_event *ev);
 
 struct places *places_new(const struct model *m)
 {
@@ -82,14 +85,19 @@ const char *place_name(const struct places *p, uint32_t port)
 /* A denial by groups has no rule (design 4): that none of them matched is the reason. */
 void verdict_words(const struct places *p, const struct abi_event *ev, struct verdict_words *ret)
 {
-	uint32_t rule = ev->allow ? decisive_rule(ev) : ev->deny_rule;
+	static const enum abi_gate gates[ABI_CACHED_MAX] = { ABI_GATE_SG_OUT, ABI_GATE_NACL_OUT, ABI_GATE_ROUTE,
+							     ABI_GATE_NACL_IN, ABI_GATE_SG_IN };
+	int decisive = decisive_gate(ev);
+	uint32_t rule = !ev->allow ? ev->deny_rule : decisive < 0 ? 0 : ev->rule[decisive];
 	struct rule_place at;
 
 	*ret = (struct verdict_words){ .allow = ev->allow };
-	ret->reason = reason_name(ev->reason);
+	ret->reason = ev->allow ? allow_reason(ev, decisive) : reason_name(ev->reason);
 	if (!ev->allow) {
-		ret->gate = gate_name(ev->gate);
+		ret->gate = ret->rule_gate = gate_name(ev->gate);
 		ret->object = gate_object(p, ev);
+	} else if (decisive >= 0) {
+		ret->rule_gate = gate_name(gates[decisive]);
 	}
 	if (!rule || (!ev->allow && (ev->gate == ABI_GATE_SG_IN || ev->gate == ABI_GATE_SG_OUT)))
 		return;
@@ -103,7 +111,7 @@ void verdict_words(const struct places *p, const struct abi_event *ev, struct ve
 
 bool event_has_rule(const struct abi_event *ev)
 {
-	return decisive_rule(ev) != 0;
+	return decisive_gate(ev) >= 0;
 }
 
 void local_route_words(const struct model *m, const struct route_table *t, const struct addr *a,
@@ -127,7 +135,9 @@ json_t *verdict_json(const struct places *p, const struct abi_event *ev)
 
 	verdict_words(p, ev, &w);
 	json_object_set_new(o, "verdict", json_string(w.allow ? "allow" : "deny"));
+	json_object_set_new(o, "kind", json_string(event_kind(ev)));
 	json_object_set_new(o, "gate", json_text(w.gate));
+	json_object_set_new(o, "rule_gate", json_text(w.rule_gate));
 	json_object_set_new(o, "object", json_text(w.object));
 	json_object_set_new(o, "reason", json_text(w.reason));
 	json_object_set_new(o, "rule", json_text(w.rule));
@@ -144,6 +154,9 @@ json_t *verdict_json(const struct places *p, const struct abi_event *ev)
 	json_object_set_new(o, "dport", icmp ? json_null() : json_integer(dport));
 	json_object_set_new(o, "icmp_type", icmp ? json_integer(ev->dport[0]) : json_null());
 	json_object_set_new(o, "icmp_code", icmp ? json_integer(ev->dport[1]) : json_null());
+	json_object_set_new(o, "count", json_integer((json_int_t)ev->count));
+	json_object_set_new(o, "first", json_ktime(ev->first_ns));
+	json_object_set_new(o, "last", json_ktime(ev->time_ns));
 	return o;
 }
 
@@ -246,14 +259,50 @@ static const char *igw_name(const struct places *p, uint32_t port)
 	return at.kind == PLACE_IGW || at.kind == PLACE_INET ? p->m->igws[at.index].obj.name : NULL;
 }
 
-/* The last gate that asked its rules. */
-static uint32_t decisive_rule(const struct abi_event *ev)
+/* The last gate that asked its rules, or -1. */
+static int decisive_gate(const struct abi_event *ev)
 {
 	static const enum abi_cached_gate order[] = { ABI_CACHED_SG_IN, ABI_CACHED_NACL_IN, ABI_CACHED_NACL_OUT,
 						      ABI_CACHED_SG_OUT };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
 		if (ev->rule[order[i]])
-			return ev->rule[order[i]];
-	return 0;
+			return order[i];
+	return -1;
+}
+
+/* A group lets a packet pass by a rule or by the connection it belongs to: TRACKED, RELATED. */
+static const char *allow_reason(const struct abi_event *ev, int at)
+{
+	uint16_t reason = at == ABI_CACHED_SG_IN ? ev->reason_sg_in : at == ABI_CACHED_SG_OUT ? ev->reason_sg_out : 0;
+
+	if (at < 0) /* no rule: of two that know no rule, the receiver's group is the last */
+		reason = ev->reason_sg_in > ABI_REASON_ACCEPT ? ev->reason_sg_in : ev->reason_sg_out;
+	return reason_name(reason ? reason : ABI_REASON_ACCEPT);
+}
+
+static const char *event_kind(const struct abi_event *ev)
+{
+	return !ev->allow ? "denied" : ev->flags & ABI_EVENT_NEW ? "new" : "established";
+}
+
+json_t *json_ktime(uint64_t ns)
+{
+	struct timespec now, boot;
+	int64_t at;
+	struct tm tm;
+	char buf[40];
+	time_t s;
+	size_t n;
+
+	if (!ns)
+		return json_null();
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_MONOTONIC, &boot);
+	at = (int64_t)(now.tv_sec - boot.tv_sec) * 1000000000 + (now.tv_nsec - boot.tv_nsec) + (int64_t)ns;
+	s = at / 1000000000;
+	gmtime_r(&s, &tm);
+	n = strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, sizeof(buf) - n, ".%06ldZ", (long)(at % 1000000000 / 1000));
+	return json_string(buf);
 }

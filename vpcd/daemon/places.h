@@ -21,8 +21,9 @@ const char *place_name(const struct places *p, uint32_t port); /* NULL */
 /* What an event says, with names. Strings belong to the model or to this. */
 struct verdict_words {
 	bool allow;
-	const char *gate;   /* NULL when allowed */
-	const char *object; /* NULL: none */
+	const char *gate;      /* NULL when allowed */
+	const char *rule_gate; /* the gate whose rule is named; NULL: none */
+	const char *object;    /* NULL: none */
 	const char *reason;
 	char rule[160];     /* "" = null */
 	struct src_loc loc; /* line 0 = none */
@@ -30,6 +31,7 @@ struct verdict_words {
 void verdict_words(const struct places *p, const struct abi_event *ev, struct verdict_words *ret);
 bool event_has_rule(const struct abi_event *ev);                          /* of a group or NACL */
 json_t *verdict_json(const struct places *p, const struct abi_event *ev); /* for the event stream */
+json_t *json_ktime(uint64_t ns); /* a moment of CLOCK_MONOTONIC as the wall clock says it; 0: null */
 /* The text of rule or route NUMBER, and where it stands. */
 void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, struct src_loc *ret);
 /* Those of the local route that holds a: what decides where nobody answers for an address of the VPC. */

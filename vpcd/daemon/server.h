@@ -12,6 +12,7 @@ struct http;
 struct events;
 struct timer;
 struct request;
+struct wish;
 
 struct server_options {
 	struct kern_dirs dirs;
@@ -23,7 +24,8 @@ struct server {
 	struct loop *loop;
 	struct events *events;
 	struct http *http;
-	struct lab **labs; /* by name */
+	struct wish *wishes; /* of those who read the event stream */
+	struct lab **labs;   /* by name */
 	size_t n_labs, cap_labs;
 	struct timer *idle;
 	uint64_t idle_since_ns; /* 0: not idle */

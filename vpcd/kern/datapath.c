@@ -1,6 +1,6 @@
 /* datapath.c: loading, pinning, attaching and reading the BPF side of one lab. The only file that
  * includes the skeleton. Never prints; libbpf's own words are routed to the error. */
-#include "kern/datapath.h"
+#include "kern/datapath_parts.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@ enum {
 	LPM_ROOM = 1 << 22,
 	FRAGS_MAX = 4096,
 	WATCHES_MAX = 4096,
+	DROPS_MAX = 4096, /* flows whose drops are gathered at a time */
 	PORTS_MIN = 256,
 	ROWS_MIN = 1024,
 	FLOWS_MIN = 16384,
@@ -31,30 +32,20 @@ enum {
 	SWEEP_BUCKETS = 1 << 15
 };
 
-/* Maps user space works with, by pin name. The first ABI_MAP_SYNC_MAX are the policy maps in abi_map order. */
-enum dp_map {
-	DP_FLOWS = ABI_MAP_SYNC_MAX,
-	DP_CACHE,
-	DP_FRAGS,
-	DP_WATCHES,
-	DP_BUCKETS,
-	DP_PORT_CT,
-	DP_RULE_HITS,
-	DP_ROUTE_HITS,
-	DP_PORT_STATS,
-	DP_GATE_HITS,
-	DP_EVENTS,
-	DP_CONFIG,
-	DP_SCRATCH,
-	DP_MAP_MAX
-};
-static const char *const dp_map_names[DP_MAP_MAX] = {
-	[DP_FLOWS] = "flows",         [DP_CACHE] = "cache",           [DP_FRAGS] = "frags",
-	[DP_WATCHES] = "watches",     [DP_BUCKETS] = "buckets",       [DP_PORT_CT] = "port_ct",
-	[DP_RULE_HITS] = "rule_hits", [DP_ROUTE_HITS] = "route_hits", [DP_PORT_STATS] = "port_stats",
-	[DP_GATE_HITS] = "gate_hits", [DP_EVENTS] = "events",         [DP_CONFIG] = ".data.config",
-	[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
-};
+static const char
+	*const
+		dp_map_names
+			[DP_MAP_MAX] = {
+				[DP_FLOWS] = "flows",           [DP_CACHE] = "cache",
+				[DP_FRAGS] = "frags",           [DP_WATCHES] = "watches",
+				[DP_BUCKETS] = "buckets",       [DP_PORT_CT] = "port_ct",
+				[DP_DROPS] = "drops",           [DP_TAPS] = "taps",
+				[DP_RULE_LAST] = "rule_last",   [DP_CAPTURES] = "captures",
+				[DP_RULE_HITS] = "rule_hits",   [DP_ROUTE_HITS] = "route_hits",
+				[DP_PORT_STATS] = "port_stats", [DP_GATE_HITS] = "gate_hits",
+				[DP_EVENTS] = "events",         [DP_CONFIG] = ".data.config",
+				[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
+			};
 static const struct {
 	const char *name;
 	bool egress;
@@ -62,22 +53,6 @@ static const struct {
 	[HOOK_ENI_INGRESS] = { "eni_ingress", false },   [HOOK_ENI_EGRESS] = { "eni_egress", true },
 	[HOOK_IGW_INGRESS] = { "igw_ingress", false },   [HOOK_IGW_EGRESS] = { "igw_egress", true },
 	[HOOK_INET_INGRESS] = { "inet_ingress", false }, [HOOK_PCX_INGRESS] = { "pcx_ingress", false },
-};
-enum { DP_PROG_REAP = HOOK_MAX, DP_PROG_FLUSH, DP_PROG_MAX };
-
-struct datapath {
-	int maps[DP_MAP_MAX];
-	int progs[DP_PROG_MAX];
-	__u32 prog_ids[HOOK_MAX];
-	__u32 max_entries[DP_MAP_MAX];
-	struct abi_config *config; /* mapped */
-	struct ring_buffer *ring;
-	int (*event_fn)(void *ctx, const struct abi_event *ev);
-	void *event_ctx;
-	unsigned watches;
-	int reaping, flushing; /* sweeps under way, -1: none */
-	uint64_t flushed;      /* by the sweep under way */
-	int cpus;
 };
 
 static const char *map_name(unsigned i)
@@ -115,7 +90,7 @@ void datapath_close(struct datapath **dp)
 
 	if (!d)
 		return;
-	ring_buffer__free(d->ring);
+	tell_close(d);
 	cleanup_closep(&d->reaping);
 	cleanup_closep(&d->flushing);
 	if (d->config)
@@ -126,13 +101,6 @@ void datapath_close(struct datapath **dp)
 		cleanup_closep(&d->progs[i]);
 	free(d);
 	*dp = NULL;
-}
-
-static int on_event(void *ctx, void *data, size_t size)
-{
-	struct datapath *d = ctx;
-
-	return size >= sizeof(struct abi_event) && d->event_fn ? d->event_fn(d->event_ctx, data) : 0;
 }
 
 /* What the embedded programs are: two builds never share maps. FNV-1a. */
@@ -173,10 +141,7 @@ static int datapath_ready(struct datapath *d, struct err *e)
 	if (p == MAP_FAILED)
 		return err_set(e, -errno, "BPF map config: cannot be mapped: %s", strerror(errno));
 	d->config = p;
-	d->ring = ring_buffer__new(d->maps[DP_EVENTS], on_event, d, NULL);
-	if (!d->ring)
-		return err_set(e, -errno, "BPF ring buffer events: %s", strerror(errno));
-	return 0;
+	return tell_ready(d, e);
 }
 
 /* ---- opening what is pinned ---- */
@@ -199,16 +164,6 @@ static int pin_put(const char *dir, const char *kind, const char *name, int fd, 
 	if (bpf_obj_pin(fd, path))
 		return err_set(e, -errno, "cannot pin %s: %s; is the BPF filesystem mounted?", path, strerror(errno));
 	return 0;
-}
-
-/* Forgets watches that a former process left. */
-static void watches_clear(struct datapath *d)
-{
-	struct abi_flow_key k;
-
-	while (!bpf_map_get_next_key(d->maps[DP_WATCHES], NULL, &k) && !bpf_map_delete_elem(d->maps[DP_WATCHES], &k))
-		;
-	__atomic_and_fetch(&d->config->flags, ~(__u32)ABI_CONFIG_WATCH, __ATOMIC_RELEASE);
 }
 
 static int datapath_open_pins(const char *dir, struct datapath *d, struct err *e)
@@ -241,7 +196,7 @@ int datapath_open(const char *dir, struct datapath **ret, struct err *e)
 		datapath_close(&d);
 		return r;
 	}
-	watches_clear(d);
+	tell_clear(d);
 	*ret = d;
 	return 0;
 }
@@ -263,18 +218,20 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	const __u32 ports = round_up_pow2(s->ports * 2, PORTS_MIN, ABI_PORTS_MAX);
 
 	memset(ret, 0, DP_MAP_MAX * sizeof(*ret));
-	ret[ABI_MAP_PORTS] = ret[DP_BUCKETS] = ret[DP_PORT_CT] = ret[DP_PORT_STATS] = ports;
+	ret[ABI_MAP_PORTS] = ret[DP_TAPS] = ret[DP_PORT_CT] = ret[DP_PORT_STATS] = ports;
+	ret[DP_BUCKETS] = ports * ABI_TELL_MAX;
 	ret[ABI_MAP_ADDRS] = round_up_pow2(s->ports * 4, 2 * ROWS_MIN, 1u << 20);
 	ret[ABI_MAP_POLICIES] = ports * 2 + 2 * ROWS_MIN;
 	ret[ABI_MAP_MEMBERS] = round_up_pow2(s->tables_rows * 2, 4 * ROWS_MIN, 1u << 20);
 	ret[ABI_MAP_RULES] = round_up_pow2(s->tables_rows * 4, 4 * ROWS_MIN, 1u << 20);
 	ret[ABI_MAP_ROUTES] = ret[ABI_MAP_INET] = ret[ABI_MAP_PEERS] = LPM_ROOM;
-	ret[DP_RULE_HITS] = round_up_pow2(s->rules * 2, ROWS_MIN, 1u << 22);
+	ret[DP_RULE_HITS] = ret[DP_RULE_LAST] = round_up_pow2(s->rules * 2, ROWS_MIN, 1u << 22);
 	ret[DP_ROUTE_HITS] = round_up_pow2(s->routes * 2, ROWS_MIN, 1u << 20);
 	ret[DP_GATE_HITS] = GATES_ROOM;
 	ret[DP_FLOWS] = ret[DP_CACHE] = round_up_pow2(s->flows, FLOWS_MIN, 1u << 20);
 	ret[DP_FRAGS] = FRAGS_MAX;
 	ret[DP_WATCHES] = WATCHES_MAX;
+	ret[DP_DROPS] = DROPS_MAX;
 }
 
 bool datapath_has_room(const struct datapath *d, const struct datapath_sizes *s)
@@ -381,6 +338,7 @@ static void datapath_carry(const struct datapath *from, struct datapath *to)
 	map_carry(from, to, DP_FLOWS, sizeof(struct abi_flow_key), sizeof(struct abi_flow));
 	map_carry(from, to, DP_PORT_CT, 4, sizeof(__s64));
 	map_carry(from, to, DP_RULE_HITS, 4, cpus * sizeof(struct abi_counter));
+	map_carry(from, to, DP_RULE_LAST, 4, sizeof(__u64));
 	map_carry(from, to, DP_ROUTE_HITS, 4, cpus * sizeof(struct abi_counter));
 	map_carry(from, to, DP_PORT_STATS, 4, cpus * sizeof(struct abi_port_stats));
 	map_carry(from, to, DP_GATE_HITS, sizeof(struct abi_gate_key), cpus * sizeof(struct abi_counter));
@@ -583,7 +541,11 @@ int datapath_configure(struct datapath *d, const struct datapath_config *c, stru
 	config_timers_set(d->config, c->clock);
 	d->config->event_burst = c->event_burst;
 	d->config->event_ns = 1000000000ull / c->events_per_s;
-	d->config->flags = flags | (d->watches ? ABI_CONFIG_WATCH : 0);
+	d->config->lab_event_burst = c->lab_event_burst;
+	d->config->lab_event_ns = c->lab_events_per_s ? 1000000000ull / c->lab_events_per_s : 0;
+	d->config->drop_ns = c->drop_ms * 1000000ull;
+	d->config->flags = flags | (d->config->flags & (ABI_CONFIG_WATCH | ABI_CONFIG_CAPTURE));
+	datapath_sample(d, c->sample);
 	datapath_epoch_bump(d);
 	return 0;
 }
@@ -612,6 +574,13 @@ static int counter_sum(struct datapath *d, enum dp_map map, const void *key, str
 int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *ret)
 {
 	return counter_sum(d, DP_RULE_HITS, &rule, ret);
+}
+
+uint64_t datapath_rule_last(struct datapath *d, uint32_t rule)
+{
+	__u64 last = 0;
+
+	return bpf_map_lookup_elem(d->maps[DP_RULE_LAST], &rule, &last) ? 0 : last;
 }
 
 int datapath_route_hits(struct datapath *d, uint32_t route, struct abi_counter *ret)
@@ -806,45 +775,4 @@ int datapath_flush(struct datapath *d, uint32_t port, uint64_t budget_ns, uint64
 		return 1;
 	datapath_epoch_bump(d); /* cached answers that stood on them go too */
 	return r;
-}
-
-/* ---- events ---- */
-
-int datapath_events_fd(struct datapath *d)
-{
-	return ring_buffer__epoll_fd(d->ring);
-}
-
-int datapath_events_consume(struct datapath *d, int (*fn)(void *ctx, const struct abi_event *ev), void *ctx)
-{
-	d->event_fn = fn;
-	d->event_ctx = ctx;
-	return ring_buffer__consume(d->ring);
-}
-
-int datapath_watch(struct datapath *d, const struct abi_flow_key *flow, uint64_t for_ns, struct err *e)
-{
-	struct timespec now;
-	struct abi_watch w;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	w.until_ns = (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec + for_ns;
-	if (bpf_map_update_elem(d->maps[DP_WATCHES], flow, &w, BPF_NOEXIST)) {
-		if (errno == EEXIST)
-			return bpf_map_update_elem(d->maps[DP_WATCHES], flow, &w, BPF_EXIST) ? -errno : 0;
-		return err_set(e, -errno, "too many flows are watched at once (%u)", d->watches);
-	}
-	d->watches++;
-	__atomic_or_fetch(&d->config->flags, ABI_CONFIG_WATCH, __ATOMIC_RELEASE);
-	datapath_epoch_bump(d); /* its next packet takes the long way, where watches are looked at */
-	return 0;
-}
-
-int datapath_unwatch(struct datapath *d, const struct abi_flow_key *flow)
-{
-	if (bpf_map_delete_elem(d->maps[DP_WATCHES], flow))
-		return -errno;
-	if (d->watches && --d->watches == 0)
-		__atomic_and_fetch(&d->config->flags, ~(__u32)ABI_CONFIG_WATCH, __ATOMIC_RELEASE);
-	return 0;
 }

@@ -41,8 +41,11 @@ uint32_t datapath_epoch_bump(struct datapath *d);
 struct datapath_config {
 	bool kernel_path; /* datapath = kernel */
 	bool strict_icmp, strict_fragments;
-	uint32_t clock;                     /* timers run this many times faster */
-	uint32_t event_burst, events_per_s; /* a port */
+	uint32_t clock;                             /* timers run this many times faster */
+	uint32_t event_burst, events_per_s;         /* a port and kind of event */
+	uint32_t lab_event_burst, lab_events_per_s; /* a kind, in all; 0: no bound */
+	uint32_t sample[ABI_TELL_MAX];              /* one of so many is told of; 0: none */
+	uint32_t drop_ms;                           /* drops of a flow are told of at most once in this time */
 };
 int datapath_configure(struct datapath *d, const struct datapath_config *c, struct err *e);
 /* From now on it is this time for the programs; 0: the kernel's again. For a data path of one's own only. */
@@ -50,6 +53,7 @@ void datapath_clock_set(struct datapath *d, uint64_t now_ns);
 
 /* Sums over CPUs. */
 int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *ret);
+uint64_t datapath_rule_last(struct datapath *d, uint32_t rule); /* ktime; 0: never. See filters/tell.h */
 int datapath_route_hits(struct datapath *d, uint32_t route, struct abi_counter *ret);
 int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats *ret);
 /* fn returns non-zero to stop. */
@@ -70,9 +74,23 @@ uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key,
 int datapath_reap(struct datapath *d, uint64_t budget_ns, uint64_t *count);
 int datapath_flush(struct datapath *d, uint32_t port, uint64_t budget_ns, uint64_t *count);
 
-/* Verdict events: fd for epoll, consume calls fn for each that waits. */
+/* Verdict events: fd for epoll, consume calls fn for each that waits, at most max (0: all). 1: there may be more.
+ * fn returns negative to end the round. */
 int datapath_events_fd(struct datapath *d);
-int datapath_events_consume(struct datapath *d, int (*fn)(void *ctx, const struct abi_event *ev), void *ctx);
+int datapath_events_consume(struct datapath *d, unsigned max, int (*fn)(void *ctx, const struct abi_event *ev),
+			    void *ctx);
+uint64_t datapath_events_lost(struct datapath *d); /* of all ports together */
+void datapath_sample(struct datapath *d, const uint32_t sample[ABI_TELL_MAX]);
+int datapath_drop(struct datapath *d, const struct abi_flow_key *flow, struct abi_drop *ret); /* -ENOENT */
 /* Reports every packet of a flow (both directions must be watched apart) until a time; port 0 = any. */
 int datapath_watch(struct datapath *d, const struct abi_flow_key *flow, uint64_t for_ns, struct err *e);
 int datapath_unwatch(struct datapath *d, const struct abi_flow_key *flow);
+
+/* Captures. Frames of a tapped port (snaplen 0: no longer; counts begin anew) are copied while capturing is on. */
+int datapath_tap(struct datapath *d, uint32_t port, uint32_t snaplen, struct err *e);
+int datapath_tap_counts(struct datapath *d, uint32_t port, struct abi_tap *ret);
+void datapath_capture(struct datapath *d, bool on);
+int datapath_captures_fd(struct datapath *d);
+/* frame: c->cap_len bytes. Else as datapath_events_consume. */
+int datapath_captures_consume(struct datapath *d, unsigned max,
+			      int (*fn)(void *ctx, const struct abi_capture *c, const uint8_t *frame), void *ctx);

@@ -1,0 +1,132 @@
+# timeout: 120
+# observe: verdicts as they are given: names, filters, gathered drops, sampling, what is lost. Then a flood of drops:
+# counters are exact, the loss is told, the daemon stays small. LOAD_S=N floods for N seconds.
+. "${0%/*}/../lib.sh"
+
+flood=$B/tests/net/flood
+[ -x "$flood" ] || bail "$flood is not built: make test-net"
+load_s=${LOAD_S:-3} rate=${RATE:-100000}
+cat >"$T/ob.ini" <<'INI'
+[vpc v]
+cidr = 10.0.0.0/16
+[nacl n]
+vpc = v
+inbound = 10 deny udp 9 from 0.0.0.0/0
+inbound = 100 allow all from 0.0.0.0/0
+outbound = 100 allow all to 0.0.0.0/0
+[subnet a]
+vpc = v
+cidr = 10.0.1.0/24
+[subnet b]
+vpc = v
+cidr = 10.0.2.0/24
+nacl = n
+[security-group take]
+vpc = v
+inbound = tcp 80 from 10.0.0.0/16
+inbound = icmp from 10.0.0.0/16
+[instance a1]
+subnet = a
+security-groups = take
+[instance b1]
+subnet = b
+security-groups = take
+listen = tcp/80
+INI
+json() { python3 -c "import json,sys; d=[json.loads(l) for l in sys.stdin]; print($1)"; }
+members() { sed -nE "s/^$1 +\{(.*)\}.*/\1/p" "$ROOT/docs/json.md" | sed -E 's/\[[^]]*\]//g; s/:"[^"]*"//g; s/[",:]+/ /g' | xargs; }
+gate_of() { # FLOW...: "verdict gate rule line" as probe says
+	vpc probe "$@" -o json | python3 -c 'import json,sys; p=json.load(sys.stdin)["results"][0]; print(p["verdict"], (p["denied"] or {}).get("gate"), p["rule"], p["line"])'
+}
+last_of() { # FILTER...: the same of the last event
+	vpc observe "$@" -o jsonl | json '(lambda e: "%s %s %s %s" % (e["verdict"], e["gate"], e["rule"], e["line"]))(d[-1])'
+}
+
+daemon_start
+check "goes up" vpc up "$T/ob.ini"
+
+# ---- what a probe finds is what observe tells --------------------------------------------------------
+is "$(gate_of a1 b1 tcp/80)" "allow None tcp 80 from 10.0.0.0/16 17" "an allowed probe"
+is "$(last_of --from a1 --proto tcp --port 80 --verdict allow)" "allow None tcp 80 from 10.0.0.0/16 17" "observe names its rule"
+is "$(gate_of a1 b1 udp/9)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 5" "a probe that an ACL denies"
+is "$(last_of --to b1 --port 9)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 5" "observe names gate and rule"
+is "$(gate_of a1 b1 tcp/22)" "deny sg-in None None" "a probe that a group denies"
+is "$(last_of --instance b1 --gate sg-in@b1)" "deny sg-in None None" "observe names the gate"
+# What is remembered ends with the daemon; a test's daemon may have been killed above.
+for flow in tcp/80 udp/9 tcp/22; do vpc probe a1 b1 $flow >/dev/null; done
+is "$(vpc observe -o jsonl | json '" ".join(d[-1])')" "$(members EVENT)" "members as documented"
+like "$(vpc observe --port 9 | tail -n1)" '^[0-9:.]+ +deny +denied +a1 10.0.1.4:[0-9]+ -> b1 10.0.2.4:9 udp  at nacl-in@n  "10 deny udp 9 from 0.0.0.0/0" .*ob.ini:5  \[SUBNET_ACL_RESTRICTION\]  [0-9]+ packets since ' \
+	"a line for people"
+
+# ---- filters -------------------------------------------------------------------------------------------
+n_of() { vpc observe "$@" -o jsonl | grep -c '"type":"verdict"'; }
+all=$(n_of)
+is "$(($(n_of --verdict allow) + $(n_of --verdict deny)))" "$all" "--verdict parts them"
+is "$(n_of --from b1 --port 9)" 0 "--from"
+is "$(n_of --to 10.0.2.0/24 --port 9)" "$(n_of --to b1 --port 9)" "--to takes a prefix"
+is "$(n_of --rule ob.ini:5)" "$(n_of --gate nacl-in)" "--rule FILE:LINE"
+is "$(n_of --rule 'deny udp')" "$(n_of --gate nacl-in)" "--rule TEXT"
+is "$(n_of --since 1h)" "$all" "--since an hour ago: all"
+is "$(n_of --since 2199-01-01T00:00:00)" 0 "--since later: none"
+check_rc 2 "a gate that is none" vpc observe --gate sg
+check_rc 2 "a time that is none" vpc observe --since yesterday
+check_rc 2 "a verdict that is none" vpc observe --verdict drop
+check_rc 2 "sampling of what was" vpc observe --sample-new 3
+
+# ---- following: sampling, gathered drops ------------------------------------------------------------------
+follow() { # FILE OPTION...: an observer in the background, once it hears
+	local out=$1 n=0
+	shift
+	"$VPC" observe -f -o jsonl "$@" >"$out" 2>&1 &
+	follower=$!
+	wait_for 5 follower_hears "$out" || bail "the observer hears nothing: $(cat "$out")"
+}
+follower_hears() { vpc probe b1 a1 icmp >/dev/null; grep -q '"from":"b1"' "$1"; }
+follow_end() { kill "$follower" && wait "$follower" 2>/dev/null; true; }
+send() { ip netns exec ob.$1 python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('', 4000))
+for i in range($4): s.sendto(b'x', ('$2', $3))"; }
+follow "$T/f"
+send a1 10.0.2.4 9 500
+gathered() { json '[e["count"] for e in d if e.get("dport") == 9][-1]' <"$T/f" | grep -qx 500; }
+wait_for 10 gathered
+is "$(json '[e["count"] for e in d if e.get("dport") == 9][-1]' <"$T/f")" 500 "500 drops of one flow: the last event has their number"
+is "$(json 'len([e for e in d if e.get("dport") == 9]) <= 3' <"$T/f")" True "in a few events"
+is "$(json '[e["first"] <= e["last"] for e in d if e.get("dport") == 9][-1]' <"$T/f")" True "with first and last"
+follow_end
+follow "$T/f" --sample-established 10 --proto icmp
+ip netns exec ob.a1 ping -qf -c 200 10.0.2.4 >/dev/null
+sampled() { json 'len([e for e in d if e.get("kind") == "established" and e["from"] == "a1" and e["icmp_type"] == 8])' <"$T/f"; }
+wait_for 5 eval '[ $(sampled) -ge 19 ]'
+like "$(sampled)" '^(19|20)$' "one of ten packets of a known flow"
+is "$(json 'sorted({(e["reason"], e["rule"]) for e in d if e.get("kind") == "established" and e["from"] == "b1" and e["icmp_type"] == 0})' <"$T/f")" "[('TRACKED', 'all to 0.0.0.0/0')]" \
+	"an answer is tracked, by the rule that let the request out"
+follow_end
+
+# ---- a flood ---------------------------------------------------------------------------------------------------
+stat_of() { vpc status ob -o json | python3 -c "import json,sys; d=json.load(sys.stdin); print({e['name']: e for e in d['enis']}['a1']['denied'], d['events_lost'])"; }
+cpu_ticks() { awk '{print $14 + $15}' "/proc/$daemon_pid/stat"; }
+read -r denied0 lost0 <<<"$(stat_of)"
+follow "$T/f"
+cpu0=$(cpu_ticks) t0=${EPOCHREALTIME/[.,]/}
+sent=$(ip netns exec ob.a1 "$flood" 10.0.2.4 "$rate" "$load_s") || note "the flood fell behind: $sent"
+cpu1=$(cpu_ticks) t1=${EPOCHREALTIME/[.,]/}
+read -r denied1 lost1 <<<"$(stat_of)"
+is "$((denied1 - denied0))" "${sent%% *}" "a flood: every drop is counted"
+used=$(((cpu1 - cpu0) * 1000000 / $(getconf CLK_TCK) * 100 / (t1 - t0)))
+rss=$(awk '/^VmHWM/ {print int($2 / 1024)}' "/proc/$daemon_pid/status")
+note "$sent; the daemon used $used % of a core, $rss MB at most; $((lost1 - lost0)) events lost"
+is "$((used < 50))" 1 "the daemon uses less than half a core"
+is "$((rss < 64))" 1 "and less than 64 MB"
+is "$((lost1 > lost0))" 1 "not every drop can be told of"
+told() { json 'sum(e["events"] for e in d if e["type"] == "lost" and e["time"])' <"$T/f"; }
+wait_for 5 eval '[ $(told) -ge $((lost1 - lost0)) ]'
+is "$(told)" "$((lost1 - lost0))" "what was lost is told"
+like "$(vpc observe --since 1m | grep -c ' lost  ')" '^[1-9]' "in a line"
+flow9() { json "max([e['count'] for e in d if e.get('dport') == 9 and e['to'] == 'b1'])" <"$T/f"; }
+wait_for 5 eval '[ $(flow9) = $((${sent%% *} / 2)) ]'
+is "$(flow9)" "$((${sent%% *} / 2))" "the drops of the one flow are all in its number"
+follow_end
+done_testing
