@@ -218,7 +218,7 @@ define unit-tests
 $(2)/tests/unit/%: $(1)/obj/tests/unit/%.o $(call objs,$(1),$(SUPPORT_SRCS)) $(1)/libvpcpure.a
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CFLAGS) $(3) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(PURE_LIBS) -lcmocka
+	$$(Q)$$(CC) $$(CFLAGS) $(3) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(PURE_LIBS) $$(MORE_LIBS) -lcmocka
 endef
 
 $(eval $(call tree,$(B),$(PLAIN)))
@@ -226,8 +226,9 @@ $(eval $(call tree,$(B)/asan,$(SAN)))
 $(eval $(call tree,$(B)/cover,$(COV)))
 $(eval $(call unit-tests,$(B)/asan,$(B),$(SAN)))
 $(eval $(call unit-tests,$(B)/cover,$(B)/cover,$(COV)))
-$(B)/tests/unit/test_corpora: $(call objs,$(B)/asan,$(FUZZ_SRCS))
-$(B)/cover/tests/unit/test_corpora: $(call objs,$(B)/cover,$(FUZZ_SRCS))
+$(B)/tests/unit/test_corpora: $(call objs,$(B)/asan,$(FUZZ_SRCS) vpcd/cli/capture_file.c)
+$(B)/cover/tests/unit/test_corpora: $(call objs,$(B)/cover,$(FUZZ_SRCS) vpcd/cli/capture_file.c)
+$(B)/tests/unit/test_corpora $(B)/cover/tests/unit/test_corpora $(B)/fuzz/fuzz_capture: MORE_LIBS = $(VPC_LIBS)
 
 $(B)/tests/bpf/%: $(B)/obj/tests/bpf/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/libvpckern.a $(B)/libvpcpure.a
 	$(call say,LD,$@)
@@ -258,9 +259,10 @@ $(B)/fuzz/obj/main-%.o: tests/fuzz/main.c tests/fuzz/fuzz.h $(B)/.flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(CFLAGS) $(FUZZ_SAN) -DFUZZ_ENTRY=fuzz_$* -c -o $@ $<
+$(B)/fuzz/fuzz_capture: $(B)/fuzz/obj/vpcd/cli/capture_file.o
 $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/obj/main-%.o $(B)/fuzz/libvpcpure.a
 	$(call say,LD,$@)
-	$(Q)$(CLANG) $(CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(PURE_LIBS)
+	$(Q)$(CLANG) $(CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PURE_LIBS) $(MORE_LIBS)
 
 # each fuzzer for TIME seconds (600), one after another; ONLY="packet rule", MERGE=1 keeps what was found
 fuzz: $(FUZZ_BINS)
@@ -298,4 +300,4 @@ install: all
 	$(if $(wildcard topologies/*.ini),install -m 644 $(wildcard topologies/*.ini) $(DESTDIR)$(PREFIX)/share/vpcd/topologies/)
 	$(foreach s,1 5 8,$(if $(wildcard docs/*.$(s)),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$(s) $(wildcard docs/*.$(s))))
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/mutants -prune -o -name '*.d' -print 2>/dev/null)

@@ -12,6 +12,8 @@ int fuzz_packet(const uint8_t *data, size_t n);
 int fuzz_rule(const uint8_t *data, size_t n);
 /* A topology: read, print, build, compile. */
 int fuzz_topology(const uint8_t *data, size_t n);
+/* A capture file, read and replayed. */
+int fuzz_capture(const uint8_t *data, size_t n);
 
 #define FUZZ_CHECK(what) \
 	do { \

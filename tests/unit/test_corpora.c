@@ -57,12 +57,19 @@ static void topologies(void **state)
 	run_corpus("topology", fuzz_topology);
 }
 
+static void captures(void **state)
+{
+	(void)state;
+	run_corpus("capture", fuzz_capture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(topologies),
+		cmocka_unit_test(captures),
 	};
 
 	return cmocka_run_group_tests_name("corpora", tests, NULL, NULL);
