@@ -144,6 +144,8 @@ done
 is "$bad" "" "60 captures with changed bytes: no crash"
 check_rc 2 "no interface" vpc replay "$three" "$T/c/us.pcap"
 like "$(vpc replay "$three" --eni web1 "$T/c/us.pcap" 2>&1)" 'did you mean web-1\?' "an unknown interface"
+like "$(vpc replay "$ROOT/topologies/multi-eni.ini" --eni app "$T/c/header-only.pcap" 2>&1)" \
+	'app has 2 interfaces; this is its eth0; --eni takes the others by name: app-admin' "which of several interfaces it is"
 check_rc 2 "a host has no filter" vpc replay "$three" --eni laptop "$T/c/us.pcap"
 check_rc 2 "an unknown engine" replay "$T/c/us.pcap" --engine ebpf
 check_rc 3 "the programs are for root" setpriv --reuid=65534 --clear-groups "$VPC" replay "$three" --eni web-1 --engine bpf /dev/stdin <"$T/c/us.pcap"

@@ -27,6 +27,7 @@ static int word_of(const struct args *a, const char *option, const char *value, 
 		   unsigned *ret);
 static int replay_open(struct run *u, unsigned engine, unsigned assume);
 static int eni_find(struct run *u, uint32_t *ret);
+static void others_say(const struct run *u, uint32_t eni);
 static int packets_run(struct run *u);
 static void packet_print(const struct run *u, const struct captured *c, const struct replayed *r);
 static void packet_json(const struct run *u, const struct replayed *r);
@@ -129,13 +130,34 @@ static int eni_find(struct run *u, uint32_t *ret)
 
 	*ret = model_find_eni(u->m, u->a->eni);
 	u->eni = u->a->eni;
-	if (*ret != NONE)
+	if (*ret != NONE) {
+		others_say(u, *ret);
 		return 0;
+	}
 	for (uint32_t i = 0; i < u->m->n_enis && n < ARRAY_SIZE(names); i++)
 		names[n++] = u->m->enis[i].obj.name;
 	near = str_nearest(u->a->eni, names, n);
 	return fail(EXIT_USAGE, "replay: %s has no instance, interface or NAT gateway \"%s\"%s%s%s", u->a->words[0],
 		    u->a->eni, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+/* An instance's name is its first interface's, too: with several, say whose filter it is. */
+static void others_say(const struct run *u, uint32_t eni)
+{
+	const struct eni *own = &u->m->enis[eni];
+	const struct instance *in;
+	_cleanup_strbuf_ struct strbuf names = { 0 };
+
+	if (own->owner != ENI_OF_INSTANCE || own->owner_index == NONE)
+		return;
+	in = &u->m->instances[own->owner_index];
+	if (in->n_enis < 2 || !str_eq(in->obj.name, u->a->eni))
+		return;
+	for (uint32_t i = 0; i < in->n_enis; i++)
+		if (in->enis[i] != eni)
+			strbuf_addf(&names, "%s%s", names.n ? ", " : "", u->m->enis[in->enis[i]].obj.name);
+	warn_line("%s has %u interfaces; this is its eth%u; --eni takes the others by name: %s", u->a->eni, in->n_enis,
+		  own->device_index, names.s);
 }
 
 static int packets_run(struct run *u)
