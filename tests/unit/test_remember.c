@@ -1,25 +1,8 @@
 /* test_remember.c: what the filter keeps of a flow and how long it believes it; what it counts. On the host's maps, where
  * each can be looked at: an epoch, a second's delay, an entry that is lost. */
-#include <string.h>
-#include "conf/build.h"
-#include "filters/explain.h"
-#include "filters/verdict.h"
-#include "filters/world.h"
-#include "plan/desired.h"
-#include "test.h"
-#include "tests/bpf/frames.h"
-#include "util/mem.h"
-#include "util/str.h"
+#include "tests/unit/host_lab.h"
 
 #define SECOND 1000000000ull
-enum { FLOWS = 1024 };
-
-struct lab {
-	struct model *m;
-	struct world *w;
-	uint32_t client, server, near; /* ports; near: in the client's subnet */
-};
-
 /* The client needs no state; the server tracks what comes in and may say nothing of its own. */
 #define LAB(nacl, server) \
 	"[lab t]\n[vpc v]\ncidr = 10.0.0.0/16\n[nacl edge]\nvpc = v\n" nacl \
@@ -32,68 +15,15 @@ struct lab {
 	"[instance server]\nsubnet = b\naddress = 10.0.1.10\nsecurity-groups = db\n"
 #define TCP_IN "inbound = tcp 5432 from 10.0.0.0/16\noutbound = none"
 
-static void lab_load(struct lab *l, const char *text)
-{
-	_cleanup_diag_list_ struct diag_list diags = { 0 };
-	struct map_rows rows;
-	struct err e = { 0 };
-
-	model_free(&l->m);
-	assert_int_equal(model_from_text(text, strlen(text), "t.ini", &l->m, &diags), 0);
-	map_rows_init(&rows);
-	assert_int_equal(maps_desired(l->m, &rows, &e), 0);
-	assert_int_equal(world_load(l->w, &rows), 0);
-	map_rows_done(&rows);
-	l->client = l->m->enis[model_find_eni(l->m, "client")].obj.number;
-	l->server = l->m->enis[model_find_eni(l->m, "server")].obj.number;
-	l->near = l->m->enis[model_find_eni(l->m, "near")].obj.number;
-}
-
-static void lab_up(struct lab *l, const char *text)
-{
-	*l = (struct lab){ .w = world_new(FLOWS) };
-	lab_load(l, text);
-}
-
-static void lab_down(struct lab *l)
-{
-	world_free(&l->w);
-	model_free(&l->m);
-}
-
-static struct abi_addr address(const struct lab *l, uint32_t port)
-{
-	for (uint32_t i = 0; i < l->m->n_enis; i++)
-		if (l->m->enis[i].obj.number == port)
-			return l->m->enis[i].addrs[0].addr.a;
-	fail();
-	return (struct abi_addr){ 0 };
-}
-
-static struct pass send_frame(struct lab *l, uint32_t from, const struct frame_spec *s, uint32_t segs)
-{
-	uint8_t frame[FRAME_MAX];
-	size_t n = frame_build(frame, s);
-	struct pass x = { 0 };
-	enum abi_reason reason;
-
-	x.p.key.port = from;
-	x.p.segs = segs;
-	reason = packet_parse(frame, frame + n, (uint32_t)n, &x.p);
-	if (reason == ABI_REASON_NONE)
-		reason = packet_may_be_sent(&x.p);
-	pass_packet(l->w, &x, reason);
-	return x;
-}
-
 /* Between the client and the server, who listens at 5432. */
-static struct pass tcp(struct lab *l, uint32_t from, uint32_t to, uint8_t flags)
+static struct pass tcp(struct lab *l, const char *from, const char *to, uint8_t flags)
 {
+	const bool server = !strcmp(from, "server");
 	struct frame_spec s = { .src = address(l, from),
 				.dst = address(l, to),
 				.proto = PKT_PROTO_TCP,
-				.sport = from == l->server ? 5432 : 40000,
-				.dport = from == l->server ? 40000 : 5432,
+				.sport = server ? 5432 : 40000,
+				.dport = server ? 40000 : 5432,
 				.tcp_flags = flags };
 
 	return send_frame(l, from, &s, 1);
@@ -101,15 +31,9 @@ static struct pass tcp(struct lab *l, uint32_t from, uint32_t to, uint8_t flags)
 
 static void handshake(struct lab *l)
 {
-	assert_true(tcp(l, l->client, l->server, TCP_SYN).o.allow);
-	assert_true(tcp(l, l->server, l->client, TCP_SYN | TCP_ACK).o.allow);
-	assert_true(tcp(l, l->client, l->server, TCP_ACK).o.allow);
-}
-
-static void denied(const struct pass *x, enum abi_gate gate)
-{
-	assert_false(x->o.allow);
-	assert_string_equal(gate_name(x->o.gate), gate_name(gate));
+	assert_true(tcp(l, "client", "server", TCP_SYN).o.allow);
+	assert_true(tcp(l, "server", "client", TCP_SYN | TCP_ACK).o.allow);
+	assert_true(tcp(l, "client", "server", TCP_ACK).o.allow);
 }
 
 /* The table at the top of conntrack.h, for every pair of what was seen. */
@@ -169,16 +93,16 @@ static void cached_until_something_changes(void **state)
 	(void)state;
 	lab_up(&l, LAB("", TCP_IN));
 	handshake(&l);
-	x = tcp(&l, l.client, l.server, TCP_ACK);
+	x = tcp(&l, "client", "server", TCP_ACK);
 	assert_int_equal(x.o.path, ABI_PATH_CACHED);
 	lab_load(&l, LAB("outbound = 100 deny tcp 5432 to 0.0.0.0/0\n", TCP_IN));
-	x = tcp(&l, l.client, l.server, TCP_ACK);
+	x = tcp(&l, "client", "server", TCP_ACK);
 	denied(&x, ABI_GATE_NACL_OUT);
 	lab_load(&l, LAB("", TCP_IN));
-	x = tcp(&l, l.client, l.server, TCP_ACK);
+	x = tcp(&l, "client", "server", TCP_ACK);
 	assert_int_equal(x.o.path, ABI_PATH_FULL);
 	assert_true(x.o.allow);
-	assert_int_equal(tcp(&l, l.client, l.server, TCP_ACK).o.path, ABI_PATH_CACHED);
+	assert_int_equal(tcp(&l, "client", "server", TCP_ACK).o.path, ABI_PATH_CACHED);
 	lab_down(&l);
 }
 
@@ -190,11 +114,11 @@ static void cached_for_seconds(void **state)
 	lab_up(&l, LAB("", TCP_IN));
 	handshake(&l);
 	l.w->now_ns += 4 * SECOND - 1;
-	assert_int_equal(tcp(&l, l.client, l.server, TCP_ACK).o.path, ABI_PATH_CACHED);
+	assert_int_equal(tcp(&l, "client", "server", TCP_ACK).o.path, ABI_PATH_CACHED);
 	l.w->now_ns += 1;
-	assert_int_equal(tcp(&l, l.client, l.server, TCP_ACK).o.path, ABI_PATH_FULL);
-	assert_int_equal(tcp(&l, l.client, l.server, TCP_ACK).o.path, ABI_PATH_CACHED);
-	assert_int_equal(tcp(&l, l.client, l.server, TCP_SYN).o.path, ABI_PATH_FULL); /* SYNs always */
+	assert_int_equal(tcp(&l, "client", "server", TCP_ACK).o.path, ABI_PATH_FULL);
+	assert_int_equal(tcp(&l, "client", "server", TCP_ACK).o.path, ABI_PATH_CACHED);
+	assert_int_equal(tcp(&l, "client", "server", TCP_SYN).o.path, ABI_PATH_FULL); /* SYNs always */
 	lab_down(&l);
 }
 
@@ -206,16 +130,16 @@ static void cached_for_one_hop(void **state)
 
 	(void)state;
 	lab_up(&l, LAB("", TCP_IN));
-	s.src = address(&l, l.client);
-	s.dst = address(&l, l.near);
-	s.to_port = l.near;
-	assert_int_equal(send_frame(&l, l.client, &s, 1).o.path, ABI_PATH_FULL);
-	assert_int_equal(send_frame(&l, l.client, &s, 1).o.path, ABI_PATH_CACHED);
+	s.src = address(&l, "client");
+	s.dst = address(&l, "near");
+	s.to_port = port_of(&l, "near");
+	assert_int_equal(send_frame(&l, "client", &s, 1).o.path, ABI_PATH_FULL);
+	assert_int_equal(send_frame(&l, "client", &s, 1).o.path, ABI_PATH_CACHED);
 	s.to_port = 0;
-	assert_int_equal(send_frame(&l, l.client, &s, 1).o.path, ABI_PATH_FULL);
-	assert_int_equal(send_frame(&l, l.client, &s, 1).o.path, ABI_PATH_CACHED);
-	s.to_port = l.near;
-	assert_int_equal(send_frame(&l, l.client, &s, 1).o.path, ABI_PATH_FULL);
+	assert_int_equal(send_frame(&l, "client", &s, 1).o.path, ABI_PATH_FULL);
+	assert_int_equal(send_frame(&l, "client", &s, 1).o.path, ABI_PATH_CACHED);
+	s.to_port = port_of(&l, "near");
+	assert_int_equal(send_frame(&l, "client", &s, 1).o.path, ABI_PATH_FULL);
 	lab_down(&l);
 }
 
@@ -228,27 +152,27 @@ static void idle_counts_from_either_end(void **state)
 	(void)state;
 	lab_up(&l, LAB("", "inbound = udp 5432 from 10.0.0.0/16\noutbound = none"));
 	for (unsigned i = 0; i < 10; i++) {
-		struct frame_spec s = { .src = address(&l, l.client),
-					.dst = address(&l, l.server),
+		struct frame_spec s = { .src = address(&l, "client"),
+					.dst = address(&l, "server"),
 					.proto = PKT_PROTO_UDP,
 					.sport = 40000,
 					.dport = 5432 };
 
-		assert_true(send_frame(&l, l.client, &s, 1).o.allow);
+		assert_true(send_frame(&l, "client", &s, 1).o.allow);
 		l.w->now_ns += 20 * SECOND;
 	}
 	{
-		struct frame_spec s = { .src = address(&l, l.server),
-					.dst = address(&l, l.client),
+		struct frame_spec s = { .src = address(&l, "server"),
+					.dst = address(&l, "client"),
 					.proto = PKT_PROTO_UDP,
 					.sport = 5432,
 					.dport = 40000 };
 
-		x = send_frame(&l, l.server, &s, 1);
+		x = send_frame(&l, "server", &s, 1);
 		assert_true(x.o.allow);
 		assert_int_equal(x.o.reason_sg_out, ABI_REASON_TRACKED);
 		l.w->now_ns += 200 * SECOND;
-		x = send_frame(&l, l.server, &s, 1);
+		x = send_frame(&l, "server", &s, 1);
 		denied(&x, ABI_GATE_SG_OUT);
 	}
 	lab_down(&l);
@@ -268,15 +192,15 @@ static void lost_entry_costs_nothing(void **state)
 
 	(void)state;
 	lab_up(&l, LAB("", TCP_IN));
-	assert_true(tcp(&l, l.client, l.server, TCP_SYN).o.allow);
+	assert_true(tcp(&l, "client", "server", TCP_SYN).o.allow);
 	assert_int_equal(host_map_count(l.w->cache), 1);
 	assert_int_equal(host_map_count(l.w->flows), 1);
-	assert_true(tcp(&l, l.server, l.client, TCP_SYN | TCP_ACK).o.allow);
+	assert_true(tcp(&l, "server", "client", TCP_SYN | TCP_ACK).o.allow);
 	l.w->config.epoch++; /* so that the ACK takes the long way */
-	assert_true(tcp(&l, l.client, l.server, TCP_ACK).o.allow);
+	assert_true(tcp(&l, "client", "server", TCP_ACK).o.allow);
 	host_map_each(l.w->cache, forget, l.w->cache);
 	l.w->now_ns += 1000 * SECOND;
-	x = tcp(&l, l.server, l.client, TCP_ACK);
+	x = tcp(&l, "server", "client", TCP_ACK);
 	assert_true(x.o.allow);
 	assert_int_equal(x.o.reason_sg_out, ABI_REASON_TRACKED);
 	lab_down(&l);
@@ -297,12 +221,12 @@ static void closed_begins_anew(void **state)
 		lab_up(&l, LAB("", TCP_IN));
 		handshake(&l);
 		lab_load(&l, LAB("", "inbound = tcp 22 from 10.0.0.0/16\noutbound = none"));
-		x = tcp(&l, l.client, l.server, TCP_ACK);
+		x = tcp(&l, "client", "server", TCP_ACK);
 		assert_int_equal(x.o.reason_sg_in, ABI_REASON_TRACKED);
-		assert_true(tcp(&l, l.client, l.server, ends[i][0]).o.allow);
+		assert_true(tcp(&l, "client", "server", ends[i][0]).o.allow);
 		if (ends[i][1])
-			assert_true(tcp(&l, l.server, l.client, ends[i][1]).o.allow);
-		x = tcp(&l, l.client, l.server, TCP_SYN);
+			assert_true(tcp(&l, "server", "client", ends[i][1]).o.allow);
+		x = tcp(&l, "client", "server", TCP_SYN);
 		denied(&x, ABI_GATE_SG_IN);
 		lab_down(&l);
 	}
@@ -316,8 +240,10 @@ static const struct abi_counter *hits(const struct lab *l, uint32_t rule)
 	return c;
 }
 
-static const struct abi_port_stats *stats(const struct lab *l, uint32_t port)
+static const struct abi_port_stats *stats(const struct lab *l, const char *name)
 {
+	const uint32_t port = port_of(l, name);
+
 	return host_map_lookup(l->w->port_stats, &port);
 }
 
@@ -334,20 +260,20 @@ static void segments_are_packets(void **state)
 
 	(void)state;
 	lab_up(&l, LAB("", TCP_IN));
-	s.src = address(&l, l.client);
-	s.dst = address(&l, l.server);
-	x = send_frame(&l, l.client, &s, 3);
+	s.src = address(&l, "client");
+	s.dst = address(&l, "server");
+	x = send_frame(&l, "client", &s, 3);
 	rule = x.o.rule[ABI_CACHED_SG_IN];
 	assert_int_equal(hits(&l, rule)->packets, 3);
 	assert_int_equal(hits(&l, rule)->bytes, bytes + 2 * 40);
-	assert_int_equal(stats(&l, l.client)->tx_packets, 3);
-	assert_int_equal(stats(&l, l.client)->tx_bytes, bytes + 2 * 40);
-	assert_int_equal(stats(&l, l.server)->rx_packets, 3);
-	assert_int_equal(stats(&l, l.client)->path[ABI_PATH_FULL], 3);
-	send_frame(&l, l.client, &s, 1);
+	assert_int_equal(stats(&l, "client")->tx_packets, 3);
+	assert_int_equal(stats(&l, "client")->tx_bytes, bytes + 2 * 40);
+	assert_int_equal(stats(&l, "server")->rx_packets, 3);
+	assert_int_equal(stats(&l, "client")->path[ABI_PATH_FULL], 3);
+	send_frame(&l, "client", &s, 1);
 	assert_int_equal(hits(&l, rule)->packets, 4);
 	assert_int_equal(hits(&l, rule)->bytes, 2 * bytes + 2 * 40);
-	assert_int_equal(stats(&l, l.client)->path[ABI_PATH_CACHED], 1);
+	assert_int_equal(stats(&l, "client")->path[ABI_PATH_CACHED], 1);
 	lab_down(&l);
 }
 
@@ -362,18 +288,18 @@ static void denials_are_counted(void **state)
 
 	(void)state;
 	lab_up(&l, LAB("inbound = 100 deny udp 7 from 0.0.0.0/0\n", "outbound = udp 7 to 0.0.0.0/0"));
-	s.src = address(&l, l.server);
-	s.dst = address(&l, l.client);
+	s.src = address(&l, "server");
+	s.dst = address(&l, "client");
 	for (unsigned i = 0; i < 2; i++) {
-		x = send_frame(&l, l.server, &s, 1);
+		x = send_frame(&l, "server", &s, 1);
 		denied(&x, ABI_GATE_NACL_IN);
 	}
 	assert_int_equal(hits(&l, x.o.deny_rule)->packets, 2);
 	assert_int_equal(hits(&l, x.o.deny_rule)->bytes, 2 * 28);
-	assert_int_equal(stats(&l, l.server)->denied, 2);
-	assert_int_equal(stats(&l, l.server)->tx_packets, 0);
-	assert_int_equal(stats(&l, l.client)->rx_packets, 0);
-	key = (struct abi_gate_key){ l.client, ABI_GATE_NACL_IN, ABI_REASON_SUBNET_ACL_RESTRICTION, 0 };
+	assert_int_equal(stats(&l, "server")->denied, 2);
+	assert_int_equal(stats(&l, "server")->tx_packets, 0);
+	assert_int_equal(stats(&l, "client")->rx_packets, 0);
+	key = (struct abi_gate_key){ port_of(&l, "client"), ABI_GATE_NACL_IN, ABI_REASON_SUBNET_ACL_RESTRICTION, 0 };
 	c = host_map_lookup(l.w->gate_hits, &key);
 	assert_non_null(c);
 	assert_int_equal(c->packets, 2);

@@ -1,0 +1,148 @@
+/* test_gates.c: single frames at gates that no shipped topology and no walk comes to: a spoofed neighbour, a DHCP answer, a group
+ * reference beside an appliance, the edges of private ranges at an internet gateway. */
+#include "tests/unit/host_lab.h"
+
+static const char text[] =
+	"[lab t]\n[vpc v]\ncidr = 10.0.0.0/16\n[vpc other]\ncidr = 10.9.0.0/16\n[internet-gateway door]\nvpc = v\n"
+	"[internet-gateway far-door]\nvpc = other\n"
+	"[route-table out]\nvpc = v\nroute = 0.0.0.0/0 via igw:door\nroute = 198.51.0.0/16 via nat:sold\ngone = nat:sold\n"
+	"[subnet p]\nvpc = v\ncidr = 10.0.3.0/24\nroute-table = out\n"
+	"[instance public]\nsubnet = p\naddress = 10.0.3.10\npublic-ip = 203.0.113.10\nsecurity-groups = open\n"
+	"[route-table by-box]\nvpc = v\nroute = 0.0.0.0/0 via instance:box\nroute = 10.0.1.0/24 via instance:box\n"
+	"[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\n"
+	"[subnet c]\nvpc = v\ncidr = 10.0.2.0/24\nroute-table = by-box\n"
+	"[security-group box]\nvpc = v\ninbound = all from 0.0.0.0/0\n"
+	"[security-group refers]\nvpc = v\ninbound = tcp 80 from sg:box\noutbound = tcp 80 to sg:box\noutbound = udp 1-1000 to 0.0.0.0/0\n"
+	"[security-group open]\nvpc = v\ninbound = all from 0.0.0.0/0\n"
+	"[instance box]\nsubnet = a\naddress = 10.0.0.10\nsecurity-groups = box\nsource-dest-check = no\n"
+	"[instance server]\nsubnet = b\naddress = 10.0.1.10\nsecurity-groups = refers\n"
+	"[instance client]\nsubnet = c\naddress = 10.0.2.10\nsecurity-groups = open\n"
+	"[instance strict]\nsubnet = c\naddress = 10.0.2.11\nsecurity-groups = refers\n";
+
+static struct pass send_one(const char *by, const char *from, const char *to, uint8_t proto, uint16_t sport,
+			    uint16_t dport)
+{
+	struct lab l;
+	struct frame_spec s = { .proto = proto, .sport = sport, .dport = dport, .tcp_flags = TCP_SYN };
+	struct pass x;
+
+	lab_up(&l, text);
+	s.src = address(&l, from);
+	s.dst = address(&l, to);
+	x = send_frame(&l, by, &s, 1);
+	lab_down(&l);
+	return x;
+}
+
+static void reason_is(const struct pass *x, enum abi_reason reason)
+{
+	assert_string_equal(reason_name((enum abi_reason)x->o.reason), reason_name(reason));
+}
+
+static void neighbours_are_not_spoofed(void **state)
+{
+	struct pass x;
+
+	(void)state;
+	x = send_one("client", "strict", "server", PKT_PROTO_TCP, 40000, 80);
+	denied(&x, ABI_GATE_SOURCE_CHECK);
+	x = send_one("client", "192.0.2.1", "server", PKT_PROTO_TCP, 40000, 80);
+	denied(&x, ABI_GATE_SOURCE_CHECK);
+}
+
+static void dhcp_is_asked_not_answered(void **state)
+{
+	struct pass x = send_one("client", "client", "box", PKT_PROTO_UDP, DHCP_SERVER, DHCP_CLIENT);
+
+	(void)state;
+	denied(&x, ABI_GATE_PARSE);
+	reason_is(&x, ABI_REASON_DHCP_SPOOFED);
+	x = send_one("client", "client", "box", PKT_PROTO_UDP, DHCP_CLIENT, DHCP_SERVER);
+	assert_true(x.o.allow);
+}
+
+/* The groups of who forwards are not those of who sent, nor of whom it is for. */
+static void references_name_ends(void **state)
+{
+	struct pass x = send_one("box", "box", "server", PKT_PROTO_TCP, 40000, 80);
+
+	(void)state;
+	assert_true(x.o.allow);
+	x = send_one("box", "client", "server", PKT_PROTO_TCP, 40000, 80);
+	denied(&x, ABI_GATE_SG_IN);
+	reason_is(&x, ABI_REASON_SG_REFERENCES_NOT_PRESERVED);
+	x = send_one("strict", "strict", "box", PKT_PROTO_TCP, 40000, 80);
+	assert_true(x.o.allow);
+	x = send_one("strict", "strict", "192.0.2.1", PKT_PROTO_UDP, 40000, 80);
+	assert_true(x.o.allow);
+	assert_int_equal(x.o.peer, send_one("strict", "strict", "box", PKT_PROTO_TCP, 40000, 80).o.peer);
+	x = send_one("strict", "strict", "192.0.2.1", PKT_PROTO_TCP, 40000, 80);
+	denied(&x, ABI_GATE_SG_OUT);
+	x = send_one("strict", "strict", "server", PKT_PROTO_TCP, 40000, 80);
+	denied(&x, ABI_GATE_SG_OUT);
+	reason_is(&x, ABI_REASON_SG_REFERENCES_NOT_PRESERVED);
+}
+
+/* RFC 1918 and RFC 6598 go neither in nor out, up to their last address and no further. */
+static void private_ranges_stay_inside(void **state)
+{
+	static const struct {
+		const char *address;
+		enum abi_reason out, in;
+	} cases[] = {
+#define PRIVATE(rfc) \
+	ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_##rfc##_EGRESS, ABI_REASON_IGW_SOURCE_ADDRESS_NOT_IN_##rfc##_INGRESS
+#define PUBLIC ABI_REASON_ACCEPT, ABI_REASON_ACCEPT
+		{ "9.255.255.255", PUBLIC },
+		{ "10.255.255.255", PRIVATE(RFC1918) },
+		{ "11.0.0.0", PUBLIC },
+		{ "172.15.255.255", PUBLIC },
+		{ "172.16.0.0", PRIVATE(RFC1918) },
+		{ "172.31.255.255", PRIVATE(RFC1918) },
+		{ "172.32.0.0", PUBLIC },
+		{ "192.167.255.255", PUBLIC },
+		{ "192.168.0.0", PRIVATE(RFC1918) },
+		{ "192.168.255.255", PRIVATE(RFC1918) },
+		{ "192.169.0.0", PUBLIC },
+		{ "100.63.255.255", PUBLIC },
+		{ "100.64.0.0", PRIVATE(RFC6598) },
+		{ "100.127.255.255", PRIVATE(RFC6598) },
+		{ "100.128.0.0", PUBLIC },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct pass x = send_one("public", "public", cases[i].address, PKT_PROTO_TCP, 40000, 443);
+
+		reason_is(&x, cases[i].out);
+		if (!x.o.allow)
+			denied(&x, ABI_GATE_IGW);
+		x = send_one("door", cases[i].address, "203.0.113.10", PKT_PROTO_TCP, 40000, 443);
+		reason_is(&x, cases[i].in);
+		if (!x.o.allow)
+			denied(&x, ABI_GATE_IGW);
+	}
+}
+
+static void gateways_know_their_own(void **state)
+{
+	struct pass x = send_one("far-door", "198.51.100.7", "203.0.113.10", PKT_PROTO_TCP, 40000, 443);
+
+	(void)state;
+	denied(&x, ABI_GATE_IGW);
+	reason_is(&x, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS);
+	x = send_one("public", "public", "198.51.100.7", PKT_PROTO_TCP, 40000, 443);
+	denied(&x, ABI_GATE_ROUTE);
+	reason_is(&x, ABI_REASON_BAD_STATE_ROUTE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(neighbours_are_not_spoofed), cmocka_unit_test(dhcp_is_asked_not_answered),
+		cmocka_unit_test(references_name_ends),       cmocka_unit_test(private_ranges_stay_inside),
+		cmocka_unit_test(gateways_know_their_own),
+	};
+
+	return cmocka_run_group_tests_name("gates", tests, NULL, NULL);
+}
