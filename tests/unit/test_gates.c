@@ -7,6 +7,13 @@ static const char text[] =
 	"[internet-gateway far-door]\nvpc = other\n"
 	"[route-table out]\nvpc = v\nroute = 0.0.0.0/0 via igw:door\nroute = 198.51.0.0/16 via nat:sold\ngone = nat:sold\n"
 	"[subnet p]\nvpc = v\ncidr = 10.0.3.0/24\nroute-table = out\n"
+	"[nat-gateway nat]\nsubnet = p\naddress = 10.0.3.5\npublic-ip = 203.0.113.5\n"
+	"[vpc-peering-connection pair]\nvpc = v\npeer-vpc = other\n"
+	"[route-table by-nat]\nvpc = v\nroute = 0.0.0.0/0 via nat:nat\nroute = 10.9.0.0/16 via pcx:pair\nroute = 192.0.2.0/24 via pcx:pair\n"
+	"[subnet q]\nvpc = v\ncidr = 10.0.4.0/24\nroute-table = by-nat\n"
+	"[instance inner]\nsubnet = q\naddress = 10.0.4.10\nsecurity-groups = open\nsource-dest-check = no\n"
+	"[subnet r]\nvpc = other\ncidr = 10.9.0.0/24\n[security-group there]\nvpc = other\ninbound = all from 0.0.0.0/0\n"
+	"[instance far]\nsubnet = r\naddress = 10.9.0.10\nsecurity-groups = there\n"
 	"[instance public]\nsubnet = p\naddress = 10.0.3.10\npublic-ip = 203.0.113.10\nsecurity-groups = open\n"
 	"[route-table by-box]\nvpc = v\nroute = 0.0.0.0/0 via instance:box\nroute = 10.0.1.0/24 via instance:box\n"
 	"[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\n"
@@ -19,11 +26,9 @@ static const char text[] =
 	"[instance client]\nsubnet = c\naddress = 10.0.2.10\nsecurity-groups = open\n"
 	"[instance strict]\nsubnet = c\naddress = 10.0.2.11\nsecurity-groups = refers\n";
 
-static struct pass send_one(const char *by, const char *from, const char *to, uint8_t proto, uint16_t sport,
-			    uint16_t dport)
+static struct pass send_spec(const char *by, const char *from, const char *to, struct frame_spec s)
 {
 	struct lab l;
-	struct frame_spec s = { .proto = proto, .sport = sport, .dport = dport, .tcp_flags = TCP_SYN };
 	struct pass x;
 
 	lab_up(&l, text);
@@ -32,6 +37,13 @@ static struct pass send_one(const char *by, const char *from, const char *to, ui
 	x = send_frame(&l, by, &s, 1);
 	lab_down(&l);
 	return x;
+}
+
+static struct pass send_one(const char *by, const char *from, const char *to, uint8_t proto, uint16_t sport,
+			    uint16_t dport)
+{
+	return send_spec(by, from, to,
+			 (struct frame_spec){ .proto = proto, .sport = sport, .dport = dport, .tcp_flags = TCP_SYN });
 }
 
 static void reason_is(const struct pass *x, enum abi_reason reason)
@@ -136,12 +148,68 @@ static void gateways_know_their_own(void **state)
 	reason_is(&x, ABI_REASON_BAD_STATE_ROUTE);
 }
 
+static void nat_gateways_take_only_answers(void **state)
+{
+	static const char *const by[][3] = { { "public", "public", "nat" },
+					     { "box", "box", "nat" },
+					     { "door", "198.51.100.7", "203.0.113.5" } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(by); i++) {
+		struct pass x = send_one(by[i][0], by[i][1], by[i][2], PKT_PROTO_TCP, 443, 40000);
+
+		denied(&x, ABI_GATE_NAT);
+		reason_is(&x, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN);
+	}
+}
+
+/* UDP may come in fragments, TCP may not; and each flow is tracked, whatever the rules say. */
+static void nat_gateways_track_and_reassemble(void **state)
+{
+	const struct frame_spec udp = { .proto = PKT_PROTO_UDP, .sport = 1, .dport = 2, .payload = 24, .frag = 0x2000 };
+	const struct frame_spec tcp = { .proto = PKT_PROTO_TCP, .sport = 1, .dport = 2, .payload = 24, .frag = 0x2000 };
+	struct pass x;
+
+	(void)state;
+	x = send_spec("inner", "inner", "198.51.100.7", udp);
+	assert_true(x.o.allow);
+	assert_true(x.o.track_src);
+	x = send_spec("inner", "inner", "198.51.100.7", tcp);
+	denied(&x, ABI_GATE_NAT);
+	reason_is(&x, ABI_REASON_PROTOCOL_RESTRICTION);
+	x = send_one("inner", "inner", "198.51.100.7", PKT_PROTO_TCP, 1, 2);
+	assert_true(x.o.allow);
+	x = send_one("inner", "inner", "far", PKT_PROTO_TCP, 1, 2);
+	assert_true(x.o.allow);
+	assert_false(x.o.track_src);
+}
+
+/* A peering connection joins two VPCs and nothing behind them. */
+static void peering_is_no_transit(void **state)
+{
+	struct pass x = send_one("inner", "inner", "far", PKT_PROTO_TCP, 1, 2);
+
+	(void)state;
+	assert_true(x.o.allow);
+	x = send_one("inner", "inner", "192.0.2.9", PKT_PROTO_TCP, 1, 2);
+	denied(&x, ABI_GATE_PEERING);
+	reason_is(&x, ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR);
+	x = send_one("inner", "198.51.100.7", "far", PKT_PROTO_TCP, 1, 2);
+	denied(&x, ABI_GATE_PEERING);
+	reason_is(&x, ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(neighbours_are_not_spoofed), cmocka_unit_test(dhcp_is_asked_not_answered),
-		cmocka_unit_test(references_name_ends),       cmocka_unit_test(private_ranges_stay_inside),
+		cmocka_unit_test(neighbours_are_not_spoofed),
+		cmocka_unit_test(dhcp_is_asked_not_answered),
+		cmocka_unit_test(references_name_ends),
+		cmocka_unit_test(private_ranges_stay_inside),
 		cmocka_unit_test(gateways_know_their_own),
+		cmocka_unit_test(nat_gateways_take_only_answers),
+		cmocka_unit_test(nat_gateways_track_and_reassemble),
+		cmocka_unit_test(peering_is_no_transit),
 	};
 
 	return cmocka_run_group_tests_name("gates", tests, NULL, NULL);
