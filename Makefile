@@ -89,7 +89,7 @@ SKEL     := $(if $(BPF_SRCS),$(B)/vpcd.skel.h)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench-build bench-filter fuzz asan cover lint format install clean FORCE
+.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench-build bench-filter fuzz mutants asan cover lint format install clean FORCE
 # Several goals at once (clean all; test lint) run one after another; each is still parallel inside.
 ifneq ($(word 2,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -267,6 +267,10 @@ $(B)/fuzz/fuzz_%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o $(B)/fuzz/obj/main-%.o $(B)/
 # each fuzzer for TIME seconds (600), one after another; ONLY="packet rule", MERGE=1 keeps what was found
 fuzz: $(FUZZ_BINS)
 	$(Q)B=$(B) TIME=$(TIME) MERGE=$(MERGE) tests/fuzz/run $(ONLY)
+
+# faults of tests/mutants/list, one at a time in a copy of the tree: a test must see each (root; MUTANTS="-k 'nacl-*'")
+mutants:
+	$(Q)B=$(B) tests/mutants/run $(MUTANTS)
 
 all: $(B)/libvpcpure.a $(BPF_ALL) $(SKEL) $(if $(KERN_SRCS),$(B)/libvpckern.a) \
 	$(call objs,$(B),$(DAEMON_SRCS) $(CLI_SRCS)) $(PROGRAMS:%=$(B)/%)

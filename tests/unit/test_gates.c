@@ -14,6 +14,8 @@ static const char text[] =
 	"[instance inner]\nsubnet = q\naddress = 10.0.4.10\nsecurity-groups = open\nsource-dest-check = no\n"
 	"[subnet r]\nvpc = other\ncidr = 10.9.0.0/24\n[security-group there]\nvpc = other\ninbound = all from 0.0.0.0/0\n"
 	"[instance far]\nsubnet = r\naddress = 10.9.0.10\nsecurity-groups = there\n"
+	"[security-group shy]\nvpc = v\noutbound = tcp 443 to 0.0.0.0/0\n"
+	"[instance shy]\nsubnet = p\naddress = 10.0.3.11\npublic-ip = 203.0.113.11\nsecurity-groups = shy\n"
 	"[instance public]\nsubnet = p\naddress = 10.0.3.10\npublic-ip = 203.0.113.10\nsecurity-groups = open\n"
 	"[route-table by-box]\nvpc = v\nroute = 0.0.0.0/0 via instance:box\nroute = 10.0.1.0/24 via instance:box\n"
 	"[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\n"
@@ -199,6 +201,45 @@ static void peering_is_no_transit(void **state)
 	reason_is(&x, ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR);
 }
 
+/* A router on the internet complains of what it has seen: a packet from the public address. */
+static void errors_quote_public_addresses(void **state)
+{
+	static const struct {
+		uint16_t type, sport;
+		bool related;
+	} cases[] = {
+		{ 3, 40000, true },  { 4, 40000, true },   { 5, 40000, true },
+		{ 11, 40000, true }, { 12, 40000, true },  { 3, 40001, false },
+		{ 8, 40000, false }, { 13, 40000, false }, { 30, 40000, false },
+	};
+	struct lab l;
+
+	(void)state;
+	lab_up(&l, text);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct frame_spec flow = { .proto = PKT_PROTO_TCP, .sport = 40000, .dport = 443, .tcp_flags = TCP_SYN };
+		struct frame_spec quoted = flow,
+				  error = { .proto = PKT_PROTO_ICMP, .dport = (uint16_t)(cases[i].type << 8 | 1) };
+		struct pass x;
+
+		flow.src = address(&l, "shy");
+		flow.dst = quoted.dst = address(&l, "192.0.2.7");
+		assert_true(send_frame(&l, "shy", &flow, 1).o.allow);
+		quoted.src = error.dst = address(&l, "203.0.113.11");
+		quoted.sport = cases[i].sport;
+		error.src = address(&l, "192.0.2.1");
+		error.quotes = &quoted;
+		x = send_frame(&l, "door", &error, 1);
+		if (!cases[i].related) {
+			denied(&x, ABI_GATE_SG_IN);
+			continue;
+		}
+		assert_true(x.o.allow);
+		assert_string_equal(reason_name((enum abi_reason)x.o.reason_sg_in), "RELATED");
+	}
+	lab_down(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +251,7 @@ int main(void)
 		cmocka_unit_test(nat_gateways_take_only_answers),
 		cmocka_unit_test(nat_gateways_track_and_reassemble),
 		cmocka_unit_test(peering_is_no_transit),
+		cmocka_unit_test(errors_quote_public_addresses),
 	};
 
 	return cmocka_run_group_tests_name("gates", tests, NULL, NULL);
