@@ -119,6 +119,7 @@ enum {
 	ABI_PORT_PUBLIC = 4,        /* ENI: has a public address */
 	ABI_PORT_NO_REFERENCES = 2, /* PCX: between regions, group references do not cross */
 	ABI_PORT_IPV6 = 8,          /* carries IPv6 too */
+	ABI_PORT_LOGGED = 64,       /* a flow log wants what it sends and receives */
 };
 /* table_hi of routes: which family of tables table_lo counts */
 enum { ABI_TABLE_ROUTES = 0, ABI_TABLE_VPC = 1 /* table_lo = VPC number: its CIDRs, all LOCAL */ };
@@ -339,6 +340,27 @@ struct abi_gate_key { /* map gate_hits: PERCPU_HASH; every verdict, exactly once
 };
 _Static_assert(sizeof(struct abi_gate_key) == 12, "map layout");
 
+/* ---- flow logs (semantics 15) ----
+ * Where an end of a packet is ABI_PORT_LOGGED, it is counted under its flow and its outcome. Entries of a generation
+ * are written while config.log_generation says it; after that user space takes them. */
+struct abi_log_key {              /* map flow_log: HASH */
+	struct abi_flow_key flow; /* as the sender sends it */
+	__u32 generation;
+	__u32 end;          /* port that received it or whose gate denied it; 0 = none */
+	__u16 gate, reason; /* of the denial; 0 = allowed */
+};
+_Static_assert(sizeof(struct abi_log_key) == 56, "map layout");
+struct abi_log {
+	__u64 packets, bytes;    /* from the IP header on */
+	__u64 first_ns, last_ns; /* ktime (coarse) */
+	__u32 rule_out,
+		rule_in;     /* deciding rule at the sender, at the end; as it was when the first one came; 0 = none */
+	__u32 tcp_flags;     /* FIN 1, SYN 2, RST 4, and 16 of a SYN-ACK, of all packets */
+	__u32 peer;          /* next hop, as far as known */
+	struct abi_addr dst; /* as the end sees it: after an internet gateway's translation */
+};
+_Static_assert(sizeof(struct abi_log) == 64, "map layout");
+
 /* ---- events ---- */
 enum { ABI_EVENT_NEW = 1, ABI_EVENT_DENY = 2, ABI_EVENT_WATCHED = 4, ABI_EVENT_SAMPLED = 8 };
 struct abi_event {       /* ring buffer events */
@@ -402,7 +424,8 @@ enum {
 	ABI_CONFIG_STRICT_FRAGMENTS = 4,
 	ABI_CONFIG_WATCH = 8,
 	ABI_CONFIG_SAMPLE = 16 /* established packets */,
-	ABI_CONFIG_CAPTURE = 32
+	ABI_CONFIG_CAPTURE = 32,
+	ABI_CONFIG_LOG = 64 /* some port is ABI_PORT_LOGGED */
 };
 enum abi_timer {
 	ABI_TIMER_TCP_SYN_SENT,
@@ -432,7 +455,7 @@ struct abi_config {
 	__u64 timer_ns[ABI_TIMER_MAX]; /* already divided by the lab's clock */
 	__u64 now_ns;                  /* 0: the kernel's clock; else this is the time (replay of captures, tests) */
 	__u32 flush_port;              /* whose flows the flush program forgets; 0 = everybody's */
-	__u32 pad;
+	__u32 log_generation;          /* of the flow log's entries */
 };
 
 /* Fragments: the first one's answer serves the later ones. map frags: LRU_HASH. */

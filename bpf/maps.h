@@ -40,6 +40,8 @@ DEFINE_MAP(port_ct, BPF_MAP_TYPE_ARRAY, __u32, __s64, PLAIN);
 DEFINE_MAP(drops, BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_drop, PLAIN);
 DEFINE_MAP(taps, BPF_MAP_TYPE_ARRAY, __u32, struct abi_tap, PLAIN);
 /* counters */
+DEFINE_MAP(flow_log, BPF_MAP_TYPE_HASH, struct abi_log_key, struct abi_log, NO_PREALLOC);
+DEFINE_MAP(log_lost, BPF_MAP_TYPE_ARRAY, __u32, __u64, PLAIN); /* by port: packets that found flow_log full */
 DEFINE_MAP(rule_hits, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct abi_counter, PLAIN);
 DEFINE_MAP(rule_last, BPF_MAP_TYPE_ARRAY, __u32, __u64, PLAIN); /* ktime; 0: never */
 DEFINE_MAP(route_hits, BPF_MAP_TYPE_PERCPU_ARRAY, __u32, struct abi_counter, PLAIN);

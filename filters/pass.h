@@ -31,6 +31,8 @@ struct pass {
 	struct abi_flow fresh;
 	struct abi_event event;
 	struct abi_drop drop;
+	struct abi_log_key log_key;
+	struct abi_log log;
 	struct abi_lpm_key lpm; /* keys of lookups: the deepest way through the gates has no stack left for them */
 	struct abi_addr_key owned;
 	__u64 now;

@@ -4,6 +4,7 @@
  * result is kept. It decides and counts; it moves and rewrites nothing. */
 #pragma once
 #include "filters/judge.h"
+#include "filters/log.h"
 #include "filters/remember.h"
 #include "filters/report.h"
 #include "filters/tell.h"
@@ -107,4 +108,5 @@ static __always_inline void pass_packet(struct world *w, struct pass *x, enum ab
 		frag_remember(w, x);
 	}
 	pass_count(w, x);
+	pass_log(w, x);
 }

@@ -50,6 +50,8 @@ struct world *world_new(__u32 flows)
 	w->route_hits = host_map_new(HOST_HASH, 4, sizeof(struct abi_counter), many);
 	w->port_stats = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_port_stats), ABI_PORTS_MAX);
 	w->gate_hits = host_map_new(HOST_HASH, sizeof(struct abi_gate_key), sizeof(struct abi_counter), many);
+	w->flow_log = host_map_new(HOST_HASH, sizeof(struct abi_log_key), sizeof(struct abi_log), many);
+	w->log_lost = host_map_new(HOST_ARRAY, 4, sizeof(__u64), ABI_PORTS_MAX);
 	w->config.version = ABI_VERSION;
 	w->config.epoch = 1;
 	w->config.event_burst = 1000;
@@ -66,6 +68,7 @@ void world_free(struct world **w)
 		&(*w)->peers,      &(*w)->members,    &(*w)->rules,     &(*w)->flows,   &(*w)->cache,
 		&(*w)->frags,      &(*w)->watches,    &(*w)->buckets,   &(*w)->port_ct, &(*w)->rule_hits,
 		&(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits, &(*w)->drops,   &(*w)->rule_last,
+		&(*w)->flow_log,   &(*w)->log_lost,
 	};
 
 	if (!*w)

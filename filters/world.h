@@ -9,7 +9,8 @@
 struct world {
 	struct host_map *ports, *addrs, *routes, *inet, *policies, *peers, *members, *rules; /* policy */
 	struct host_map *flows, *cache, *frags, *watches, *buckets, *port_ct, *drops;        /* state */
-	struct host_map *rule_hits, *rule_last, *route_hits, *port_stats, *gate_hits;        /* counters */
+	struct host_map *rule_hits, *rule_last, *route_hits, *port_stats, *gate_hits, *flow_log,
+		*log_lost; /* counters */
 	struct abi_config config;
 	__u64 now_ns;                                         /* moved by the caller */
 	void (*event)(void *ctx, const struct abi_event *ev); /* may be NULL */

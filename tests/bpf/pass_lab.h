@@ -107,13 +107,15 @@ static void lab_up(struct lab *l, const char *text)
 		if (datapath_row_set(l->d, &l->rows, &l->rows.v[i], &e))
 			fail_msg("%s", e.msg);
 	config.clock = l->m->clock;
+	config.flow_log = l->m->n_flow_logs > 0;
 	config.strict_icmp = l->m->strict_icmp;
 	config.strict_fragments = l->m->strict_fragments;
 	assert_int_equal(datapath_configure(l->d, &config, &e), 0);
 	l->w->config.event_burst = 1;
 	config_timers_set(&l->w->config, l->m->clock);
 	l->w->config.flags = (config.strict_icmp ? ABI_CONFIG_STRICT_ICMP : 0) |
-			     (config.strict_fragments ? ABI_CONFIG_STRICT_FRAGMENTS : 0);
+			     (config.strict_fragments ? ABI_CONFIG_STRICT_FRAGMENTS : 0) |
+			     (config.flow_log ? ABI_CONFIG_LOG : 0);
 	for (unsigned i = 0; i < HOOK_MAX; i++) {
 		snprintf(name, sizeof(name), "prog_%s", hooks[i]);
 		l->progs[i] = pin_fd(name);

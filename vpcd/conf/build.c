@@ -1,6 +1,6 @@
 /* build.c: from a document to a model: order of the steps, references, numbers and ids. Pure.
  * The steps themselves are one noun a file: build_lab, build_vpc, build_instances, addresses,
- * build_rules, build_routes. */
+ * build_rules, build_routes, build_records. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +33,7 @@ int model_build(const struct document *d, const char *lab_name, struct registry 
 	build_subnets(&b);
 	build_instances(&b);
 	build_addresses(&b);
+	build_flow_logs(&b);
 	build_rules(&b);
 	build_routes(&b);
 	if (diags->errors)

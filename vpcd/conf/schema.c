@@ -133,6 +133,19 @@ static const struct schema_key host_keys[] = {
 	{ "run", KEY_LINES, VALUE_COMMAND, .help = "a program that runs inside, without a shell" },
 	{ 0 }
 };
+static const struct schema_key flow_log_keys[] = {
+	{ "vpc", KEY_SCALAR, VALUE_REF, "vpc", .help = "all interfaces of this VPC; or:" },
+	{ "subnet", KEY_SCALAR, VALUE_REF, "subnet", .help = "those of this subnet; or:" },
+	{ "interface", KEY_SCALAR, VALUE_REF, "interface",
+	  .help = "this one: of an instance or NAT gateway, or a further one" },
+	{ "traffic", KEY_SCALAR, VALUE_CHOICE, "all|accept|reject", .help = "which records it keeps (default all)" },
+	{ "format", KEY_SCALAR, VALUE_RECORD_FORMAT, .help = "${FIELD} ${FIELD} … (default: AWS's version 2)" },
+	{ "max-aggregation-interval", KEY_SCALAR, VALUE_RANGE, "1-600",
+	  .help = "seconds that one record covers at most (default 60), divided by the lab's clock" },
+	{ "log-destination", KEY_SCALAR, VALUE_CHOICE, "file|none",
+	  .help = "file (default): into the state directory too; none: only for vpc flows" },
+	{ 0 }
+};
 static const struct schema_key expect_keys[] = {
 	{ "allow", KEY_LINES, VALUE_ALLOW, .help = "SRC[:PORT] -> DST PROTO[/PORT]" },
 	{ "deny", KEY_LINES, VALUE_DENY, .help = "SRC[:PORT] -> DST PROTO[/PORT] [at [return:]GATE[@OBJECT]]" },
@@ -159,6 +172,8 @@ const struct schema_kind schema_kinds[] = {
 	{ KIND_INTERFACE, false, "InvalidNetworkInterfaceID.NotFound", "a further network interface of an instance",
 	  interface_keys },
 	{ KIND_HOST, false, "InvalidHostID.NotFound", "a machine out on the simulated internet", host_keys },
+	{ KIND_FLOW_LOG, false, "InvalidFlowLogId.NotFound", "records of what interfaces sent and received",
+	  flow_log_keys },
 	{ KIND_EXPECT, true, "InvalidExpectID.NotFound", "flows that must be allowed or denied", expect_keys },
 };
 const size_t n_schema_kinds = ARRAY_SIZE(schema_kinds);
@@ -296,7 +311,7 @@ static void check_kind(const struct section *s, struct diag_list *diags)
 		diags, SEV_ERROR, s->loc, "InvalidTopology.UnknownKind",
 		fix ? fix
 		    : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, vpc-peering-connection, security-group, "
-		      "nacl, prefix-list, instance, interface, host and expect",
+		      "nacl, prefix-list, instance, interface, host, flow-log and expect",
 		"[%s%s%s]: there is no kind \"%s\"", s->kind, *s->name ? " " : "", s->name, s->kind);
 }
 

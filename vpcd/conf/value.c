@@ -7,6 +7,7 @@
 #include "conf/value.h"
 #include "filters/explain.h"
 #include "model/command.h"
+#include "model/record_format.h"
 #include "util/mem.h"
 #include "util/str.h"
 
@@ -56,6 +57,7 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 		struct rule rule;
 		struct listen_spec listen;
 		struct expect_text expect;
+		struct record_format format;
 	} u;
 	_cleanup_free_ char **argv = NULL;
 	_cleanup_free_ char *copy = NULL;
@@ -102,6 +104,11 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 		if (rc < 0 && e)
 			snprintf(e->aws, sizeof(e->aws), "InvalidParameterValue");
 		return rc;
+	case VALUE_RECORD_FORMAT:
+		rc = record_format_parse(text, &u.format, e);
+		if (rc < 0 && e)
+			snprintf(e->aws, sizeof(e->aws), "InvalidParameterValue");
+		return rc;
 	case VALUE_ALLOW:
 	case VALUE_DENY: copy = xstrdup(text); return value_expect(type == VALUE_ALLOW, copy, &u.expect, e);
 	case VALUE_LATER: return err_set_aws(e, -EINVAL, "UnsupportedOperation", "this key is not available yet");
@@ -133,6 +140,7 @@ const char *value_hint(enum value_type type)
 		[VALUE_NACL_OUT] = "write NUMBER allow|deny PROTO [PORTS] to PREFIX, like 100 allow all to 0.0.0.0/0",
 		[VALUE_LISTEN] = "write tcp/PORT or udp/PORT, like tcp/80 udp/53",
 		[VALUE_COMMAND] = "write a program and its arguments; there is no shell",
+		[VALUE_RECORD_FORMAT] = "write fields like ${version} ${vpc-id} ${srcaddr}",
 		[VALUE_ALLOW] = "write SRC[:PORT] -> DST PROTO[/PORT], like laptop -> web-1 tcp/443",
 		[VALUE_DENY] =
 			"write SRC[:PORT] -> DST PROTO[/PORT] [at [return:]GATE[@OBJECT]], like a -> b tcp/22 at sg-in",

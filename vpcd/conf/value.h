@@ -26,11 +26,12 @@ enum value_type {
 	VALUE_GROUP_OUT,
 	VALUE_NACL_IN, /* NUMBER allow|deny PROTO [PORT] from PREFIX | none */
 	VALUE_NACL_OUT,
-	VALUE_LISTEN,  /* tcp/80 (a list) */
-	VALUE_COMMAND, /* argv without a shell */
-	VALUE_ALLOW,   /* FLOW */
-	VALUE_DENY,    /* FLOW [at [return:]GATE[@OBJECT]] */
-	VALUE_LATER,   /* a key of the language that does nothing yet */
+	VALUE_LISTEN,        /* tcp/80 (a list) */
+	VALUE_COMMAND,       /* argv without a shell */
+	VALUE_RECORD_FORMAT, /* ${version} ${vpc-id} */
+	VALUE_ALLOW,         /* FLOW */
+	VALUE_DENY,          /* FLOW [at [return:]GATE[@OBJECT]] */
+	VALUE_LATER,         /* a key of the language that does nothing yet */
 	VALUE_TYPE_MAX
 };
 

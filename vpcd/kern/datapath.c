@@ -32,20 +32,15 @@ enum {
 	SWEEP_BUCKETS = 1 << 15
 };
 
-static const char
-	*const
-		dp_map_names
-			[DP_MAP_MAX] = {
-				[DP_FLOWS] = "flows",           [DP_CACHE] = "cache",
-				[DP_FRAGS] = "frags",           [DP_WATCHES] = "watches",
-				[DP_BUCKETS] = "buckets",       [DP_PORT_CT] = "port_ct",
-				[DP_DROPS] = "drops",           [DP_TAPS] = "taps",
-				[DP_RULE_LAST] = "rule_last",   [DP_CAPTURES] = "captures",
-				[DP_RULE_HITS] = "rule_hits",   [DP_ROUTE_HITS] = "route_hits",
-				[DP_PORT_STATS] = "port_stats", [DP_GATE_HITS] = "gate_hits",
-				[DP_EVENTS] = "events",         [DP_CONFIG] = ".data.config",
-				[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
-			};
+static const char *const dp_map_names[DP_MAP_MAX] = {
+	[DP_FLOWS] = "flows",           [DP_CACHE] = "cache",         [DP_FRAGS] = "frags",
+	[DP_WATCHES] = "watches",       [DP_BUCKETS] = "buckets",     [DP_PORT_CT] = "port_ct",
+	[DP_DROPS] = "drops",           [DP_TAPS] = "taps",           [DP_RULE_LAST] = "rule_last",
+	[DP_CAPTURES] = "captures",     [DP_RULE_HITS] = "rule_hits", [DP_ROUTE_HITS] = "route_hits",
+	[DP_PORT_STATS] = "port_stats", [DP_GATE_HITS] = "gate_hits", [DP_FLOW_LOG] = "flow_log",
+	[DP_LOG_LOST] = "log_lost",     [DP_EVENTS] = "events",       [DP_CONFIG] = ".data.config",
+	[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
+};
 static const struct {
 	const char *name;
 	bool egress;
@@ -218,7 +213,7 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	const __u32 ports = round_up_pow2(s->ports * 2, PORTS_MIN, ABI_PORTS_MAX);
 
 	memset(ret, 0, DP_MAP_MAX * sizeof(*ret));
-	ret[ABI_MAP_PORTS] = ret[DP_TAPS] = ret[DP_PORT_CT] = ret[DP_PORT_STATS] = ports;
+	ret[ABI_MAP_PORTS] = ret[DP_TAPS] = ret[DP_LOG_LOST] = ret[DP_PORT_CT] = ret[DP_PORT_STATS] = ports;
 	ret[DP_BUCKETS] = ports * ABI_TELL_MAX;
 	ret[ABI_MAP_ADDRS] = round_up_pow2(s->ports * 4, 2 * ROWS_MIN, 1u << 20);
 	ret[ABI_MAP_POLICIES] = ports * 2 + 2 * ROWS_MIN;
@@ -229,6 +224,7 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	ret[DP_ROUTE_HITS] = round_up_pow2(s->routes * 2, ROWS_MIN, 1u << 20);
 	ret[DP_GATE_HITS] = GATES_ROOM;
 	ret[DP_FLOWS] = ret[DP_CACHE] = round_up_pow2(s->flows, FLOWS_MIN, 1u << 20);
+	ret[DP_FLOW_LOG] = 2 * ret[DP_FLOWS]; /* of two generations */
 	ret[DP_FRAGS] = FRAGS_MAX;
 	ret[DP_WATCHES] = WATCHES_MAX;
 	ret[DP_DROPS] = DROPS_MAX;
@@ -337,6 +333,9 @@ static void datapath_carry(const struct datapath *from, struct datapath *to)
 
 	map_carry(from, to, DP_FLOWS, sizeof(struct abi_flow_key), sizeof(struct abi_flow));
 	map_carry(from, to, DP_PORT_CT, 4, sizeof(__s64));
+	map_carry(from, to, DP_FLOW_LOG, sizeof(struct abi_log_key), sizeof(struct abi_log));
+	map_carry(from, to, DP_LOG_LOST, 4, sizeof(__u64));
+	to->config->log_generation = from->config->log_generation;
 	map_carry(from, to, DP_RULE_HITS, 4, cpus * sizeof(struct abi_counter));
 	map_carry(from, to, DP_RULE_LAST, 4, sizeof(__u64));
 	map_carry(from, to, DP_ROUTE_HITS, 4, cpus * sizeof(struct abi_counter));
@@ -534,7 +533,7 @@ uint32_t datapath_epoch_bump(struct datapath *d)
 int datapath_configure(struct datapath *d, const struct datapath_config *c, struct err *e)
 {
 	__u32 flags = (c->kernel_path ? ABI_CONFIG_KERNEL_PATH : 0) | (c->strict_icmp ? ABI_CONFIG_STRICT_ICMP : 0) |
-		      (c->strict_fragments ? ABI_CONFIG_STRICT_FRAGMENTS : 0);
+		      (c->strict_fragments ? ABI_CONFIG_STRICT_FRAGMENTS : 0) | (c->flow_log ? ABI_CONFIG_LOG : 0);
 
 	if (!c->events_per_s)
 		return err_set(e, -EINVAL, "events a second must not be 0");

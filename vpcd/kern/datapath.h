@@ -46,6 +46,7 @@ struct datapath_config {
 	uint32_t lab_event_burst, lab_events_per_s; /* a kind, in all; 0: no bound */
 	uint32_t sample[ABI_TELL_MAX];              /* one of so many is told of; 0: none */
 	uint32_t drop_ms;                           /* drops of a flow are told of at most once in this time */
+	bool flow_log;                              /* some interface is logged */
 };
 int datapath_configure(struct datapath *d, const struct datapath_config *c, struct err *e);
 /* From now on it is this time for the programs; 0: the kernel's again. For a data path of one's own only. */
@@ -68,6 +69,17 @@ void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key,
 uint64_t datapath_flows_count(struct datapath *d);     /* those that are tracked */
 uint32_t datapath_flows_max(const struct datapath *d); /* entries the state table holds */
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow);
+/* Flow logs (datapath_log.c). From now on packets count in a new generation, which is returned; take, some milliseconds
+ * later, hands out and forgets what older ones hold, a piece a call: 1 there is more, 0 that was all, negative errno. */
+uint32_t datapath_log_turn(struct datapath *d);
+struct log_sweep {
+	uint32_t generation, at; /* the one that is not taken; at: where the sweep stands */
+	bool begun;
+	uint64_t taken;
+};
+int datapath_log_take(struct datapath *d, struct log_sweep *s,
+		      void (*fn)(void *ctx, const struct abi_log_key *key, const struct abi_log *log), void *ctx);
+uint64_t datapath_log_lost(struct datapath *d, uint32_t port); /* packets of a port that found no room; only grows */
 /* Sweeps over the tracked connections, a slice a call: the expired ones go (reap), or those of a port, 0 for
  * all (flush). 1: there is more; 0: the sweep is over; negative errno. *count grows by what was deleted.
  * A slice ends after about budget_ns; 0: not before the end. One sweep of a kind at a time. */

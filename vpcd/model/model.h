@@ -31,6 +31,7 @@ enum obj_kind {
 	KIND_INSTANCE,
 	KIND_INTERFACE,
 	KIND_HOST,
+	KIND_FLOW_LOG,
 	KIND_EXPECT,
 	/* numbered things that are not sections of their own */
 	KIND_RULE,
@@ -202,6 +203,17 @@ struct host {
 	struct workload work;
 };
 
+enum flow_log_traffic { FLOW_LOG_ALL, FLOW_LOG_ACCEPT, FLOW_LOG_REJECT };
+struct flow_log { /* semantics 15 */
+	struct obj obj;
+	enum obj_kind scope; /* KIND_VPC, KIND_SUBNET, KIND_INTERFACE */
+	uint32_t index;      /* of what is logged; NONE only while there are errors */
+	enum flow_log_traffic traffic;
+	const char *format;  /* NULL: AWS's default */
+	uint32_t interval_s; /* most that a record covers; the lab's clock divides it */
+	bool to_file;
+};
+
 /* One expect line. */
 struct expect {
 	bool allow;
@@ -248,6 +260,7 @@ struct model {
 	MODEL_ARRAY(instance, instances);
 	MODEL_ARRAY(eni, enis);
 	MODEL_ARRAY(host, hosts);
+	MODEL_ARRAY(flow_log, flow_logs);
 	MODEL_ARRAY(expect, expects);
 #undef MODEL_ARRAY
 };

@@ -245,6 +245,39 @@ static void host_compare(struct notes *n, const struct model *was, const void *a
 	compare_work(n, &x->work, &y->work);
 }
 
+static const char *flow_log_scope(const struct model *m, const struct flow_log *l)
+{
+	return l->scope == KIND_VPC      ? m->vpcs[l->index].obj.name
+	       : l->scope == KIND_SUBNET ? m->subnets[l->index].obj.name
+					 : m->enis[l->index].obj.name;
+}
+
+static void flow_log_describe(struct notes *n, const struct model *m, const void *object)
+{
+	const struct flow_log *l = object;
+
+	note(n, "of %s %s", obj_kind_name(l->scope), flow_log_scope(m, l));
+}
+
+static void flow_log_compare(struct notes *n, const struct model *was, const void *a, const struct model *now,
+			     const void *b)
+{
+	static const char *const traffics[] = {
+		[FLOW_LOG_ALL] = "all", [FLOW_LOG_ACCEPT] = "accept", [FLOW_LOG_REJECT] = "reject"
+	};
+	const struct flow_log *x = a, *y = b;
+	char old[16], new[16];
+
+	compare_name(n, "kind", obj_kind_name(x->scope), obj_kind_name(y->scope));
+	compare_name(n, "of", flow_log_scope(was, x), flow_log_scope(now, y));
+	compare_name(n, "traffic", traffics[x->traffic], traffics[y->traffic]);
+	compare_name(n, "format", x->format ? x->format : "default", y->format ? y->format : "default");
+	snprintf(old, sizeof(old), "%u", x->interval_s);
+	snprintf(new, sizeof(new), "%u", y->interval_s);
+	compare_name(n, "max-aggregation-interval", old, new);
+	compare_name(n, "log-destination", x->to_file ? "file" : "none", y->to_file ? "file" : "none");
+}
+
 #define VIEW(k, field, type, words) \
 	{ \
 		k, offsetof(struct model, field), offsetof(struct model, n_##field), sizeof(struct type), NULL, \
@@ -265,6 +298,7 @@ const struct kind_view kind_views[] = {
 	{ KIND_INTERFACE, offsetof(struct model, enis), offsetof(struct model, n_enis), sizeof(struct eni),
 	  interface_shown, interface_describe, interface_compare },
 	VIEW(KIND_HOST, hosts, host, host),
+	VIEW(KIND_FLOW_LOG, flow_logs, flow_log, flow_log),
 };
 const size_t n_kind_views = ARRAY_SIZE(kind_views);
 

@@ -1,6 +1,7 @@
 /* desired_maps.c: what the data path knows of ports, addresses, routes and the internet, as rows of
  * its maps (abi.h). Pure. The rows mean the same as the Linux tables of desired_routes.c. */
 #include <string.h>
+#include "model/record_window.h"
 #include "plan/desired_ctx.h"
 #include "util/mem.h"
 
@@ -50,6 +51,9 @@ static void eni_ports(const struct model *m, struct map_rows *rows)
 		for (uint32_t k = 0; k < eni->n_addrs; k++)
 			if (!addr_is_zero(&eni->addrs[k].public_ip))
 				p.flags |= ABI_PORT_PUBLIC;
+		for (uint32_t k = 0; k < m->n_flow_logs; k++)
+			if (flow_log_covers(m, &m->flow_logs[k], i))
+				p.flags |= ABI_PORT_LOGGED;
 		p.mtu = eni_mtu(eni);
 		p.vpc = m->vpcs[subnet->vpc].obj.number;
 		p.subnet = subnet->obj.number;

@@ -1,0 +1,51 @@
+/* datapath_log.c: takes what flow logs have counted out of the map flow_log.
+ *
+ * Programs add to the entries of the current generation only. They run on one CPU without being preempted, so some
+ * milliseconds after the number has changed nobody adds to an older one: reading and deleting it loses nothing. */
+#include <errno.h>
+#include <bpf/bpf.h>
+#include "kern/datapath_parts.h"
+#include "util/mem.h"
+
+enum { TAKE_MAX = 1024 };
+
+uint32_t datapath_log_turn(struct datapath *d)
+{
+	return __atomic_add_fetch(&d->config->log_generation, 1, __ATOMIC_SEQ_CST);
+}
+
+uint64_t datapath_log_lost(struct datapath *d, uint32_t port)
+{
+	__u64 n = 0;
+
+	return bpf_map_lookup_elem(d->maps[DP_LOG_LOST], &port, &n) ? 0 : n;
+}
+
+int datapath_log_take(struct datapath *d, struct log_sweep *s,
+		      void (*fn)(void *ctx, const struct abi_log_key *key, const struct abi_log *log), void *ctx)
+{
+	_cleanup_free_ struct abi_log_key *keys = xcalloc(TAKE_MAX, sizeof(*keys));
+	_cleanup_free_ struct abi_log *logs = xcalloc(TAKE_MAX, sizeof(*logs));
+	__u32 n = TAKE_MAX, old = 0, gone;
+	int fd = d->maps[DP_FLOW_LOG], r;
+
+	r = bpf_map_lookup_batch(fd, s->begun ? &s->at : NULL, &s->at, keys, logs, &n, NULL) ? -errno : 1;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	s->begun = true;
+	for (__u32 i = 0; i < n; i++) {
+		if (keys[i].generation == s->generation)
+			continue;
+		fn(ctx, &keys[i], &logs[i]);
+		keys[old++] = keys[i];
+	}
+	for (__u32 left = old; left; left -= gone) {
+		gone = left;
+		if (bpf_map_delete_batch(fd, keys + old - left, &gone, NULL))
+			gone++; /* the one at which it stopped is gone already */
+		if (gone > left)
+			gone = left;
+	}
+	s->taken += old;
+	return r == -ENOENT ? 0 : 1;
+}
