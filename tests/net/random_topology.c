@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "conf/build.h"
-#include "tests/support/oracle.h"
+#include "tests/support/oracle_lab.h"
 #include "tests/support/random_topology.h"
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { ENDS_MAX = 64, SPORT = 40000, TRIES_MAX = 16, ECHO_REQUEST = 8, ECHO_REPLY = 0 };
+enum { ENDS_MAX = 64, SPORT = 40000, TRIES_MAX = 16, ECHO_REQUEST = 8 };
 
 struct kind_of_flow {
 	const char *text;
@@ -95,63 +95,6 @@ static void expectations(const struct model *m, struct rng *r, struct strbuf *b)
 
 /* ---- the oracle ---- */
 
-static void rules_add(const struct model *m, const struct rule_list *l, struct oracle_rule *v, unsigned *n)
-{
-	for (uint32_t i = 0; i < l->n; i++) {
-		const struct model_rule *r = &l->v[i];
-		struct oracle_rule *o = &v[(*n)++];
-
-		*o = (struct oracle_rule){ .rule = &r->rule,
-					   .order = r->rule.owner == RULE_OF_NACL ? r->rule.nacl_number : r->order };
-		if (r->rule.peer_kind == PEER_GROUP)
-			o->group = m->security_groups[r->peer_index].obj.number;
-		if (r->rule.peer_kind == PEER_PREFIX_LIST) {
-			o->list = m->prefix_lists[r->peer_index].entries;
-			o->n_list = m->prefix_lists[r->peer_index].n_entries;
-		}
-	}
-}
-
-static struct oracle_rules rules_of(const struct model *m, const struct eni *e, enum rule_dir dir, bool nacl)
-{
-	struct oracle_rules ret = { 0 };
-	struct oracle_rule *v;
-	unsigned total = 0, n = 0;
-
-	if (nacl) {
-		total = m->nacls[m->subnets[e->subnet].nacl].dir[dir].n;
-	} else {
-		for (uint32_t i = 0; i < e->n_groups; i++)
-			total += m->security_groups[e->groups[i]].dir[dir].n;
-	}
-	v = xcalloc(total + 1, sizeof(*v));
-	if (nacl) {
-		rules_add(m, &m->nacls[m->subnets[e->subnet].nacl].dir[dir], v, &n);
-	} else {
-		for (uint32_t i = 0; i < e->n_groups; i++)
-			rules_add(m, &m->security_groups[e->groups[i]].dir[dir], v, &n);
-	}
-	ret.v = v;
-	ret.n = n;
-	return ret;
-}
-
-static struct oracle_eni eni_of(const struct model *m, const struct eni *e)
-{
-	uint32_t *groups = xcalloc(e->n_groups + 1, sizeof(*groups));
-	struct oracle_eni o = {
-		.number = e->obj.number, .subnet = e->subnet, .groups = groups, .n_groups = e->n_groups
-	};
-
-	for (uint32_t i = 0; i < e->n_groups; i++)
-		groups[i] = m->security_groups[e->groups[i]].obj.number;
-	for (int dir = 0; dir < 2; dir++) {
-		o.rules.dir[dir] = rules_of(m, e, dir, false);
-		o.nacl.dir[dir] = rules_of(m, e, dir, true);
-	}
-	return o;
-}
-
 static const char *nacl_name(const struct model *m, const struct eni *e)
 {
 	return m->nacls[m->subnets[e->subnet].nacl].obj.name;
@@ -159,50 +102,46 @@ static const char *nacl_name(const struct model *m, const struct eni *e)
 
 /* src, dst: of this leg. */
 static void denial(const struct model *m, const struct eni *src, const struct eni *dst, const char *leg,
-		   enum oracle_gate gate, struct strbuf *b)
+		   enum abi_gate gate, struct strbuf *b)
 {
 	switch (gate) {
-	case ORACLE_SG_OUT: strbuf_addf(b, "deny %s sg-out %s\n", leg, src->obj.name); return;
-	case ORACLE_NACL_OUT: strbuf_addf(b, "deny %s nacl-out %s\n", leg, nacl_name(m, src)); return;
-	case ORACLE_NACL_IN: strbuf_addf(b, "deny %s nacl-in %s\n", leg, nacl_name(m, dst)); return;
-	case ORACLE_SG_IN: strbuf_addf(b, "deny %s sg-in %s\n", leg, dst->obj.name); return;
-	case ORACLE_NO_GATE: break;
+	case ABI_GATE_SG_OUT: strbuf_addf(b, "deny %s sg-out %s\n", leg, src->obj.name); return;
+	case ABI_GATE_NACL_OUT: strbuf_addf(b, "deny %s nacl-out %s\n", leg, nacl_name(m, src)); return;
+	case ABI_GATE_NACL_IN: strbuf_addf(b, "deny %s nacl-in %s\n", leg, nacl_name(m, dst)); return;
+	case ABI_GATE_SG_IN: strbuf_addf(b, "deny %s sg-in %s\n", leg, dst->obj.name); return;
+	default: abort();
 	}
-	abort();
 }
 
 static void judge(const struct model *m, const struct eni *src, const struct eni *dst, const struct kind_of_flow *f,
 		  struct strbuf *b)
 {
-	struct oracle_eni a = eni_of(m, src), z = eni_of(m, dst);
-	struct oracle_packet there = { .family = 4,
-				       .src = src->addrs[0].addr,
-				       .dst = dst->addrs[0].addr,
-				       .proto = f->proto,
-				       .sport = f->dport ? SPORT : 0,
-				       .dport = f->dport,
-				       .icmp_type = f->proto == 1 ? ECHO_REQUEST : 0,
-				       .icmp_id = f->proto == 1 ? SPORT : 0 };
-	struct oracle_packet back = there;
-	struct oracle_state s = { 0 };
-	struct oracle_verdict v = oracle_send(&s, &a, &z, &there);
+	const bool icmp = f->proto == 1;
+	struct oracle_frame there = {
+		.flow = { .family = 4,
+			  .proto = f->proto,
+			  .src = src->addrs[0].addr,
+			  .dst = dst->addrs[0].addr,
+			  .a = f->dport || icmp ? SPORT : 0,
+			  .b = icmp ? ECHO_REQUEST << 8 : f->dport },
+		.bytes = 20,
+	};
+	struct oracle_frame back = there;
+	struct oracle_lab *o = oracle_lab_new(m, false);
+	struct oracle_answer v = oracle_lab_pass(o, src->obj.number, &there, 0);
 
-	back.src = there.dst;
-	back.dst = there.src;
-	back.sport = there.dport;
-	back.dport = there.sport;
-	back.icmp_type = ECHO_REPLY;
+	back.flow = oracle_flow_back(&there.flow);
 	strbuf_addf(b, "%s -> %s %s\t", src->obj.name, dst->obj.name, f->text);
 	if (!v.allow) {
 		denial(m, src, dst, "forward", v.gate, b);
 	} else {
-		v = oracle_send(&s, &z, &a, &back);
+		v = oracle_lab_pass(o, dst->obj.number, &back, 0);
 		if (v.allow)
 			strbuf_adds(b, "allow\n");
 		else
 			denial(m, dst, src, "return", v.gate, b);
 	}
-	oracle_state_done(&s);
+	oracle_lab_free(&o);
 }
 
 static void judge_all(const struct model *m, struct strbuf *b)

@@ -1,8 +1,7 @@
 /* oracle.h: what AWS does, said as simply as it can be said, from semantics 5 and 6 alone. Slow and
  * plain on purpose; the product is judged by it and shares nothing with it but struct rule.
  *
- * Level 1, one ruleset: oracle_match, oracle_untracked.
- * Level 2, one packet from interface to interface, with a table of connections: oracle_send. */
+ * Here one ruleset; oracle_conn.h has connections, oracle_lab.h whole packets in a lab. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,49 +36,3 @@ struct oracle_query {
 int oracle_match(struct oracle_rules rules, const struct oracle_query *q);
 /* Whether a flow that `rules` permits needs no tracking; `answers`: rules of the other direction. */
 bool oracle_untracked(struct oracle_rules rules, struct oracle_rules answers, const struct oracle_query *q);
-
-/* ---- packets ---- */
-struct oracle_policy {
-	struct oracle_rules dir[2]; /* by enum rule_dir */
-};
-struct oracle_eni {
-	uint32_t number;
-	uint32_t subnet;
-	const uint32_t *groups; /* numbers, for references by others */
-	unsigned n_groups;
-	struct oracle_policy rules; /* of all its groups together */
-	struct oracle_policy nacl;  /* of its subnet */
-};
-struct oracle_packet {
-	int family;
-	struct addr src, dst;
-	uint8_t proto;
-	uint16_t sport, dport; /* TCP, UDP */
-	uint8_t icmp_type, icmp_code;
-	uint16_t icmp_id;
-};
-enum oracle_gate { ORACLE_NO_GATE, ORACLE_SG_OUT, ORACLE_NACL_OUT, ORACLE_NACL_IN, ORACLE_SG_IN };
-struct oracle_verdict {
-	bool allow;
-	enum oracle_gate gate;        /* that denies */
-	int rule[5];                  /* by gate: index in its rules, -1 implicit or not asked */
-	bool tracked_out, tracked_in; /* admitted by a connection at the sender, at the receiver */
-};
-struct oracle_conn {
-	uint32_t eni;
-	struct oracle_packet first; /* the packet that made it, as it was */
-	bool inbound;               /* it came in */
-	uint64_t seen_s;
-	uint64_t idle_s; /* gone after so many seconds of silence */
-};
-struct oracle_state {
-	struct oracle_conn *v;
-	size_t n, cap;
-	uint64_t now_s;
-};
-
-void oracle_state_done(struct oracle_state *s);
-/* One packet from src to dst, ENI to ENI, nothing between. Connections are made only by packets
- * that arrive. */
-struct oracle_verdict oracle_send(struct oracle_state *s, const struct oracle_eni *src, const struct oracle_eni *dst,
-				  const struct oracle_packet *p);
