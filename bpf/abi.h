@@ -6,7 +6,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 3
+#define ABI_VERSION 4
 
 /* Limits. Map sizes are chosen at load from the lab, never above these. */
 enum {
@@ -303,7 +303,8 @@ enum abi_cached_gate {
 	ABI_CACHED_MAX
 };
 struct abi_flow {
-	__u64 seen_ns; /* ktime (coarse) of the last packet this port sent */
+	__u64 seen_ns;  /* ktime (coarse) of the last packet this port sent */
+	__u64 heard_ns; /* of the last one to it that the sender's entry will not tell of */
 	__u64 created_ns;
 	__u64 valid_ns;             /* the cached outcome must be judged anew after this */
 	__u32 epoch;                /* policy epoch of the cached outcome; 0 = none yet */
@@ -318,7 +319,7 @@ struct abi_flow {
 	struct abi_addr xaddr;
 	__u32 pad2;
 };
-_Static_assert(sizeof(struct abi_flow) == 88, "map layout");
+_Static_assert(sizeof(struct abi_flow) == 96, "map layout");
 
 /* ---- counters, per CPU ---- */
 struct abi_counter { /* map rule_hits: PERCPU_ARRAY by rule number; route_hits by route number */

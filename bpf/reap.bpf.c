@@ -32,8 +32,8 @@ SEC("iter/bpf_map_elem")
 int reap(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct abi_flow_key *key = ctx->key;
-	struct abi_flow_key k, twin;
-	struct abi_flow *flow = ctx->value;
+	struct abi_flow_key k, twin_key;
+	struct abi_flow *flow = ctx->value, *twin;
 	__u64 now;
 	int idle;
 
@@ -41,8 +41,11 @@ int reap(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	k = *key;
 	now = config.now_ns ? config.now_ns : bpf_ktime_get_ns() - TICK_MAX_NS;
-	flow_key_twin(&k, flow, &twin);
-	idle = flow_is_idle(NULL, &k, flow, flow_find(NULL, &twin), now);
+	flow_key_twin(&k, flow, &twin_key);
+	twin = flow_find(NULL, &twin_key);
+	idle = flow_is_idle(NULL, &k, flow, twin, now);
+	if (idle && twin && twin->heard_ns < flow->seen_ns)
+		twin->heard_ns = flow->seen_ns; /* the other end may go on: it takes over what this one knew */
 	/* a packet may have come while the twin was looked up: ask again at the last moment */
 	return forget(ctx, &k, idle && flow->seen_ns < now);
 }

@@ -78,6 +78,17 @@ static __always_inline enum flow_state flow_state_of(__u8 proto, __u8 tx, __u8 r
 	return proto == PKT_PROTO_ICMP || proto == PKT_PROTO_ICMP6 ? FLOW_ICMP : FLOW_OTHER;
 }
 
+/* A SYN on a connection that is closing begins another one: rules decide, and if they allow it, it takes the place. */
+static __always_inline int flow_is_reused(const struct pkt *p, const struct abi_flow *f)
+{
+	enum flow_state s;
+
+	if (p->key.proto != PKT_PROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return 0;
+	s = flow_state_of(p->key.proto, f->tx, f->rx);
+	return s == FLOW_TIME_WAIT || s == FLOW_CLOSED || s == FLOW_FIN_WAIT;
+}
+
 static __always_inline enum abi_timer flow_state_timer(enum flow_state s)
 {
 	switch (s) {
@@ -113,8 +124,10 @@ static __always_inline __u64 flow_timeout_ns(const struct abi_config *c, const s
 /* Bits of a packet for tx and rx. */
 static __always_inline __u8 flow_bits_of(const struct pkt *p, __u8 seen)
 {
+	if (p->frag == PKT_FRAG_LATER)
+		return 0; /* part of a packet that was counted */
 	if (p->key.proto == PKT_PROTO_TCP)
-		return p->frag == PKT_FRAG_LATER ? 0 : p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK);
+		return p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK);
 	return seen & ABI_SEEN_ONE ? ABI_SEEN_MORE : ABI_SEEN_ONE;
 }
 
@@ -131,18 +144,22 @@ struct flow_life {
 	__u8 tx, rx;
 };
 
-/* twin: the other end's entry or NULL. */
-static __always_inline void flow_life_of(const struct abi_flow *f, const struct abi_flow *twin, struct flow_life *ret)
+/* f: the entry of port. twin: the other end's entry or NULL; where its packets go elsewhere, it is no witness. */
+static __always_inline void flow_life_of(__u32 port, const struct abi_flow *f, const struct abi_flow *twin,
+					 struct flow_life *ret)
 {
-	ret->seen_ns = f->seen_ns;
+	ret->seen_ns = f->seen_ns > f->heard_ns ? f->seen_ns : f->heard_ns;
 	ret->tx = f->tx;
 	ret->rx = f->rx;
-	if (!twin)
+	if (!twin || twin->peer != port)
+		return;
+	if (twin->seen_ns > ret->seen_ns)
+		ret->seen_ns = twin->seen_ns;
+	/* a tracked end hears of everything; what an end without an entry of its own remembers may be of an older flow */
+	if (f->flags & ABI_FLOW_TRACKED)
 		return;
 	ret->tx |= twin->rx;
 	ret->rx |= twin->tx;
-	if (twin->seen_ns > ret->seen_ns)
-		ret->seen_ns = twin->seen_ns;
 }
 
 /* Has the entry been idle for longer than its state allows at its port? */
@@ -152,7 +169,7 @@ static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_k
 	const struct abi_port *port = map_get(w, ports, &k->port);
 	struct flow_life life;
 
-	flow_life_of(f, twin, &life);
+	flow_life_of(k->port, f, twin, &life);
 	return now > life.seen_ns + flow_timeout_ns(world_config(w), port, k->proto, life.tx, life.rx);
 }
 
@@ -171,6 +188,15 @@ static __always_inline void flow_delete(struct world *w, const struct abi_flow_k
 		port_ct_add(w, k->port, -1);
 }
 
+/* The same; the other end's entry (twin, or NULL) takes over what this one knew of the last packet. */
+static __always_inline void flow_hand_over(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f,
+					   struct abi_flow *twin)
+{
+	if (twin && twin->heard_ns < f->seen_ns)
+		twin->heard_ns = f->seen_ns;
+	flow_delete(w, k);
+}
+
 /* The tracked entry of a key if it is alive; one that has been idle too long is deleted on the way. */
 static __always_inline struct abi_flow *flow_find_alive(struct world *w, const struct abi_flow_key *k,
 							const struct abi_flow_key *twin_key, __u64 now)
@@ -182,6 +208,6 @@ static __always_inline struct abi_flow *flow_find_alive(struct world *w, const s
 	twin = flow_find(w, twin_key);
 	if (!flow_is_idle(w, k, f, twin, now))
 		return f;
-	flow_delete(w, k);
+	flow_hand_over(w, k, f, twin);
 	return NULL;
 }

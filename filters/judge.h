@@ -190,17 +190,6 @@ static __always_inline void accept_tracked(struct outcome *o, int out, __u32 rul
 	}
 }
 
-/* A new SYN on a connection that is closing starts a new one. */
-static __always_inline int flow_is_reused(const struct pkt *p, const struct abi_flow *f)
-{
-	enum flow_state s;
-
-	if (p->key.proto != PKT_PROTO_TCP || (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
-		return 0;
-	s = flow_state_of(p->key.proto, f->tx, f->rx);
-	return s == FLOW_TIME_WAIT || s == FLOW_CLOSED || s == FLOW_FIN_WAIT;
-}
-
 /* The sender's own tracked entry, alive, or NULL. */
 static __always_inline struct abi_flow *own_entry(struct world *w, struct pass *x)
 {
@@ -209,13 +198,11 @@ static __always_inline struct abi_flow *own_entry(struct world *w, struct pass *
 	if (!f)
 		return NULL;
 	flow_key_twin(&x->p.key, f, &x->twin);
-	if (!flow_is_reused(&x->p, f))
-		return flow_find_alive(w, &x->p.key, &x->twin, x->now);
-	flow_delete(w, &x->p.key);
-	return NULL;
+	f = flow_find_alive(w, &x->p.key, &x->twin, x->now);
+	return f && flow_is_reused(&x->p, f) ? NULL : f;
 }
 
-/* The receiver's tracked entry of this flow, alive, or NULL. Leaves its key in x->twin. */
+/* The receiver's tracked entry of this flow, alive, or NULL. */
 static __always_inline struct abi_flow *twin_entry(struct world *w, struct pass *x, __u32 port)
 {
 	struct abi_flow *f;
@@ -223,10 +210,7 @@ static __always_inline struct abi_flow *twin_entry(struct world *w, struct pass 
 	flow_key_reverse(&x->p.key, port, &x->twin);
 	x->twin.src = x->dst;
 	f = flow_find_alive(w, &x->twin, &x->p.key, x->now);
-	if (!f || !flow_is_reused(&x->p, f))
-		return f;
-	flow_delete(w, &x->twin);
-	return NULL;
+	return f && flow_is_reused(&x->p, f) ? NULL : f;
 }
 
 /* Is an ICMP error about a live tracked flow of this port? Its rule number, or ~0. out: the port sends it. */
@@ -291,7 +275,7 @@ PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members
 		return 0;
 	d = map_get(w, ports, &x->o.peer);
 	if (!d || (d->kind != ABI_PORT_ENI && d->kind != ABI_PORT_NAT))
-		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->p.key.port,
+		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->o.peer,
 				    x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.mtu = d->mtu;
 	if (crossing && !judge_nacl(w, x, nacl_slot(x, d), 0, x->o.peer))
@@ -354,19 +338,16 @@ static __always_inline void next_hop_find(struct world *w, struct pass *x, const
 		return;
 	}
 	ret->route = r->route;
-	if (r->kind == ABI_ROUTE_LOCAL && owner) {
+	if (r->kind == ABI_ROUTE_LOCAL && owner)
 		x->o.peer = owner->port;
-	} else if (r->kind == ABI_ROUTE_PORT && r->port == x->p.key.port) { /* a target in the subnet it serves */
-		ret->gate = ABI_GATE_ROUTE;
-		ret->reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
-	} else if (r->kind == ABI_ROUTE_PORT || r->kind == ABI_ROUTE_IGW) {
+	else if (r->kind == ABI_ROUTE_PORT || r->kind == ABI_ROUTE_IGW)
 		x->o.peer = r->port;
-		ret->is_igw = r->kind == ABI_ROUTE_IGW;
-	} else {
-		ret->gate = ABI_GATE_ROUTE;
-		ret->reason =
-			r->kind == ABI_ROUTE_LOCAL ? ABI_REASON_NO_POSSIBLE_DESTINATION : ABI_REASON_BAD_STATE_ROUTE;
-	}
+	ret->is_igw = r->kind == ABI_ROUTE_IGW;
+	if (x->o.peer && x->o.peer != x->p.key.port)
+		return;
+	x->o.peer = 0; /* nobody; or back to the sender: its own address, a target in the subnet it serves */
+	ret->gate = ABI_GATE_ROUTE;
+	ret->reason = r->kind == ABI_ROUTE_BLACKHOLE ? ABI_REASON_BAD_STATE_ROUTE : ABI_REASON_NO_POSSIBLE_DESTINATION;
 }
 
 /* Out through the internet gateway o.peer: its filters and the source's public address. */
@@ -511,8 +492,11 @@ static __always_inline int judge_eni(struct world *w, struct pass *x, const stru
 		return judge_peering_out(w, x, s);
 	if (!judge_arrival(w, x, crossing, owns_src ? s->members : 0, owns_dst))
 		return 0;
+	/* flows through a NAT gateway are always tracked, semantics 5.3 */
 	if (d && d->kind == ABI_PORT_NAT && s->sg_policy && x->o.reason_sg_out == ABI_REASON_ACCEPT)
-		x->o.track_src = 1; /* flows through a NAT gateway are always tracked, semantics 5.3 */
+		x->o.track_src = 1;
+	if (d && d->sg_policy && s->kind == ABI_PORT_NAT && x->o.reason_sg_in == ABI_REASON_ACCEPT)
+		x->o.track_dst = 1;
 	return 1;
 }
 

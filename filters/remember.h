@@ -63,63 +63,138 @@ static __always_inline void fresh_init(struct pass *x, __u8 flags, __u32 rule)
 	x->fresh.own_rule = rule;
 }
 
-/* The entry of the receiver: what it has seen, or a new one. 0, or it is full. */
-static __always_inline int twin_update(struct world *w, struct pass *x)
+/* A new entry of the sender; it knows what the receiver's own one knows (twin, or NULL). 0, or it is full. */
+static __always_inline int own_create(struct world *w, struct pass *x, struct abi_flow *twin)
 {
-	struct abi_flow *twin = map_get(w, flows, &x->twin);
-
-	if (twin) {
-		twin->rx |= x->bits;
-		return 0;
-	}
-	if (!x->o.track_dst)
-		return 0;
-	fresh_init(x, ABI_FLOW_TRACKED | ABI_FLOW_INBOUND, x->o.rule[ABI_CACHED_SG_IN]);
-	x->fresh.peer = x->p.key.port;
-	x->fresh.rx = x->bits;
-	return flow_create(w, &x->twin, &x->fresh);
-}
-
-/* The entry of the sender. 0, or it is full. */
-static __always_inline int own_update(struct world *w, struct pass *x)
-{
-	const struct abi_config *c = world_config(w);
-	struct abi_flow *f = map_get(w, flows, &x->p.key);
-
-	if (!f && !x->o.track_src)
-		f = map_get(w, cache, &x->p.key);
-	x->bits = flow_bits_of(&x->p, f ? f->tx : 0);
-	if (f) {
-		f->tx |= x->bits;
-		flow_remember(f, x, c);
-		return 0;
-	}
-	x->o.fresh = 1;
-	fresh_init(x, x->o.track_src ? ABI_FLOW_TRACKED : 0, x->o.rule[ABI_CACHED_SG_OUT]);
+	fresh_init(x, ABI_FLOW_TRACKED, x->o.rule[ABI_CACHED_SG_OUT]);
 	x->fresh.tx = x->bits;
-	flow_remember(&x->fresh, x, c);
-	if (x->o.track_src)
-		return flow_create(w, &x->p.key, &x->fresh);
-	map_put(w, cache, &x->p.key, &x->fresh);
+	if (twin) {
+		x->fresh.tx |= twin->rx;
+		x->fresh.rx = twin->tx;
+	}
+	flow_remember(&x->fresh, x, world_config(w));
+	if (flow_create(w, &x->p.key, &x->fresh))
+		return -1;
+	if (!twin)
+		twin = map_get(w, cache, &x->twin);
+	if (twin)
+		twin->valid_ns = 0; /* what the receiver sends meets a tracked flow from here on */
 	return 0;
 }
 
-/* Keeps what an allowed packet means for the flow. Denies it when there is no room. */
+/* A new entry of the receiver; it knows what the sender's own one knows (own, or NULL). 0, or it is full. */
+static __always_inline int twin_create(struct world *w, struct pass *x, const struct abi_flow *own)
+{
+	fresh_init(x, ABI_FLOW_TRACKED | ABI_FLOW_INBOUND, x->o.rule[ABI_CACHED_SG_IN]);
+	x->fresh.peer = x->p.key.port;
+	x->fresh.seen_ns = 0;
+	x->fresh.heard_ns = x->now;
+	x->fresh.rx = x->bits;
+	if (x->o.flags & ABI_FLOW_DNAT) { /* where its packets go is where the sender's are found */
+		x->fresh.flags |= ABI_FLOW_SNAT;
+		x->fresh.xaddr = x->p.key.dst;
+	}
+	if (own) {
+		x->fresh.rx |= own->tx;
+		x->fresh.tx = own->rx;
+	}
+	return flow_create(w, &x->twin, &x->fresh);
+}
+
+/* The sender's entry f now leads to another port than before: who is there must tell it again what it sends. */
+static __always_inline void peer_changed(struct world *w, struct pass *x, const struct abi_flow *f)
+{
+	struct abi_flow *old;
+
+	flow_key_twin(&x->p.key, f, &x->related);
+	old = flow_find(w, &x->related);
+	if (!old)
+		return;
+	old->valid_ns = 0;
+	if (old->heard_ns < f->seen_ns)
+		old->heard_ns = f->seen_ns;
+}
+
+/* The outcome, into the sender's entry f or, where the flow needs none, into one of the cache. heard: what the
+ * receiver's own entry has seen of it, where there is one. */
+static __always_inline void outcome_remember(struct world *w, struct pass *x, struct abi_flow *f, __u8 heard)
+{
+	const struct abi_config *c = world_config(w);
+
+	if (!f) {
+		f = map_get(w, cache, &x->p.key);
+		x->o.fresh = !f;
+		if (f && !heard)
+			x->bits = flow_bits_of(&x->p, f->tx);
+	}
+	if (f) {
+		if (f->peer != x->o.peer)
+			peer_changed(w, x, f);
+		f->tx = !heard || f->flags & ABI_FLOW_TRACKED ? f->tx | x->bits : heard;
+		flow_remember(f, x, c);
+		return;
+	}
+	fresh_init(x, 0, x->o.rule[ABI_CACHED_SG_OUT]);
+	x->fresh.tx = heard ? heard : x->bits;
+	flow_remember(&x->fresh, x, c);
+	map_put(w, cache, &x->p.key, &x->fresh);
+}
+
+/* The receiver's own entry hears of the packet. The sender's next one takes the long way too where nobody else would
+ * tell of it: its packets do not come back by the sender, or it has not heard of all that the sender has sent. */
+static __always_inline void twin_hears(struct world *w, struct pass *x, struct abi_flow *twin)
+{
+	struct abi_flow *f;
+
+	twin->rx |= flow_bits_of(&x->p, twin->rx);
+	twin->heard_ns = x->now;
+	f = flow_find(w, &x->p.key);
+	if (f && (twin->peer != x->p.key.port || f->tx & ~twin->rx))
+		f->valid_ns = 0;
+}
+
+/* The tracked entry of a key, or NULL; one that this packet begins anew goes. */
+static __always_inline struct abi_flow *flow_kept(struct world *w, const struct pass *x, const struct abi_flow_key *k)
+{
+	struct abi_flow *f = map_get(w, flows, k);
+
+	if (!f || !flow_is_reused(&x->p, f))
+		return f;
+	flow_delete(w, k);
+	return NULL;
+}
+
+/* Keeps what an allowed packet means for the flow: an entry at each end that wants one, or the packet is denied and
+ * leaves nothing; then the outcome. */
 PIECE flow_update(struct world *w, struct pass *x)
 {
+	struct abi_flow *own, *twin;
+	__u8 heard;
+
 	if (!x)
 		return 0;
 	if (x->p.icmp_error || fragment_is_apart(w, &x->p))
 		return 1; /* belongs to a flow that has its entry, and says nothing of its other packets */
-	if (own_update(w, x))
-		return outcome_deny(&x->o, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL, x->p.key.port, 0);
 	flow_key_reverse(&x->p.key, x->o.peer, &x->twin);
 	x->twin.src = x->dst;
-	if (twin_update(w, x)) {
+	if (x->o.flags & ABI_FLOW_SNAT)
+		x->twin.dst = x->o.xaddr;
+	own = flow_kept(w, x, &x->p.key);
+	twin = flow_kept(w, x, &x->twin);
+	x->bits = flow_bits_of(&x->p, own ? own->tx : twin ? twin->rx : 0);
+	x->o.fresh = !own && x->o.track_src;
+	if (x->o.fresh && own_create(w, x, twin))
+		return outcome_deny(&x->o, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL, x->p.key.port, 0);
+	if (!twin && x->o.track_dst && twin_create(w, x, own)) {
 		if (x->o.fresh)
 			flow_delete(w, &x->p.key);
 		return outcome_deny(&x->o, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL, x->o.peer, 0);
 	}
+	heard = twin ? twin->rx | flow_bits_of(&x->p, twin->rx) : x->o.track_dst ? x->bits : 0;
+	if (!x->o.fresh)
+		outcome_remember(w, x, own, heard);
+	if (twin)
+		twin_hears(w, x, twin);
 	return 1;
 }
 

@@ -148,12 +148,14 @@ static int reap_one(void *ctx, const void *key, void *value)
 	struct reap *r = ctx;
 	const struct abi_flow_key k = *(const struct abi_flow_key *)key; /* the map's own goes with the entry */
 	const struct abi_flow *f = value;
-	struct abi_flow_key twin;
+	struct abi_flow_key twin_key;
+	struct abi_flow *twin;
 
-	flow_key_twin(&k, f, &twin);
-	if (!flow_is_idle(r->w, &k, f, flow_find(r->w, &twin), r->w->now_ns))
+	flow_key_twin(&k, f, &twin_key);
+	twin = flow_find(r->w, &twin_key);
+	if (!flow_is_idle(r->w, &k, f, twin, r->w->now_ns))
 		return 0;
-	flow_delete(r->w, &k);
+	flow_hand_over(r->w, &k, f, twin);
 	r->count++;
 	return 0;
 }

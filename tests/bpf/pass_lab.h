@@ -74,17 +74,36 @@ static void device_make(uint32_t port)
 	made[port] = true;
 }
 
-static void lab_up(struct lab *l, const char *text)
+/* The object and the host's maps, both empty. */
+static void lab_load(struct lab *l, const struct datapath_sizes *sizes)
 {
 	static const char *const hooks[HOOK_MAX] = { "eni_ingress", "eni_egress",   "igw_ingress",
 						     "igw_egress",  "inet_ingress", "pcx_ingress" };
+	struct err e = { 0 };
+	char name[32], path[160];
+
+	map_rows_init(&l->rows);
+	l->w = world_new(sizes->flows);
+	snprintf(path, sizeof(path), "%s/lab", bpf_dir);
+	datapath_unpin(path, NULL); /* what a failed test left would be carried over */
+	if (datapath_load(path, sizes, &l->d, &e))
+		fail_msg("%s", e.msg);
+	for (unsigned i = 0; i < HOOK_MAX; i++) {
+		snprintf(name, sizeof(name), "prog_%s", hooks[i]);
+		l->progs[i] = pin_fd(name);
+	}
+	l->scratch = pin_fd("map_scratch");
+	l->flows = pin_fd("map_flows");
+}
+
+static inline void lab_up(struct lab *l, const char *text)
+{
 	struct datapath_sizes sizes = {
 		.ports = 64, .rules = 4096, .routes = 512, .tables_rows = 4096, .flows = 16384
 	};
 	struct datapath_config config = { .event_burst = 1, .events_per_s = 1, .sample = { 1, 0, 1 } };
 	_cleanup_diag_list_ struct diag_list diags;
 	struct err e = { 0 };
-	char name[32], path[160];
 
 	memset(l, 0, sizeof(*l));
 	diag_list_init(&diags);
@@ -94,15 +113,10 @@ static void lab_up(struct lab *l, const char *text)
 		fprintf(stderr, "%s", text);
 		fail();
 	}
-	map_rows_init(&l->rows);
+	lab_load(l, &sizes);
 	if (maps_desired(l->m, &l->rows, &e))
 		fail_msg("%s", e.msg);
-	l->w = world_new(sizes.flows);
 	assert_int_equal(world_load(l->w, &l->rows), 0);
-	snprintf(path, sizeof(path), "%s/lab", bpf_dir);
-	datapath_unpin(path, NULL); /* what a failed test left would be carried over */
-	if (datapath_load(path, &sizes, &l->d, &e))
-		fail_msg("%s", e.msg);
 	for (size_t i = 0; i < l->rows.n; i++)
 		if (datapath_row_set(l->d, &l->rows, &l->rows.v[i], &e))
 			fail_msg("%s", e.msg);
@@ -116,12 +130,6 @@ static void lab_up(struct lab *l, const char *text)
 	l->w->config.flags = (config.strict_icmp ? ABI_CONFIG_STRICT_ICMP : 0) |
 			     (config.strict_fragments ? ABI_CONFIG_STRICT_FRAGMENTS : 0) |
 			     (config.flow_log ? ABI_CONFIG_LOG : 0);
-	for (unsigned i = 0; i < HOOK_MAX; i++) {
-		snprintf(name, sizeof(name), "prog_%s", hooks[i]);
-		l->progs[i] = pin_fd(name);
-	}
-	l->scratch = pin_fd("map_scratch");
-	l->flows = pin_fd("map_flows");
 }
 
 static void lab_down(struct lab *l)
@@ -246,14 +254,14 @@ __attribute__((unused)) static const char *const table_topology =
 	"[instance db]\nsubnet = b\naddress = 10.0.1.10\nsecurity-groups = db\n"
 	"[host h]\naddress = 198.51.100.7\n";
 
-static uint32_t port_of(const struct lab *l, const char *name)
+static inline uint32_t port_of(const struct lab *l, const char *name)
 {
 	uint32_t i = model_find_eni(l->m, name);
 
 	return i != NONE ? l->m->enis[i].obj.number : l->m->hosts[model_find_host(l->m, name)].port;
 }
 
-static struct abi_addr addr_of(const char *s)
+static inline struct abi_addr addr_of(const char *s)
 {
 	struct addr a;
 

@@ -1,7 +1,7 @@
 /* test_pass.c: the same packets through the real BPF object (BPF_PROG_TEST_RUN) and through the host
  * build of the same headers: the whole outcome must be equal, and so must the state they leave.
  *
- *   FUZZ_N, FUZZ_SEED   how many random packets, and from which seed (make fuzz-diff) */
+ *   FUZZ_N, FUZZ_SEED   how many random packets, and from which seed */
 #include "tests/bpf/pass_lab.h"
 
 /* ---- a table of cases ---- */

@@ -633,7 +633,7 @@ void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key, str
 	struct flow_life life;
 
 	flow_key_twin(key, f, &twin_key);
-	flow_life_of(f, flow_lookup(d, &twin_key, &twin) ? &twin : NULL, &life);
+	flow_life_of(key->port, f, flow_lookup(d, &twin_key, &twin) ? &twin : NULL, &life);
 	f->seen_ns = life.seen_ns;
 	f->tx = life.tx;
 	f->rx = life.rx;

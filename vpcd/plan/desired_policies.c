@@ -222,7 +222,7 @@ static int found_cmp(const void *a, const void *b)
 		return !x->loc.line - !y->loc.line;
 	if (x->loc.line != y->loc.line)
 		return x->loc.line < y->loc.line ? -1 : 1;
-	return (x->number > y->number) - (x->number < y->number);
+	return (x->order > y->order) - (x->order < y->order);
 }
 
 static int u32_cmp(const void *a, const void *b)
