@@ -1,5 +1,6 @@
 /* test_reach.c: the difference of two models against walking single flows in both: a pair and port
  * differ if and only if some line of the diff says so. Random topologies, one rule taken away. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "conf/build.h"
@@ -200,6 +201,43 @@ static void against_single_walks_of_any_line(void **state)
 	assert_true(differ > 20);
 }
 
+/* A rule about high ports of an ACL is about the replies of every port. */
+static void reply_ports(void **state)
+{
+	static const char lab[] = "[vpc v]\ncidr = 10.0.0.0/16\n[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n"
+				  "[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\nnacl = n\n"
+				  "[nacl n]\nvpc = v\ninbound = 100 allow tcp 22 from 0.0.0.0/0\n"
+				  "outbound = 100 allow tcp 1024-65535 to 0.0.0.0/0\n"
+				  "[security-group g]\nvpc = v\ninbound = tcp 22 from 0.0.0.0/0\n"
+				  "[instance x]\nsubnet = a\nsecurity-groups = g\n"
+				  "[instance y]\nsubnet = b\nsecurity-groups = g\n";
+	_cleanup_free_ char *less = without_line(lab, 1, false);
+	_cleanup_model_ struct model *a = load(lab, "old.ini"), *b = load(less, "new.ini");
+	_cleanup_reach_diff_ struct reach_diff d = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(reach_diff_make(a, b, 0, &d, &e), 0);
+	assert_int_equal(d.n, 1);
+	assert_string_equal(d.v[0].srcs, "x");
+	assert_string_equal(d.v[0].flows, "tcp/22");
+	assert_int_equal(d.v[0].leg, LEG_RETURN);
+}
+
+/* No more work than asked for. */
+static void work_is_bounded(void **state)
+{
+	_cleanup_free_ char *text = random_topology(3, "random");
+	_cleanup_free_ char *less = without_line(text, 2, false);
+	_cleanup_model_ struct model *a = load(text, "old.ini"), *b = load(less, "new.ini");
+	_cleanup_reach_diff_ struct reach_diff d = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(reach_diff_make(a, b, 1, &d, &e), -E2BIG);
+	assert_int_equal(d.n, 0);
+}
+
 static void nothing_differs(void **state)
 {
 	(void)state;
@@ -217,8 +255,8 @@ static void nothing_differs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(against_single_walks),
-		cmocka_unit_test(against_single_walks_of_any_line),
+		cmocka_unit_test(against_single_walks), cmocka_unit_test(against_single_walks_of_any_line),
+		cmocka_unit_test(reply_ports),          cmocka_unit_test(work_is_bounded),
 		cmocka_unit_test(nothing_differs),
 	};
 
