@@ -138,6 +138,10 @@ test-bpf: all $(BPFT_BINS)
 	$(Q)tests/run bpf
 test-net: all $(NETT_BINS)
 	$(Q)tests/run net
+# 200 random labs more than `make test` has: walk, packets and oracle must agree (root; some minutes; COUNT=N)
+.PHONY: soak
+soak: all $(NETT_BINS)
+	$(Q)COUNT=$(or $(COUNT),200) bash tests/net/random.sh
 
 # up, down, plan, an edit and memory at 1,000 instances, against bare system calls (root; BENCH="-n 5000 -r 3")
 bench-build: all $(BENCH_BINS)
