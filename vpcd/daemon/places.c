@@ -125,6 +125,21 @@ void local_route_words(const struct model *m, const struct route_table *t, const
 	}
 }
 
+/* What a group denial lacks in rules it says in names. */
+void groups_words(const struct places *p, const struct abi_event *ev, char *buf, size_t size)
+{
+	struct place at = place_of_port(p, ev->gate_port);
+	size_t n;
+
+	*buf = '\0';
+	if ((ev->gate != ABI_GATE_SG_IN && ev->gate != ABI_GATE_SG_OUT) || at.kind != PLACE_ENI)
+		return;
+	n = (size_t)snprintf(buf, size, "group%s", p->m->enis[at.index].n_groups == 1 ? "" : "s");
+	for (uint32_t i = 0; i < p->m->enis[at.index].n_groups && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", i ? ", " : " ",
+				      p->m->security_groups[p->m->enis[at.index].groups[i]].obj.name);
+}
+
 json_t *verdict_json(const struct places *p, const struct abi_event *ev)
 {
 	bool icmp = ev->proto == 1 || ev->proto == 58;

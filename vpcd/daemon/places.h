@@ -37,6 +37,8 @@ void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, 
 /* Those of the local route that holds a: what decides where nobody answers for an address of the VPC. */
 void local_route_words(const struct model *m, const struct route_table *t, const struct addr *a,
 		       struct verdict_words *ret);
+/* "groups web, base": what a group denial lacks in rules it says in names; "" of others. */
+void groups_words(const struct places *p, const struct abi_event *ev, char *buf, size_t size);
 json_t *json_text(const char *s);        /* NULL, "": null */
 json_t *json_line(struct src_loc loc);   /* 0: null */
 json_t *json_file(struct src_loc loc);   /* without a line: null */

@@ -68,7 +68,7 @@ struct probe {
 	uint32_t nat_port; /* of the NAT gateway it went to; 0 */
 	struct abi_flow_key watched[WATCHES_MAX];
 	unsigned n_watched;
-	bool forward_seen, late_known;
+	bool forward_seen, late_known, sent_again;
 	bool arrived;
 	struct abi_event last_allow; /* of the first packet: the last hop at which a rule let it pass */
 	struct abi_event late;       /* a denied return without a forward packet: counts when nothing better comes */
@@ -532,6 +532,12 @@ static void on_timeout(void *ctx)
 	drain_events(p->batch->all);
 	if (p->done)
 		return;
+	/* The source that a NAT gateway chose was watched only after the first packet had passed, answer and all. */
+	if (p->nat_port && p->forward_seen && !p->sent_again && sender_again(p->fd, &p->wire) == 0) {
+		p->sent_again = true;
+		timer_set_ms(p->timer, p->batch->timeout_ms);
+		return;
+	}
 	if (p->late_known) {
 		finish_deny(p, LEG_RETURN, &p->late);
 		return;
@@ -699,22 +705,6 @@ static void finish_allow(struct probe *p, const char *note)
 	finish(p);
 }
 
-/* What a group denial lacks in rules it says in names. */
-static void groups_note(const struct model *m, const struct places *places, const struct abi_event *ev, char *buf,
-			size_t size)
-{
-	struct place at = place_of_port(places, ev->gate_port);
-	size_t n;
-
-	*buf = '\0';
-	if ((ev->gate != ABI_GATE_SG_IN && ev->gate != ABI_GATE_SG_OUT) || at.kind != PLACE_ENI)
-		return;
-	n = (size_t)snprintf(buf, size, "group%s", m->enis[at.index].n_groups == 1 ? "" : "s");
-	for (uint32_t i = 0; i < m->enis[at.index].n_groups && n < size; i++)
-		n += (size_t)snprintf(buf + n, size - n, "%s%s", i ? ", " : " ",
-				      m->security_groups[m->enis[at.index].groups[i]].obj.name);
-}
-
 static const char *igw_of_destination(const struct probe *p)
 {
 	const struct model *m = p->batch->all->lab->model;
@@ -732,7 +722,7 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
 	verdict_words(l->places, ev, &w);
 	if (p->flow.no_public && ev->gate == ABI_GATE_IGW)
 		w.object = igw_of_destination(p); /* of all VPCs with that private address, the flow means one */
-	groups_note(l->model, l->places, ev, note, sizeof(note));
+	groups_words(l->places, ev, note, sizeof(note));
 	set_result(p, &w,
 		   json_pack("{ssssss?ss}", "leg", leg == LEG_FORWARD ? "forward" : "return", "gate", w.gate, "object",
 			     w.object, "reason", w.reason),

@@ -38,6 +38,7 @@ static const char payload[] = "vpcd probe\n";
 
 static int open_sender(void *ctx);
 static int open_door(void *ctx);
+static int send_first(int fd, const struct wire *w);
 static int send_reset(void *ctx);
 static struct sockaddr_in sockaddr_of(const struct addr *a, uint16_t port);
 static int bind_source(int fd, const struct wire *w);
@@ -54,6 +55,11 @@ int sender_open(int ns_fd, const struct wire *w)
 	int r = netns_call(ns_fd, open_sender, &in);
 
 	return r < 0 ? r : in.fd;
+}
+
+int sender_again(int fd, const struct wire *w)
+{
+	return w->proto == IPPROTO_TCP ? -EALREADY : send_first(fd, w);
 }
 
 int sender_ready(int fd, const struct wire *w)

@@ -18,6 +18,8 @@ bool wire_is_answered(const struct wire *w);
 /* Opens, binds and sends the first packet. A non-blocking fd, or negative errno: what the sender's own
  * kernel says. */
 int sender_open(int ns_fd, const struct wire *w);
+/* The same packet once more. -EALREADY: TCP does that by itself. */
+int sender_again(int fd, const struct wire *w);
 /* When the fd is ready: 1 the answer is there, 0 not yet, -ECONNREFUSED: a refusal, which is an answer too;
  * other negative errno: an error was reported instead. */
 int sender_ready(int fd, const struct wire *w);
