@@ -151,4 +151,9 @@ cp topologies/minimal.ini "$T/minimal.ini"
 check_rc 0 "lint --fix of a clean file" vpc lint --fix "$T/minimal.ini"
 check "... which stays as it is" cmp topologies/minimal.ini "$T/minimal.ini"
 
+# ---- the tutorial, as far as it goes without root (tests/net/tutorial.sh plays all of it) -----------------
+page=$(PATH=$B:$PATH tests/page docs/tutorial.md)
+is $? 0 "docs/tutorial.md: $(grep -cE '^(not )?ok ' <<<"$page") commands print what it says"
+[ "${page//not ok/}" = "$page" ] || note "$page"
+
 done_testing
