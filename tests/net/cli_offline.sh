@@ -107,6 +107,7 @@ failing=tests/golden/cli/failing.ini
 golden test-failing.txt 1 vpc test $failing
 golden test-coverage.txt 0 vpc test --coverage $three
 golden test-coverage.json 1 vpc test --coverage -o json $failing
+golden test.tap 1 vpc test -o tap $failing
 golden test.xml 1 vpc test -o junit $failing topologies/minimal.ini
 check "JUnit is well-formed XML" python3 -c "import xml.dom.minidom as x; x.parse('tests/golden/cli/test.xml')"
 check_rc 2 "coverage of a running lab" vpc test --live --coverage
@@ -150,6 +151,35 @@ is "$(vpc diff tests/golden/lint/findings.ini "$T/findings.ini")" "no changes" "
 cp topologies/minimal.ini "$T/minimal.ini"
 check_rc 0 "lint --fix of a clean file" vpc lint --fix "$T/minimal.ini"
 check "... which stays as it is" cmp topologies/minimal.ini "$T/minimal.ini"
+
+# ---- a result that nobody gets, and other rough hands --------------------------------------------------------
+for verb in "graph $three" "trace $three web-1 db-1 tcp/80" "matrix $aws tcp/80 -o html" "test $three" "fmt $three" "trace --help"; do
+	check_rc 4 "${verb%% *}: a full disk" eval "vpc $verb >/dev/full"
+	check_rc 4 "... stdout closed" eval "vpc $verb >&-"
+done
+like "$(vpc graph $three 2>&1 >/dev/full)" 'the result cannot be written' "... and it says so"
+cp tests/golden/lint/findings.ini "$T/closed.ini"
+check_rc 4 "lint --fix with stdout closed" eval 'vpc lint --fix "$T/closed.ini" >&- 2>&-'
+is "$(head -n1 "$T/closed.ini")" "$(head -n1 tests/golden/lint/findings.ini)" "... writes no result into the file"
+check "... which is valid" vpc validate "$T/closed.ini"
+check_rc 4 "stdin closed" eval "vpc trace - a b icmp <&-"
+check_rc 4 "a directory" vpc trace topologies a b icmp
+check_rc 2 "no such file" vpc trace "$T/none" a b icmp
+check_rc 4 "a file without end" vpc matrix /dev/zero
+for flow in "web-1 db-1 tcp/0" "web-1 db-1 tcp/65536" "web-1 db-1 tcp" "web-1 db-1 300" "web-1 db-1 icmp/256" "'wéb' db-1 tcp/80" "'' db-1 tcp/80" \
+	"web-1 '' tcp/80" "web-1 db-1 ''" "::1 db-1 tcp/80" "web-1@x db-1 tcp/80" "web-1 db-1@1.2.3.4 tcp/80"; do
+	check_rc 2 "trace of $flow" eval "vpc trace $three $flow"
+done
+printf '\xef\xbb\xbf# of an editor on another system\r\nweb-1 -> db-1 tcp/5432\r\n\r\n' >"$T/bom"
+is "$(vpc trace $three --flows "$T/bom" | wc -l)" 1 "flows: byte order mark, carriage returns, comments"
+printf 'web-1 -> db-1 tcp/80\n\0\n' >"$T/nul"
+check_rc 4 "flows: a NUL byte" vpc trace $three --flows "$T/nul"
+like "$(vpc trace $three --flows "$T/nul" 2>&1)" 'nul: a NUL byte in line 2' "... is named with its line"
+{ printf 'web-1 -> db-1 tcp/80 '; head -c 200000 /dev/zero | tr '\0' x; } >"$T/long"
+check_rc 2 "flows: a line of 200,000 characters" vpc trace $three --flows "$T/long"
+ms=$(cpu_ms vpc trace $three --flows <(yes 'app-1 -> mirror tcp/443' | head -n 20000))
+[ "$ms" -le 2000 ] && ok "20,000 flows: $ms ms" || not_ok "20,000 flows: $ms ms"
+is "$(wc -l <"$T/out")" 20000 "... all of them"
 
 # ---- the tutorial, as far as it goes without root (tests/net/tutorial.sh plays all of it) -----------------
 page=$(PATH=$B:$PATH tests/page docs/tutorial.md)

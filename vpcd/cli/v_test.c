@@ -23,7 +23,7 @@ static json_t *result_make(const struct expect *x, const struct answer *got, con
 static void trace_attach(json_t *result, const struct model *m, const struct expect *x, const struct walk *walk);
 static int results_print(const struct args *a, const json_t *results, json_t *covered);
 static void line_print(const json_t *r);
-static void text_indented(const char *text); /* of lines, each with its newline */
+static void text_indented(const char *text, const char *before); /* of lines, each with its newline */
 static void tap_print(const json_t *r, size_t n);
 static json_t *text_or_null(const char *s);
 static const char *member(const json_t *o, const char *name);
@@ -311,14 +311,14 @@ static void line_print(const json_t *r)
 	printf("\n");
 	if (!ok && note)
 		printf("      %s\n", note);
-	text_indented(member(r, "trace"));
+	text_indented(member(r, "trace"), "      ");
 }
 
-static void text_indented(const char *text)
+static void text_indented(const char *text, const char *before)
 {
 	for (size_t n; text && *text; text += n) {
 		n = strcspn(text, "\n") + 1;
-		printf("      %s%.*s%s\n", style_on(stdout, STYLE_DIM), (int)(n - 1), text,
+		printf("%s%s%.*s%s\n", before, style_on(stdout, STYLE_DIM), (int)(n - 1), text,
 		       style_off(stdout, STYLE_DIM));
 	}
 }
@@ -334,6 +334,7 @@ static void tap_print(const json_t *r, size_t n)
 	printf("%s %s%s%s\n", member(r, "expect"), member(r, "flow"), skipped ? " # SKIP " : "", skipped ? note : "");
 	if (failed && note)
 		printf("# %s\n", note);
+	text_indented(member(r, "trace"), "#   ");
 }
 
 static json_t *text_or_null(const char *s)

@@ -70,8 +70,8 @@ static int words_check(const struct args *a)
 		return fail(EXIT_USAGE, "trace: --lab names a running lab; add --live");
 	if (a->n == want)
 		return 0;
-	return fail(EXIT_USAGE, "trace: %zu words where %zu are wanted; usage: vpc trace %s", a->n, want,
-		    a->verb->usage);
+	return fail(EXIT_USAGE, "trace: %zu word%s where %zu %s wanted; usage: vpc trace %s", a->n,
+		    a->n == 1 ? "" : "s", want, want == 1 ? "is" : "are", a->verb->usage);
 }
 
 static int words_trace(const struct tracer *t, char **words)
@@ -90,6 +90,20 @@ static int words_trace(const struct tracer *t, char **words)
 	return r ? r : allow ? EXIT_OK : EXIT_FINDING;
 }
 
+static unsigned lines_until_nul(const char *text)
+{
+	unsigned n = 1;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+static char *bom_skip(char *text)
+{
+	return text && strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text;
+}
+
 /* A flow a line; empty lines and lines of # or ; are left out. */
 static int flows_trace(const struct tracer *t)
 {
@@ -101,7 +115,9 @@ static int flows_trace(const struct tracer *t)
 
 	if (r)
 		return r;
-	for (char *p = s.text; p && *p; p = save) {
+	if (strlen(s.text) != s.len)
+		return fail(EXIT_BROKEN, "%s: a NUL byte in line %u; flows are text", s.file, lines_until_nul(s.text));
+	for (char *p = bom_skip(s.text); p && *p; p = save) {
 		struct err e = { 0 };
 		struct flow f;
 		bool allow;
