@@ -17,6 +17,7 @@ struct tracer {
 	struct walker *w;
 	struct source source; /* of a file; else */
 	const char *lab;      /* running */
+	struct parts *parts;  /* what it is made of, once advice was asked for */
 };
 
 static int flow_trace(const struct tracer *t, const struct flow *f, bool one_line, bool *ret_allow);
@@ -29,7 +30,8 @@ static int words_check(const struct args *a);
 int trace_run(const struct args *a)
 {
 	_cleanup_model_ struct model *m = NULL;
-	struct tracer t = { .a = a };
+	_cleanup_parts_ struct parts parts = { 0 };
+	struct tracer t = { .a = a, .parts = &parts };
 	struct err e = { 0 };
 	const char *src = NULL;
 	char lab[LAB_SIZE], *words[3] = { NULL };
@@ -171,22 +173,27 @@ static int flow_trace(const struct tracer *t, const struct flow *f, bool one_lin
 	return r;
 }
 
+/* Read once, however many flows there are. */
+static int parts_get(const struct tracer *t)
+{
+	if (t->parts->lab[0] || t->parts->document.n)
+		return 0;
+	return t->a->live ? parts_of_lab(t->lab, t->parts) : parts_of_source(&t->source, t->parts);
+}
+
 /* Of a flow that is allowed: nothing in text, null in JSON. */
 static int advice_add(const struct tracer *t, const struct flow *f, bool one_line, char **text)
 {
 	_cleanup_advice_ struct advice advice = { 0 };
-	_cleanup_parts_ struct parts p = { 0 };
 	struct strbuf b = { 0 };
-	struct advice_base base = { .document = &p.document, .lab = p.lab };
+	struct advice_base base = { 0 };
 	struct err e = { 0 };
 	char flow[200], *more;
-	int r = t->a->live ? parts_of_lab(t->lab, &p) : parts_of_source(&t->source, &p);
+	int r = parts_get(t);
 
 	if (r)
 		return r;
-	base.registry = p.registry;
-	if (!p.lab[0])
-		base.lab = NULL;
+	base = (struct advice_base){ &t->parts->document, t->parts->lab[0] ? t->parts->lab : NULL, t->parts->registry };
 	if (advice_find(&base, flow_format(f, flow, sizeof(flow)), &advice, &e) < 0)
 		return fail_err(EXIT_BROKEN, &e);
 	if (t->a->output == OUTPUT_JSON) {

@@ -146,7 +146,7 @@ static void legend_draw(struct strbuf *b)
 		const char *class, *fill, *text;
 		int x;
 	} boxes[] = { { "public", "", "public: a route to an internet gateway", 24 },
-		      { "private", "", "private: some way out, none in", 296 },
+		      { "private", "", "private: some other way out", 296 },
 		      { "isolated", " fill=\"url(#hatch)\"", "isolated: no way out", 516 } };
 	static const struct {
 		const char *class, *marker, *text;
@@ -258,7 +258,7 @@ static void eni_draw(const struct layout *l, uint32_t index, struct strbuf *b)
 	bool nat = eni->owner == ENI_OF_NAT_GATEWAY;
 	int middle = r->x + r->w / 2;
 	char line[120], a[ADDR_STRLEN];
-	size_t n = 0;
+	size_t n = 0, of;
 
 	svg_rect(b, r, nat ? 20 : 6, nat ? "nat" : "box", "");
 	text(b, middle, r->y + 18, nat ? "b w" : "b", "middle", eni->obj.name);
@@ -272,11 +272,14 @@ static void eni_draw(const struct layout *l, uint32_t index, struct strbuf *b)
 		return;
 	}
 	line[0] = '\0';
+	if (eni->owner_index != NONE && strcmp(m->instances[eni->owner_index].obj.name, eni->obj.name) != 0)
+		n = (size_t)snprintf(line, sizeof(line), "of %s: ", m->instances[eni->owner_index].obj.name);
+	of = n;
 	for (uint32_t i = 0; i < eni->n_groups && n < sizeof(line); i++)
 		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", i ? " " : "",
 				      m->security_groups[eni->groups[i]].obj.name);
 	if (text_width(line, 11) > r->w - 8)
-		snprintf(line, sizeof(line), "%u groups", eni->n_groups);
+		snprintf(line + of, sizeof(line) - of, "%u group%s", eni->n_groups, eni->n_groups == 1 ? "" : "s");
 	strbuf_addf(b, "<text x=\"%d\" y=\"%d\" class=\"s\" text-anchor=\"middle\" font-style=\"italic\">", middle,
 		    r->y + (addr_is_zero(&eni->addrs[0].public_ip) ? 50 : 59));
 	xml_add(b, line);
