@@ -76,6 +76,14 @@ golden trace-advice-none.txt 1 vpc trace $three mirror nat-a tcp/443
 golden trace-advice.json 1 vpc trace $three laptop web-1 tcp/22 --advice -o json
 golden trace-advice-minimal.txt 1 vpc trace $aws db-1:1024 world tcp/443 --advice --minimal
 golden trace-peering.txt 1 vpc trace topologies/peering-three-vpcs.ini builder 10.3.1.10 tcp/80
+sed '/^inbound = tcp 5432 from sg:app$/d' $three >"$T/no-rule.ini"
+sed '/^outbound = 100 allow tcp 1024-65535 to 10.0.10.0/d' $three >"$T/no-reply.ini"
+check_rc 1 "without its group's rule a new connection is denied" vpc trace "$T/no-rule.ini" app-1 db-1 tcp/5432
+check_rc 0 "... and one that was there before goes on" vpc trace "$T/no-rule.ini" app-1 db-1 tcp/5432 --state established
+like "$(vpc trace "$T/no-rule.ini" app-1 db-1 tcp/5432 --state established)" 'sg-in +db-1 +\(tracked\)' "... for it is remembered"
+like "$(vpc trace "$T/no-reply.ini" app-1 db-1 tcp/5432 --state established)" 'at return:nacl-out@db' "an ACL remembers nothing"
+check_rc 2 "--state of a kind that is none" vpc trace $three app-1 db-1 tcp/5432 --state old
+check_rc 2 "--state live of a file" vpc trace $three app-1 db-1 tcp/5432 --state live
 golden trace-flows.txt 1 vpc trace $three --flows tests/golden/cli/flows --advice
 golden trace-allowed.json 0 vpc trace topologies/minimal.ini a b icmp --advice -o json
 

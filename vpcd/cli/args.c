@@ -26,6 +26,8 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_FLOW] = { "--flow", NULL, "SRC DST PROTO/PORT: draw the path of that flow, and where it stops" },
 	[OPTION_FIX] = { "--fix", NULL, "take out what decides nothing, in the file" },
 	[OPTION_CHECK] = { "--check", NULL, "write nothing; exit 1 when the file is not in that form" },
+	[OPTION_STATE] = { "--state", "STATE",
+			   "of the connection: new (default), established, or live: as the lab has it now" },
 	[OPTION_ALL_FLOWS] = { "--all-flows", NULL, "compare all flows, however long it takes" },
 	[OPTION_ADVICE] = { "--advice", NULL, "also the lines that would allow what is denied, in every form" },
 	[OPTION_ENI] = { "--eni", "NAME", "the interface: an instance, interface or NAT gateway of the file" },
@@ -139,6 +141,7 @@ static int option_set(struct args *a, enum option_id id, const char *value)
 	case OPTION_FROM_PORT: return number_set(a, id, value, 65535, &a->from_port);
 	case OPTION_COUNT: return number_set(a, id, value, COUNT_MAX, &a->count);
 	case OPTION_TIMEOUT: return number_set(a, id, value, TIMEOUT_MS_MAX, &a->timeout_ms);
+	case OPTION_STATE: a->state = value; return 0;
 	case OPTION_FLOWS: a->flows = value; return 0;
 	case OPTION_ENI: a->eni = value; return 0;
 	case OPTION_ASSUME: a->assume = value; return 0;

@@ -51,6 +51,7 @@ enum option_id {
 	OPTION_CHECK,
 	OPTION_ADVICE,
 	OPTION_ALL_FLOWS,
+	OPTION_STATE,
 	OPTION_ENI,
 	OPTION_ASSUME,
 	OPTION_ENGINE,
@@ -81,7 +82,7 @@ struct args {
 	char **words; /* what stands beside the options; NULL-terminated */
 	size_t n;
 	enum output output;
-	const char *lab, *flows, *eni, *assume, *engine;
+	const char *lab, *flows, *state, *eni, *assume, *engine;
 	const char *text[OPTION_MAX];          /* values of options that are taken as they are; NULL: not given */
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
 	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow, all_flows, follow;

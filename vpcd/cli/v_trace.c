@@ -4,6 +4,7 @@
 #include "cli/client.h"
 #include "cli/source.h"
 #include "cli/verbs.h"
+#include "filters/rule.h"
 #include "path/advice.h"
 #include "path/trace.h"
 #include "util/mem.h"
@@ -17,6 +18,7 @@ struct tracer {
 	struct walker *w;
 	struct source source; /* of a file; else */
 	const char *lab;      /* running */
+	json_t *entries;      /* what its interfaces remember, for --state live */
 	struct parts *parts;  /* what it is made of, once advice was asked for */
 };
 
@@ -26,6 +28,7 @@ static char *advice_json(const struct advice *advice, const char *trace, bool on
 static int flows_trace(const struct tracer *t);
 static int words_trace(const struct tracer *t, char **words);
 static int words_check(const struct args *a);
+static int state_set(struct tracer *t);
 
 int trace_run(const struct args *a)
 {
@@ -56,8 +59,11 @@ int trace_run(const struct args *a)
 	if (r == 0 && walker_new(m, &t.w, &e) < 0)
 		r = fail_err(EXIT_BROKEN, &e);
 	if (r == 0)
+		r = state_set(&t);
+	if (r == 0)
 		r = a->flows ? flows_trace(&t) : words_trace(&t, words);
 	walker_free(&t.w);
+	json_decref(t.entries);
 	source_done(&t.source);
 	return r;
 }
@@ -68,12 +74,72 @@ static int words_check(const struct args *a)
 
 	if (a->summary && a->minimal)
 		return fail(EXIT_USAGE, "trace: --summary or --minimal, not both");
+	if (a->state && !str_eq(a->state, "new") && !str_eq(a->state, "established") && !str_eq(a->state, "live"))
+		return fail(EXIT_USAGE, "trace: --state %s: it is new, established or live", a->state);
+	if (str_eq(a->state, "live") && !a->live)
+		return fail(EXIT_USAGE, "trace: --state live asks a running lab; add --live");
 	if (a->lab && !a->live)
 		return fail(EXIT_USAGE, "trace: --lab names a running lab; add --live");
 	if (a->n == want)
 		return 0;
 	return fail(EXIT_USAGE, "trace: %zu word%s where %zu %s wanted; usage: vpc trace %s", a->n,
 		    a->n == 1 ? "" : "s", want, want == 1 ? "is" : "are", a->verb->usage);
+}
+
+/* ---- the state of the connection ---- */
+
+static bool always(void *ctx, const struct abi_flow_key *key)
+{
+	(void)ctx;
+	(void)key;
+	return true;
+}
+
+static bool entry_is(const json_t *o, const struct model *m, const struct abi_flow_key *k)
+{
+	bool inbound = str_eq(json_string_value(json_object_get(o, "direction")), "inbound");
+	uint32_t eni = model_find_eni(m, json_string_value(json_object_get(o, "eni")));
+	const char *own = json_string_value(json_object_get(o, inbound ? "dst" : "src"));
+	const char *other = json_string_value(json_object_get(o, inbound ? "src" : "dst"));
+	const char *from = inbound ? "dport" : "sport", *to = inbound ? "sport" : "dport";
+	bool ports = k->proto == 6 || k->proto == 17;
+	struct addr a = { k->src }, b = { k->dst };
+	char name[8], x[ADDR_STRLEN], y[ADDR_STRLEN];
+
+	return json_is_true(json_object_get(o, "tracked")) && eni != NONE && m->enis[eni].obj.number == k->port &&
+	       str_eq(json_string_value(json_object_get(o, "proto")), rule_proto_name(k->proto, name)) &&
+	       str_eq(own, addr_format(&a, x)) && str_eq(other, addr_format(&b, y)) &&
+	       (!ports || (json_integer_value(json_object_get(o, from)) == (k->sport[0] << 8 | k->sport[1]) &&
+			   json_integer_value(json_object_get(o, to)) == (k->dport[0] << 8 | k->dport[1])));
+}
+
+static bool remembered(void *ctx, const struct abi_flow_key *key)
+{
+	const struct tracer *t = ctx;
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(t->entries, i, o) if (entry_is(o, t->m, key)) return true;
+	return false;
+}
+
+static int state_set(struct tracer *t)
+{
+	_cleanup_reply_ struct reply reply = { 0 };
+	int r;
+
+	if (!t->a->state || str_eq(t->a->state, "new"))
+		return 0;
+	if (str_eq(t->a->state, "established")) {
+		walker_state_set(t->w, always, NULL);
+		return 0;
+	}
+	r = client_get(&reply, "/v1/labs/%s/ct", t->lab);
+	if (r)
+		return r;
+	t->entries = json_incref(json_object_get(reply.json, "entries"));
+	walker_state_set(t->w, remembered, t);
+	return 0;
 }
 
 static int words_trace(const struct tracer *t, char **words)
@@ -164,7 +230,8 @@ static int flow_trace(const struct tracer *t, const struct flow *f, bool one_lin
 		text = trace_json(&walk, one_line);
 	else
 		text = trace_text(f, &walk, view, &style);
-	if (a->advice || (!walk.allow && view == TRACE_FULL && a->output == OUTPUT_TABLE))
+	if (a->advice ||
+	    (!walk.allow && (!a->state || str_eq(a->state, "new")) && view == TRACE_FULL && a->output == OUTPUT_TABLE))
 		r = advice_add(t, f, one_line, &text);
 	if (r == 0)
 		printf("%s%s", text, a->output == OUTPUT_JSON ? "\n" : "");

@@ -69,6 +69,8 @@ const struct verb verbs[] = {
 	  .line = "walk a flow and its reply through every gate, without a packet",
 	  .text = "Prints a line a gate, with the rule that decided and where it stands. Under a denial: the fewest lines of\n"
 		  "the topology that would allow it, tried on a copy (--advice: in the other forms too).\n" FLOW_TEXT
+		  "--state established: a packet of a connection that was allowed before; groups remember it, ACLs do not.\n"
+		  "--live --state live: only where the lab's interfaces remember it now; give its port as SRC:PORT.\n"
 		  "Exit 0: allowed. Exit 1: denied.\n\n"
 		  "  vpc trace lab.ini laptop web-1 tcp/443\n"
 		  "  vpc trace lab.ini web-1 mirror tcp/443 --from-port 20000 --minimal\n"
@@ -76,7 +78,7 @@ const struct verb verbs[] = {
 		  "  echo 'laptop -> web-1 tcp/443' | vpc trace lab.ini --flows - -o json\n",
 	  .need = NEEDS_NOTHING,
 	  .options = OPT(OUTPUT) | OPT(LIVE) | OPT(LAB) | OPT(FROM_PORT) | OPT(SUMMARY) | OPT(MINIMAL) | OPT(FLOWS) |
-		     OPT(ADVICE),
+		     OPT(ADVICE) | OPT(STATE),
 	  .outputs = OUT_TABLE_JSON,
 	  .words_min = 0,
 	  .words_max = 4,

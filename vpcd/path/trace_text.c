@@ -80,7 +80,8 @@ static void step_text(struct strbuf *b, const struct walk_step *s, int width, co
 	if (s->loc.line)
 		strbuf_addf(b, "  %s%s:%u%s", style->dim, s->loc.file, s->loc.line, style->off);
 	if (s->allow && (s->reason == ABI_REASON_TRACKED || s->reason == ABI_REASON_RELATED))
-		strbuf_addf(b, "  (%s)", s->reason == ABI_REASON_TRACKED ? "tracked" : "related");
+		strbuf_addf(b, "%s(%s)", s->rule_text[0] || s->loc.line ? "  " : "",
+			    s->reason == ABI_REASON_TRACKED ? "tracked" : "related");
 	strbuf_adds(b, "\n");
 }
 

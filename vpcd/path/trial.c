@@ -40,6 +40,7 @@ static void packet_first(const struct trip *t, struct packet *p);
 static void packet_reply(const struct trip *t, struct packet *p);
 static enum arrival travel(struct trip *t, struct packet *p);
 static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to);
+static void ask(const struct trip *t, struct pass *x);
 static bool instance_sends(const struct trip *t, struct packet *p, const struct eni *at);
 static bool nat_pass(struct trip *t, struct packet *p, uint32_t eni);
 static uint32_t neighbour_port(const struct trip *t, const struct packet *p);
@@ -140,7 +141,7 @@ static void packet_first(const struct trip *t, struct packet *p)
 	else if (f->proto != PKT_PROTO_TCP && f->proto != PKT_PROTO_UDP)
 		p->sport = p->dport = 0;
 	if (f->proto == PKT_PROTO_TCP)
-		p->tcp_flags = TCP_SYN;
+		p->tcp_flags = t->w->tracked ? TCP_ACK : TCP_SYN;
 	/* From an address that is none of its own an instance sends as it forwards. */
 	if (f->src.kind == END_ENI && m->enis[f->src.index].owner == ENI_OF_INSTANCE &&
 	    m->enis[f->src.index].owner_index != NONE && !eni_has(&m->enis[f->src.index], &p->src))
@@ -159,7 +160,6 @@ static void packet_reply(const struct trip *t, struct packet *p)
 {
 	struct packet q = *p;
 
-	(void)t;
 	p->src = q.dst;
 	p->dst = q.src;
 	if (q.proto == PKT_PROTO_ICMP) {
@@ -171,7 +171,7 @@ static void packet_reply(const struct trip *t, struct packet *p)
 	}
 	p->natted = q.natted & NATTED_SPORT ? NATTED_DPORT : 0;
 	if (q.proto == PKT_PROTO_TCP)
-		p->tcp_flags = TCP_SYN | TCP_ACK;
+		p->tcp_flags = t->w->tracked ? TCP_ACK : TCP_SYN | TCP_ACK;
 }
 
 /* From p->port until it is delivered or denied; p->port is then who has it. */
@@ -243,6 +243,34 @@ static bool instance_sends(const struct trip *t, struct packet *p, const struct 
 	return true;
 }
 
+/* What an interface remembers, made where a group would deny the packet: first at the sender, then at the receiver. */
+static bool assume(const struct trip *t, const struct pass *x)
+{
+	struct abi_flow entry = { .flags = ABI_FLOW_TRACKED };
+	struct abi_flow_key key = x->p.key;
+
+	if (!t->w->tracked || x->o.allow || (x->o.gate != ABI_GATE_SG_OUT && x->o.gate != ABI_GATE_SG_IN))
+		return false;
+	if (x->o.gate == ABI_GATE_SG_IN) {
+		flow_key_reverse(&x->p.key, x->o.peer, &key);
+		key.src = x->dst;
+		entry.flags |= ABI_FLOW_INBOUND;
+		entry.peer = x->p.key.port;
+	}
+	return t->w->tracked(t->w->tracked_ctx, &key) && flow_create(t->w->world, &key, &entry) == 0;
+}
+
+static void ask(const struct trip *t, struct pass *x)
+{
+	const struct pass first = *x;
+
+	pass_packet(t->w->world, x, ABI_REASON_NONE);
+	for (int end = 0; end < 2 && assume(t, x); end++) {
+		*x = first;
+		pass_packet(t->w->world, x, ABI_REASON_NONE);
+	}
+}
+
 /* One pass at p->port. False: denied, or nobody but the sender of the flow wants it (allow stays true). */
 static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to)
 {
@@ -264,7 +292,7 @@ static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to)
 	x.p.mac_known = 1;
 	x.p.tcp_flags = p->tcp_flags;
 	x.p.to_port = neighbour_port(t, p);
-	pass_packet(t->w->world, &x, ABI_REASON_NONE);
+	ask(t, &x);
 	if (!x.o.allow && source_is_nobody(t, &x.o, p))
 		return false;
 	hop_write(t, p, &x.o);

@@ -19,6 +19,8 @@ struct walker {
 	uint32_t *cuts; /* first ports of the pieces of 1024..65535 within which no rule of the lab
 				   * makes a difference; ascending, cuts[0] = 1024 */
 	size_t n_cuts, cap_cuts;
+	bool (*tracked)(void *ctx, const struct abi_flow_key *key); /* walker_state_set() */
+	void *tracked_ctx;
 	bool no_words; /* steps have numbers only: no rule's text and place, no names of groups; for very many walks */
 };
 

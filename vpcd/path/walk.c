@@ -76,6 +76,12 @@ int walk_flow(struct walker *w, const struct flow *f, struct walk *ret, struct e
 	return 0;
 }
 
+void walker_state_set(struct walker *w, bool (*tracked)(void *ctx, const struct abi_flow_key *key), void *ctx)
+{
+	w->tracked = tracked;
+	w->tracked_ctx = ctx;
+}
+
 void walk_done(struct walk *w)
 {
 	free(w->steps);

@@ -35,3 +35,7 @@ int walker_new(const struct model *m, struct walker **ret, struct err *e);
 void walker_free(struct walker **w);
 int walk_flow(struct walker *w, const struct flow *f, struct walk *ret, struct err *e);
 void walk_done(struct walk *w);
+/* A packet in the middle of a connection instead of its first one: where tracked says that an interface remembers
+ * the connection (key: as that port sends it), its groups let it pass; ACLs, routes and gateways judge it as any
+ * other. tracked NULL: first packets, as it is at the beginning. */
+void walker_state_set(struct walker *w, bool (*tracked)(void *ctx, const struct abi_flow_key *key), void *ctx);
