@@ -275,7 +275,7 @@ PIECE judge_arrival(struct world *w, struct pass *x, int crossing, __u32 members
 		return 0;
 	d = map_get(w, ports, &x->o.peer);
 	if (!d || (d->kind != ABI_PORT_ENI && d->kind != ABI_PORT_NAT))
-		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->o.peer,
+		return outcome_deny(&x->o, ABI_GATE_ROUTE, ABI_REASON_PORT_DOWN, x->p.key.port,
 				    x->o.rule[ABI_CACHED_ROUTE]);
 	x->o.mtu = d->mtu;
 	if (crossing && !judge_nacl(w, x, nacl_slot(x, d), 0, x->o.peer))

@@ -270,6 +270,12 @@ static void apply_op(struct kernel *k, const struct plan *p, const struct op *op
 		check_filters(k, p, op->row);
 		found->link.down = false;
 		break;
+	case OP_DOWN:
+		found = kernel_find(k, op->row);
+		assert_non_null(found);
+		assert_false(found->link.down);
+		found->link.down = true;
+		break;
 	}
 }
 
@@ -686,8 +692,14 @@ static void link_changes(void **state)
 		uint16_t mtu;
 		uint32_t ifindex;
 		const char *plan;
+		bool wanted_down;
 	} cases[] = {
 		{ false, 1500, 101, "" },
+		{ true, 1500, 101, "", true },
+		{ false, 1500, 101, "take down link a in t.v.router to eth0 in t.a\n", true },
+		{ true, 9001, 101, "set link a in t.v.router to eth0 in t.a\n", true },
+		{ true, 1500, 102,
+		  "delete link a in t.v.router to eth0 in t.a\nadd link a in t.v.router to eth0 in t.a\n", true },
 		{ true, 1500, 101, "bring up link a in t.v.router to eth0 in t.a\n" },
 		{ false, 9001, 101, "set link a in t.v.router to eth0 in t.a\n" },
 		{ true, 9001, 101,
@@ -709,8 +721,8 @@ static void link_changes(void **state)
 			add_ns(s, "t.v.router");
 			add_ns(s, "t.a");
 			l = add_link(s, "t.v.router", "a", 101, "t.a");
+			l->down = side ? cases[i].down : cases[i].wanted_down;
 			if (side) {
-				l->down = cases[i].down;
 				l->mtu = cases[i].mtu;
 				l->ifindex = cases[i].ifindex;
 			}

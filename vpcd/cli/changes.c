@@ -1,6 +1,7 @@
 /* changes.c: prints the changes of plan, up, set and unset. */
 #include <string.h>
 #include "cli/changes.h"
+#include "cli/client.h"
 #include "cli/table.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -116,4 +117,29 @@ static void name_add(struct group *g, const char *name)
 		return;
 	strbuf_addf(&g->names, "%s%s", g->shown ? " " : "", name);
 	g->shown++;
+}
+
+int edits_send(const struct args *a, const char *lab, json_t *edits)
+{
+	_cleanup_reply_ struct reply reply = { 0 };
+	_cleanup_free_ char *path = xasprintf("/v1/labs/%s/changes", lab), *body = NULL;
+	struct request q = { .method = "POST", .path = path, .bad_code = EXIT_BROKEN };
+	json_t *o = edits ? json_pack("{s:o}", "edits", edits) : NULL;
+	int r;
+
+	body = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	if (!body)
+		return fail(EXIT_USAGE, "%s: the words are no UTF-8", a->verb->name);
+	q.body = body;
+	q.body_len = strlen(body);
+	r = client_call(&q, &reply);
+	if (r)
+		return r;
+	warnings_print(json_object_get(reply.json, "warnings"));
+	if (a->output == OUTPUT_JSON)
+		json_print(reply.json);
+	else
+		changes_print(json_object_get(reply.json, "changes"), false);
+	return 0;
 }

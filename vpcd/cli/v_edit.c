@@ -22,37 +22,18 @@ int unset_run(const struct args *a)
 
 static int edit(const struct args *a, const char *op)
 {
-	_cleanup_reply_ struct reply reply = { 0 };
-	_cleanup_free_ char *path = NULL, *body = NULL, *value = value_join(a);
-	struct request q = { .method = "POST", .bad_code = EXIT_BROKEN };
+	_cleanup_free_ char *value = value_join(a);
 	char lab[LAB_SIZE], kind[40];
 	const char *name;
-	json_t *edits;
 	int r;
 
 	kind_singular(a->words[0], kind, sizeof(kind));
 	r = lab_of_kind(a, kind, a->words[1], lab, &name);
 	if (r)
 		return r;
-	edits = json_pack("{s:[{s:s,s:s,s:s,s:s,s:o}]}", "edits", "op", op, "kind", kind, "name", name, "key",
-			  a->words[2], "value", value ? json_string(value) : json_null());
-	body = edits ? json_dumps(edits, JSON_COMPACT) : NULL;
-	json_decref(edits);
-	if (!body)
-		return fail(EXIT_USAGE, "%s: the words are no UTF-8", a->verb->name);
-	path = xasprintf("/v1/labs/%s/changes", lab);
-	q.path = path;
-	q.body = body;
-	q.body_len = strlen(body);
-	r = client_call(&q, &reply);
-	if (r)
-		return r;
-	warnings_print(json_object_get(reply.json, "warnings"));
-	if (a->output == OUTPUT_JSON)
-		json_print(reply.json);
-	else
-		changes_print(json_object_get(reply.json, "changes"), false);
-	return 0;
+	return edits_send(a, lab,
+			  json_pack("[{s:s,s:s,s:s,s:s,s:o}]", "op", op, "kind", kind, "name", name, "key", a->words[2],
+				    "value", value ? json_string(value) : json_null()));
 }
 
 /* A rule needs no quotes: set security-group web inbound tcp 22 from 198.51.100.0/24 */

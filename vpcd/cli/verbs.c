@@ -310,6 +310,21 @@ const struct verb verbs[] = {
 	  .words_min = 3,
 	  .words_max = ANY,
 	  .word = WORD_KIND },
+	{ .name = "zone",
+	  .run = zone_run,
+	  .usage = "[LAB] | down LAB ZONE | up LAB ZONE",
+	  .line = "an outage of an availability zone, and its end",
+	  .text = "down: the links of all interfaces in the zone go down, those of NAT gateways too. States stay as they were,\n"
+		  "as in AWS; connections of other zones go on. It lasts until up, whatever else is done to the lab. ZONE is a\n"
+		  "letter, or with its region: us-east-1a. Without down or up: the zones.\n\n"
+		  "  vpc zone down two-zones-outage a\n"
+		  "  vpc zone two-zones-outage\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB),
+	  .outputs = OUT_TABLE_JSON,
+	  .words_min = 0,
+	  .words_max = 3,
+	  .word = WORD_NAME },
 	{ .name = "logs",
 	  .run = logs_run,
 	  .usage = "[LAB/]INSTANCE",

@@ -24,5 +24,6 @@ int replay_run(const struct args *a);
 int observe_run(const struct args *a);
 int set_run(const struct args *a);
 int unset_run(const struct args *a);
+int zone_run(const struct args *a);
 int logs_run(const struct args *a);
 int version_run(const struct args *a);

@@ -31,6 +31,7 @@ int model_build(const struct document *d, const char *lab_name, struct registry 
 	build_peerings(&b);
 	build_owned(&b);
 	build_subnets(&b);
+	build_zones(&b);
 	build_instances(&b);
 	build_addresses(&b);
 	build_flow_logs(&b);

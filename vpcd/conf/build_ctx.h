@@ -63,12 +63,14 @@ void build_quota(struct build *b, const struct section *s, struct src_loc loc, c
 
 /* One noun a file. */
 void build_lab(struct build *b, const char *lab_name); /* build_lab.c: settings; quotas */
+void build_zones(struct build *b);                     /* build_lab.c; which are out; wants the subnets */
 void build_expects(struct build *b);                   /* build_lab.c; wants the model indexed */
 void build_prefix_lists(struct build *b);              /* build_vpc.c, and the five below */
 void build_vpcs(struct build *b);
 void build_igws(struct build *b);
 void build_peerings(struct build *b);
 void build_owned(struct build *b); /* route tables, NACLs and groups, without their lines */
+void build_zones(struct build *b); /* which are out */
 void build_subnets(struct build *b);
 void build_instances(struct build *b); /* build_instances.c: instances, NAT gateways, hosts, their ENIs */
 void build_addresses(struct build *b); /* addresses.c: private and public addresses of ENIs */

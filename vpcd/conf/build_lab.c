@@ -49,6 +49,29 @@ void build_lab(struct build *b, const char *name)
 	m->strict_fragments = en && strcmp(en->value, "strict") == 0;
 }
 
+void build_zones(struct build *b)
+{
+	const struct section *s = build_section_of(b, KIND_LAB, 0);
+	const struct entry *en = s ? entry_first(s, "zones-down") : NULL;
+	struct model *m = b->m;
+	char *p = en ? arena_strdup(b->a, en->value) : NULL;
+	size_t max = en ? strlen(en->value) / 2 + 1 : 0;
+
+	m->zones_down = arena_alloc(b->a, max * sizeof(*m->zones_down));
+	for (char *word; p && (word = schema_next_word(&p));) {
+		bool known = false;
+
+		for (uint32_t i = 0; i < m->n_subnets; i++)
+			known |= model_zone_is(m, i, word);
+		if (known)
+			m->zones_down[m->n_zones_down++] = word;
+		else
+			diag_add(b->diags, SEV_ERROR, en->loc, "InvalidParameterValue",
+				 "name the zone of a subnet: a, or with its region us-east-1a",
+				 "zones-down: no subnet is in zone \"%.80s\"", word);
+	}
+}
+
 void build_expects(struct build *b)
 {
 	const struct section_list *l = &b->by_kind[KIND_EXPECT];

@@ -22,6 +22,7 @@ static void target_goes(struct document *d, enum obj_kind kind, const char *name
 static int check_text(const struct section *s, const struct schema_key *key, const char *value, const char *note,
 		      struct err *e);
 static bool same_value(const struct schema_key *key, const char *a, const char *b);
+static struct section *lab_section(struct document *d);
 static void remove_entry(struct section *s, size_t i);
 static bool is_plain(const char *text);
 
@@ -47,6 +48,12 @@ void document_copy(const struct document *from, struct document *to)
 		section_copy(&from->sections[i], to);
 }
 
+/* There is one [lab], whatever its name. */
+static char *section_key(const struct section *s)
+{
+	return strcmp(s->kind, "lab") == 0 ? xstrdup(s->kind) : xasprintf("%s %s", s->kind, s->name);
+}
+
 void document_merge_file(const struct document *base, const struct document *file, struct document *ret)
 {
 	struct keymap by_name = { 0 };
@@ -54,12 +61,12 @@ void document_merge_file(const struct document *base, const struct document *fil
 
 	document_copy(file, ret);
 	for (size_t i = 0; i < file->n; i++) {
-		keys[i] = xasprintf("%s %s", file->sections[i].kind, file->sections[i].name);
+		keys[i] = section_key(&file->sections[i]);
 		keymap_put_str(&by_name, keys[i], i);
 	}
 	for (size_t i = 0; i < base->n; i++) {
 		const struct section *s = &base->sections[i];
-		_cleanup_free_ char *key = xasprintf("%s %s", s->kind, s->name);
+		_cleanup_free_ char *key = section_key(s);
 		uint64_t there = keymap_get_str(&by_name, key);
 
 		if (there != KEYMAP_NONE)
@@ -99,6 +106,8 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 	if (edit->op == EDIT_CREATE)
 		return edit_create(d, edit, e);
 	s = find(d, edit->kind, name);
+	if (!s && kind->kind == KIND_LAB && edit->op == EDIT_SET)
+		s = lab_section(d);
 	if (!s)
 		return err_set_aws(e, -ENOENT, kind->not_found, "there is no %s %s", edit->kind, name);
 	switch (edit->op) {
@@ -111,6 +120,14 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 	case EDIT_SET: return edit_set(s, key, edit->value, e);
 	default: return edit_unset(s, key, edit->value, e);
 	}
+}
+
+/* A lab has settings, whether its file has a section for them or not. */
+static struct section *lab_section(struct document *d)
+{
+	struct section *s = find(d, "lab", "");
+
+	return s ? s : document_add_section(d, "lab", "", ORIGIN_API);
 }
 
 static bool target_is(const char *word, enum obj_kind kind, const char *name)

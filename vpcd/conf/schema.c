@@ -31,6 +31,8 @@ static const struct schema_key lab_keys[] = {
 	  .help = "auto (default): the shortcut where the kernel has it; kernel: every hop visits the router" },
 	{ "quotas", KEY_WORDS, VALUE_QUOTA, .help = "aws (default), off, or single ones like groups-per-eni=16" },
 	{ "conntrack-entries", KEY_SCALAR, VALUE_COUNT, .help = "connections an interface can track (default 65536)" },
+	{ "zones-down", KEY_WORDS, VALUE_ZONES,
+	  .help = "zones that are out: a, or us-east-1a for one region's; vpc zone down and up set it" },
 	{ "clock", KEY_SCALAR, VALUE_CLOCK, .help = "60x: timers run 60 times faster" },
 	{ "icmp-errors", KEY_SCALAR, VALUE_CHOICE, "related|strict",
 	  .help = "related (default): groups let ICMP errors about a tracked connection pass; strict: only by a rule" },

@@ -78,6 +78,7 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 			       : 0;
 	case VALUE_QUOTA: return value_quota(text, &u.quota, e);
 	case VALUE_ZONE: return check_zone(text, e);
+	case VALUE_ZONES: return str_is_name(text) ? 0 : bad(e, "\"%s\" is no zone", text);
 	case VALUE_REGION: return str_is_name(text) ? 0 : bad(e, "\"%s\" is no region", text);
 	case VALUE_PREFIX: return value_prefix(text, &u.prefix, e);
 	case VALUE_ADDRESS: return value_address(text, &u.addr, e);
@@ -124,6 +125,7 @@ const char *value_hint(enum value_type type)
 		[VALUE_CLOCK] = "write 60x for a clock that runs 60 times faster",
 		[VALUE_QUOTA] = "write aws, off, or single ones like groups-per-eni=16",
 		[VALUE_ZONE] = "write a letter like a",
+		[VALUE_ZONES] = "write a letter like a, or a region's zone like us-east-1a",
 		[VALUE_REGION] = "write a name like eu-central-1",
 		[VALUE_PREFIX] = "write a prefix like 10.0.0.0/16",
 		[VALUE_ADDRESS] = "write an address like 10.0.0.10",

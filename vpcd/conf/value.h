@@ -14,6 +14,7 @@ enum value_type {
 	VALUE_QUOTA,     /* aws | off | NAME=N|off (a list) */
 	VALUE_REF,       /* the name of a thing of kind arg; resolved in build */
 	VALUE_ZONE,      /* a */
+	VALUE_ZONES,     /* a, us-east-1a */
 	VALUE_REGION,    /* us-east-1 */
 	VALUE_PREFIX,    /* 10.0.0.0/16 */
 	VALUE_ADDRESS,   /* 10.0.0.10 */

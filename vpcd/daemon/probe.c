@@ -19,6 +19,7 @@
 #include "daemon/loop.h"
 #include "daemon/places.h"
 #include "daemon/probe.h"
+#include "daemon/probe_side.h"
 #include "daemon/probe_socket.h"
 #include "daemon/server.h"
 #include "filters/explain.h"
@@ -32,7 +33,6 @@
 enum {
 	RUNNING_MAX = 64,
 	FLOWS_MAX = 10000,
-	SIDES_MAX = 6,
 	WATCHES_MAX = 2 * SIDES_MAX * SIDES_MAX,
 	TIMEOUT_DEFAULT_MS = 2000,
 	TIMEOUT_MAX_MS = 60000,
@@ -40,10 +40,6 @@ enum {
 	BUSY_MS = 10,
 };
 
-struct side {
-	struct addr addr;
-	uint16_t port;
-};
 struct door { /* a listener at DST, shared by probes of one batch of ports */
 	char ns[128];
 	struct wire wire;
@@ -107,7 +103,7 @@ static void watch(struct probe *p);
 static void finish_allow(struct probe *p, const char *note);
 static void finish_deny(struct probe *p, int leg, const struct abi_event *ev);
 static void finish_silent(struct probe *p, const char *note);
-static void finish_unaddressable(struct probe *p);
+static bool finish_unsent(struct probe *p);
 static void finish_arp(struct probe *p);
 static void finish_nat(struct probe *p, uint32_t eni);
 static void finish(struct probe *p);
@@ -296,29 +292,6 @@ static int read_batch(struct batch *b, const json_t *o, struct err *e)
 	return 0;
 }
 
-static void side_add(struct side *sides, unsigned *n, const struct addr *a, uint16_t port)
-{
-	for (unsigned i = 0; i < *n; i++)
-		if (addr_cmp(&sides[i].addr, a) == 0 && sides[i].port == port)
-			return;
-	if (!addr_is_zero(a) && *n < SIDES_MAX)
-		sides[(*n)++] = (struct side){ *a, port };
-}
-
-/* The private and the public address that stand for each other. */
-static void sides_of(const struct model *m, uint32_t eni, const struct addr *a, struct side *sides, unsigned *n,
-		     uint16_t port)
-{
-	for (uint32_t i = 0; i < m->enis[eni].n_addrs; i++) {
-		const struct eni_addr *at = &m->enis[eni].addrs[i];
-
-		if (addr_cmp(&at->addr, a) != 0 && addr_cmp(&at->public_ip, a) != 0)
-			continue;
-		side_add(sides, n, &at->addr, port);
-		side_add(sides, n, &at->public_ip, port);
-	}
-}
-
 /* Is there a route to a NAT gateway for a part of the VPC itself? */
 static bool nat_inside(const struct model *m, uint32_t vpc)
 {
@@ -411,16 +384,6 @@ static void start_some(void *ctx)
 	}
 }
 
-/* An address and its public one are two sides of one end: a flow to either may be seen under both. */
-static bool sides_meet(const struct side *x, unsigned n_x, const struct side *y, unsigned n_y)
-{
-	for (unsigned i = 0; i < n_x; i++)
-		for (unsigned k = 0; k < n_y; k++)
-			if (addr_cmp(&x[i].addr, &y[k].addr) == 0 && x[i].port == y[k].port)
-				return true;
-	return false;
-}
-
 static bool conflicts(const struct probe *p, const struct probe *q)
 {
 	const struct wire *x = &p->wire, *y = &q->wire;
@@ -459,10 +422,8 @@ static void start(struct probe *p)
 		finish_silent(p, note);
 		return;
 	}
-	if (p->flow.no_public && p->flow.src.kind == END_ENI) {
-		finish_unaddressable(p);
+	if (finish_unsent(p))
 		return;
-	}
 	watch(p);
 	if (there_fd >= 0)
 		p->door = door_get(all, there, there_fd, &p->wire);
@@ -554,14 +515,6 @@ static void on_timeout(void *ctx)
 static unsigned be16(const uint8_t v[2])
 {
 	return (unsigned)v[0] << 8 | v[1];
-}
-
-static bool side_is(const struct side *sides, unsigned n, const struct abi_addr *a, unsigned port, bool ports)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (memcmp(&sides[i].addr.a, a, sizeof(*a)) == 0 && (!ports || sides[i].port == port))
-			return true;
-	return false;
 }
 
 /* Equal addresses in another VPC of the lab are another's packets. */
@@ -731,19 +684,38 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
 }
 
 /* design 3: having no public address, it is denied at igw. A host's packet shows that; from another VPC there is no
- * address that a packet could carry. */
-static void finish_unaddressable(struct probe *p)
+ * address that a packet could carry. Nor does anything leave by a link that is down. */
+static bool finish_unsent(struct probe *p)
 {
+	const struct model *m = p->batch->all->lab->model;
+	const struct flow_end *src = &p->flow.src;
+	enum abi_reason reason = ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS;
+	enum abi_gate gate = ABI_GATE_IGW;
+	const char *object;
 	char note[256];
 
-	snprintf(note, sizeof(note), "no packet was sent: %s has no public address, so %s has no address to send to",
-		 p->flow.dst.name, p->flow.src.name);
+	if (src->kind != END_ENI)
+		return false;
+	if (model_subnet_is_out(m, m->enis[src->index].subnet)) {
+		gate = ABI_GATE_SOURCE_CHECK;
+		reason = ABI_REASON_PORT_DOWN;
+		object = m->enis[src->index].obj.name;
+		snprintf(note, sizeof(note), "no packet was sent: the link of %s is down, as all of its zone",
+			 src->name);
+	} else if (p->flow.no_public) {
+		object = igw_of_destination(p);
+		snprintf(note, sizeof(note),
+			 "no packet was sent: %s has no public address, so %s has no address to send to",
+			 p->flow.dst.name, src->name);
+	} else {
+		return false;
+	}
 	set_result(p, NULL,
-		   json_pack("{ssssss?ss}", "leg", "forward", "gate", gate_name(ABI_GATE_IGW), "object",
-			     igw_of_destination(p), "reason",
-			     reason_name(ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS)),
+		   json_pack("{ssssss?ss}", "leg", "forward", "gate", gate_name(gate), "object", object, "reason",
+			     reason_name(reason)),
 		   note);
 	finish(p);
+	return true;
 }
 
 /* Nobody answers ARP for an address of its own subnet: the local route leads to nobody. */

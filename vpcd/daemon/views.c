@@ -165,6 +165,7 @@ struct eni_health *enis_look(const struct lab *l)
 			owner = m->instances[eni->owner_index].obj.name;
 		fd = netns_open(ns_name_of(m, owner, name));
 		all[i].namespace_there = fd >= 0;
+		all[i].zone_out = model_subnet_is_out(m, eni->subnet);
 	}
 	return all;
 }
@@ -225,9 +226,10 @@ bool gateways_look(const struct lab *l)
 	return true;
 }
 
+/* An outage of its zone leaves an instance's state as it was. */
 static const char *health_name(const struct lab *l, const struct eni_health *h)
 {
-	if (h->namespace_there && h->link_up && h->filters_ok)
+	if (h->namespace_there && (h->link_up || h->zone_out) && h->filters_ok)
 		return "running";
 	return l->state == LAB_APPLYING ? "pending" : "broken";
 }

@@ -22,7 +22,7 @@ json_t *view_status(struct lab *l);
 
 /* What the kernel says of each ENI's router end now. */
 struct eni_health {
-	bool namespace_there, link_up, filters_ok;
+	bool namespace_there, link_up, filters_ok, zone_out;
 };
 struct eni_health *enis_look(const struct lab *l); /* by ENI index; free() */
 bool gateways_look(const struct lab *l);           /* are the filters of gateways, peerings and hosts all there? */

@@ -224,6 +224,8 @@ static int row_op(struct apply *a, const struct op *op, struct err *e)
 			return apply_link_set(a->k, row, op->old, e);
 		if (op->kind == OP_UP)
 			return apply_link_up(a->k, row, e);
+		if (op->kind == OP_DOWN)
+			return apply_link_down(a->k, row, e);
 		break;
 	default: break;
 	}

@@ -149,3 +149,12 @@ int apply_link_up(struct kern *k, const struct row *row, struct err *e)
 	nl_link_settle(peer->nl, row->link.peer_ifname);
 	return r;
 }
+
+int apply_link_down(struct kern *k, const struct row *row, struct err *e)
+{
+	static const struct nl_link_change down = { .down = true };
+	struct lab_ns *ns;
+	int r = lab_ns_get(k, row->ns, true, &ns, e);
+
+	return r < 0 ? r : nl_link_set(ns->nl, (int)row->link.ifindex, &down, e);
+}

@@ -20,4 +20,5 @@ int apply_ns_remove(struct kern *k, const char *name, struct err *e);
 /* ---- links: apply_link.c ---- */
 int apply_link_add(struct kern *k, const struct row *row, struct err *e); /* a leftover in its place goes */
 int apply_link_set(struct kern *k, const struct row *row, const struct row *old, struct err *e);
+int apply_link_down(struct kern *k, const struct row *row, struct err *e); /* the row's own end */
 int apply_link_up(struct kern *k, const struct row *row, struct err *e);

@@ -284,3 +284,20 @@ static uint32_t eni_get(const struct keymap *map, const void *key, size_t len, u
 		*addr_index = (uint32_t)v;
 	return (uint32_t)(v >> 32);
 }
+
+bool model_zone_is(const struct model *m, uint32_t subnet, const char *word)
+{
+	const struct subnet *s = &m->subnets[subnet];
+	const char *region = s->vpc == NONE ? "" : m->vpcs[s->vpc].region;
+	size_t n = strlen(region);
+
+	return strcmp(word, s->zone) == 0 || (strncmp(word, region, n) == 0 && strcmp(word + n, s->zone) == 0);
+}
+
+bool model_subnet_is_out(const struct model *m, uint32_t subnet)
+{
+	for (uint32_t i = 0; i < m->n_zones_down; i++)
+		if (model_zone_is(m, subnet, m->zones_down[i]))
+			return true;
+	return false;
+}

@@ -242,8 +242,10 @@ struct model {
 	struct quotas quotas;
 	uint32_t conntrack_entries; /* per ENI */
 	uint32_t clock;             /* time runs this many times faster; 1 */
-	bool strict_icmp;           /* ICMP errors need a rule even about a tracked flow */
-	bool strict_fragments;      /* NACL rules with ports do not see later fragments */
+	const char **zones_down;    /* zones that are out, as written: "a" or "us-east-1a" */
+	uint32_t n_zones_down;
+	bool strict_icmp;      /* ICMP errors need a rule even about a tracked flow */
+	bool strict_fragments; /* NACL rules with ports do not see later fragments */
 
 #define MODEL_ARRAY(type, name) \
 	struct type *name; \
@@ -301,6 +303,10 @@ struct rule_place {
 };
 bool model_rule_place(const struct model *m, uint32_t number, struct rule_place *ret);
 bool model_route_place(const struct model *m, uint32_t number, struct rule_place *ret);
+/* Is the zone of a subnet out? Its links are down then; what it is to AWS's control plane stays as it was (semantics 17). */
+bool model_subnet_is_out(const struct model *m, uint32_t subnet);
+/* Does WORD mean the zone of this subnet? "a", or with the region: "us-east-1a". */
+bool model_zone_is(const struct model *m, uint32_t subnet, const char *word);
 static inline uint32_t model_eni_vpc(const struct model *m, uint32_t eni)
 {
 	return m->subnets[m->enis[eni].subnet].vpc;

@@ -130,6 +130,24 @@ static bool is_shown(const struct kind_view *v, const struct model *m, const str
 	return !v->is_shown || v->is_shown(m, o);
 }
 
+static bool zone_is_named(const struct model *m, const char *word)
+{
+	for (uint32_t i = 0; i < m->n_zones_down; i++)
+		if (strcmp(m->zones_down[i], word) == 0)
+			return true;
+	return false;
+}
+
+static void compare_zones(struct notes *n, const struct model *was, const struct model *now)
+{
+	for (uint32_t i = 0; i < now->n_zones_down; i++)
+		if (!zone_is_named(was, now->zones_down[i]))
+			note(n, "zone %s down", now->zones_down[i]);
+	for (uint32_t i = 0; i < was->n_zones_down; i++)
+		if (!zone_is_named(now, was->zones_down[i]))
+			note(n, "zone %s up", was->zones_down[i]);
+}
+
 static void compare_lab(const struct model *was, const struct model *now, struct change_list *ret)
 {
 	static const char *const paths[] = { "auto", "fast", "kernel" };
@@ -142,6 +160,7 @@ static void compare_lab(const struct model *was, const struct model *now, struct
 		note(&n, "conntrack-entries %u -> %u", was->conntrack_entries, now->conntrack_entries);
 	if (was->clock != now->clock)
 		note(&n, "clock %ux -> %ux", was->clock, now->clock);
+	compare_zones(&n, was, now);
 	if (was->strict_icmp != now->strict_icmp)
 		note(&n, "icmp-errors %s -> %s", icmp[was->strict_icmp], icmp[now->strict_icmp]);
 	if (was->strict_fragments != now->strict_fragments)

@@ -105,7 +105,7 @@ static const struct row *row_find(const struct state *s, const struct row *key)
 
 static void damage_note(struct repair *r, struct change_list *ret, const struct op *op)
 {
-	static const char *const words[] = { "missing", "changed", "not wanted", "down" };
+	static const char *const words[] = { "missing", "changed", "not wanted", "down", "up" };
 	struct owner owner = op->map_row ? map_op_owner(r, op) : op_owner(r, op);
 	char text[TEXT_LEN_MAX];
 	const char *key;

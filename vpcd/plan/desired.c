@@ -242,6 +242,7 @@ static void place_eni(struct desired *d, uint32_t i)
 	char buf[NS_NAME_MAX];
 
 	p->attached = eni_attached(eni);
+	p->out = model_subnet_is_out(m, eni->subnet);
 	p->router_ns = d->router_ns[model_eni_vpc(m, i)];
 	p->port = eni->obj.number;
 	p->mtu = eni_mtu(eni);

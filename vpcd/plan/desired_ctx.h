@@ -13,6 +13,7 @@
 /* Where an interface is. */
 struct eni_place {
 	bool attached; /* an interface without an instance has no device */
+	bool out;      /* its zone is: the router's end is down */
 	const char *router_ns;
 	const char *inside_ns;
 	char ifname[IFNAME_MAX]; /* of the router's end */

@@ -245,6 +245,7 @@ static void add_eni(struct desired *d, uint32_t i)
 	strcpy(l->peer_ifname, p->inside_ifname);
 	port_mac(p->port, l->peer_mac);
 	l->mtu = p->mtu;
+	l->down = p->out;
 	add_filter(d, &end, HOOK_ENI_INGRESS);
 	add_filter(d, &end, HOOK_ENI_EGRESS);
 	end.ns = p->inside_ns;

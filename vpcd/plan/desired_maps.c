@@ -46,7 +46,7 @@ static void eni_ports(const struct model *m, struct map_rows *rows)
 		const struct subnet *subnet = &m->subnets[eni->subnet];
 		struct abi_port p = { .kind = ABI_PORT_ENI };
 
-		if (!eni_attached(eni))
+		if (!eni_attached(eni) || model_subnet_is_out(m, eni->subnet)) /* packets to it die: PORT_DOWN */
 			continue;
 		for (uint32_t k = 0; k < eni->n_addrs; k++)
 			if (!addr_is_zero(&eni->addrs[k].public_ip))

@@ -87,8 +87,13 @@ static void router_table(struct desired *d, const struct route_table *t)
 			row->via = addr_from_v4(GATEWAY_ADDR);
 		} else {
 			const struct eni *eni = route_eni(m, r);
+			const struct eni_place *p = &d->enis[eni - m->enis];
 
-			strcpy(row->ifname, d->enis[eni - m->enis].ifname);
+			if (p->out) { /* AWS still calls the route active; its packets die */
+				row->type = ROUTE_TYPE_BLACKHOLE;
+				continue;
+			}
+			strcpy(row->ifname, p->ifname);
 			row->via = eni->addrs[0].addr;
 		}
 	}
@@ -129,7 +134,8 @@ static void eni_routes(struct desired *d, uint32_t i)
 	struct prefix all = everything();
 	struct route_row *row;
 
-	for (uint32_t k = 0; k < eni->n_addrs; k++) {
+	/* A link that is down has neither routes nor neighbours. */
+	for (uint32_t k = 0; !p->out && k < eni->n_addrs; k++) {
 		struct prefix dst = prefix_of(&eni->addrs[k].addr, 32);
 
 		row = add_route(d, &in_router, ABI_LOCAL_TABLE_BASE + m->vpcs[m->subnets[eni->subnet].vpc].obj.number,

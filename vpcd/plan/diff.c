@@ -93,7 +93,7 @@ void plan_free(struct plan **p)
 
 char *op_format(const struct op *op, char *buf, size_t size)
 {
-	static const char *const words[] = { "add", "set", "delete", "bring up" };
+	static const char *const words[] = { "add", "set", "delete", "bring up", "take down" };
 	char text[TEXT_LEN_MAX], old[TEXT_LEN_MAX];
 
 	if (op->map_row) {
@@ -226,7 +226,7 @@ static void diff_rows(struct merge *m)
 static void diff_link(struct merge *m, const struct row *d, const struct row *a)
 {
 	enum fate fate = a ? link_fate(m, d, a) : STAYS;
-	struct row as_up;
+	struct row as_wanted;
 	struct op *op;
 
 	if (a && fate != STAYS) {
@@ -242,18 +242,21 @@ static void diff_link(struct merge *m, const struct row *d, const struct row *a)
 		return;
 	if (!a || fate != STAYS) {
 		plan_add_op(m->plan, OP_ADD, RANK_LINK)->row = d;
-		plan_add_op(m->plan, OP_UP, RANK_UP)->row = d;
+		if (!d->link.down)
+			plan_add_op(m->plan, OP_UP, RANK_UP)->row = d;
 		return;
 	}
-	as_up = *a;
-	as_up.link.down = false;
-	if (!row_value_eq(d, &as_up)) {
+	as_wanted = *a;
+	as_wanted.link.down = d->link.down;
+	if (!row_value_eq(d, &as_wanted)) {
 		op = plan_add_op(m->plan, OP_SET, RANK_LINK);
 		op->row = d;
 		op->old = a;
 	}
-	if (a->link.down)
+	if (a->link.down && !d->link.down)
 		plan_add_op(m->plan, OP_UP, RANK_UP)->row = d;
+	else if (!a->link.down && d->link.down)
+		plan_add_op(m->plan, OP_DOWN, RANK_DOWN)->row = d;
 }
 
 /* What happens to a link that is there. d: the one wanted under the same name, or NULL. Whether it

@@ -22,6 +22,7 @@ enum plan_rank {
 	RANK_RULE,
 	RANK_NFT,
 	RANK_SYSCTL_LATE, /* ip_forward, and what exists only with connection tracking */
+	RANK_DOWN,        /* takes the link's routes and neighbours along */
 	RANK_DEL_NFT,     /* from here on only deletions */
 	RANK_DEL_LINK,
 	RANK_DEL_NS,
@@ -35,10 +36,10 @@ enum plan_rank {
 	RANK_MAX
 };
 
-enum op_kind { OP_ADD, OP_SET, OP_DEL, OP_UP /* both ends of a link */ };
+enum op_kind { OP_ADD, OP_SET, OP_DEL, OP_UP /* both ends of a link */, OP_DOWN /* the row's own end */ };
 struct op {
 	enum op_kind kind;
-	const struct row *row;         /* ADD, SET, UP: of desired; DEL: of actual. NULL for a map operation */
+	const struct row *row;         /* ADD, SET, UP, DOWN: of desired; DEL: of actual. NULL for a map operation */
 	const struct row *old;         /* SET: what is there */
 	const struct map_row *map_row; /* map operations: a row of maps */
 	const struct map_rows *maps;   /* desired->maps (ADD, SET), actual->maps (DEL) or plan->bridge (ADD, SET) */

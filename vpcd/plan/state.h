@@ -36,7 +36,7 @@ struct link_row {                /* a veth pair; no IPv6 address, no autoconfigu
 	uint32_t peer_ifindex;        /* 0: any */
 	uint8_t peer_mac[6];
 	uint16_t mtu; /* both ends */
-	bool down;    /* observed: an end is down. Never wanted; mended by OP_UP */
+	bool down;    /* wanted: this end is, its zone is out. Observed: either end is */
 };
 struct sysctl_row {
 	const char *path; /* "net/ipv4/ip_forward" */
