@@ -206,7 +206,7 @@ last=$(tail -n1 "$T/events" | pick 'o["seq"]')
 api GET "/v1/events?since=$last&follow=1" --no-buffer >"$T/follow" &
 follow=$!
 probe '{"src":"laptop","dst":"web","proto":"tcp/22"}' >/dev/null
-followed() { grep -q '"verdict":"deny","gate":"sg-in"' "$T/follow"; }
+followed() { grep -q '"verdict":"deny","kind":"denied","gate":"sg-in"' "$T/follow"; }
 wait_for 5 followed && ok "new events arrive as they happen" || not_ok "new events arrive as they happen"
 kill $follow
 
