@@ -89,7 +89,7 @@ SKEL     := $(if $(BPF_SRCS),$(B)/vpcd.skel.h)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench-build bench-filter fuzz fuzz-diff mutants asan cover lint format install clean FORCE
+.PHONY: all deps demo test check test-unit test-bpf test-net test-bins bench bench-quick bench-build bench-filter fuzz fuzz-diff mutants asan cover lint format install clean FORCE
 # Several goals at once (clean all; test lint) run one after another; each is still parallel inside.
 ifneq ($(word 2,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -146,6 +146,13 @@ soak: all $(NETT_BINS)
 # up, down, plan, an edit and memory at 1,000 instances, against bare system calls (root; BENCH="-n 5000 -r 3")
 bench-build: all $(BENCH_BINS)
 	$(Q)tests/bench/build.py $(BENCH)
+
+# all figures, as ratios against baselines of the same run (root, ten minutes); bench-quick: a minute and a half.
+# Also into build/bench/; DOCS=1 brings table and curves into docs/benchmarks.md
+bench bench-quick: all $(BENCH_BINS)
+	$(Q)mkdir -p $(B)/bench
+	$(Q)tests/bench/bench.py $(if $(filter bench-quick,$@),--quick) -j $(abspath $(B))/bench/bench.json \
+		-m $(abspath $(B))/bench/bench.md --svg $(abspath $(if $(DOCS),docs,$(B)/bench)) $(if $(DOCS),--docs docs/benchmarks.md) $(BENCH)
 
 # the filter with 10 to 10,000 rules: compile time, memory, rows, ns a packet (root; BENCH="-r 51 -j FILE")
 bench-filter: $(B)/tests/bench/filter
@@ -253,7 +260,7 @@ $(B)/tests/net/%: $(B)/obj/tests/net/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread
 
 $(B)/obj/tests/bench/filter.o: ROOM_CFLAGS = $(KERN_CFLAGS)
 $(B)/obj/tests/bench/filter.o: | $(B)/.have-kern $(SKEL)

@@ -334,7 +334,8 @@ static void topology(uint32_t n)
 		printf("\n[route-table r%u]\nvpc = v%u\nroute = 0.0.0.0/0 via igw:g%u\n", v, v, v);
 		for (uint32_t g = 0; g < GROUPS; g++)
 			printf("\n[security-group v%u-%u]\nvpc = v%u\ninbound = tcp %u from 10.0.0.0/8\n"
-			       "inbound = tcp 80 from sg:v%u-%u\ninbound = icmp from 0.0.0.0/0\n",
+			       "inbound = tcp 80 from sg:v%u-%u\ninbound = icmp from 0.0.0.0/0\n"
+			       "inbound = udp 5000 from 10.0.0.0/8\ninbound = tcp 5201 from 10.0.0.0/8\n",
 			       v, g, v, 1000 + g, v, (g + 1) % GROUPS);
 	}
 	for (uint32_t i = 0; i < n; i++) {

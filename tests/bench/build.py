@@ -2,99 +2,69 @@
 """build.py [-n INSTANCES] [-r ROUNDS] [-j FILE]: what a lab costs to build, change and remove.
 
 `up` and `down` as ratios to the same kernel work done by bare system calls (build.c), measured in turns in the same
-run; an unchanged plan; one rule edited; memory. Root; runs on a machine of its own (tests/isolate).
+run; an unchanged plan; one rule edited under traffic; memory. Root; runs on a machine of its own (tests/isolate).
 A figure is printed only if the lab was right: `plan` finds nothing to do, a permitted packet came, a forbidden died.
 """
-import argparse, json, os, platform, re, signal, socket, statistics, subprocess, sys, time
+import argparse, json, os, re, subprocess, sys
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import machine, stats
+from lib.lab import Daemon, fail, timed
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-EDITS, WARM_EDITS, PLANS = 41, 4, 5
-BARS = {"up ÷ bare": 1.5, "down ÷ bare": 1.5, "edit ms": 10, "plan ms": 50, "daemon peak MB": 64, "kernel MB an instance": 0.5}
-
-
-def fail(text):
-	sys.exit(f"build.py: {text}")
+EDITS, WARM_EDITS, PLANS, MATRICES, DETAILED_ROUNDS = 41, 4, 5, 3, 3
+BARS = {"up ÷ bare": 1.5, "down ÷ bare": 1.5, "edit ms": 10, "plan ms": 50, "matrix ms": 1000, "lost in edits": 0,
+	"daemon peak MB": 64, "kernel MB an instance": 0.5}
+KEYS = ["up ÷ bare", "up ms", "bare up ms", "down ÷ bare", "down ms", "bare down ms", "plan ms", "edit ms", "lost in edits",
+	"matrix ms", "daemon peak MB", "kernel MB an instance"]
 
 
 def mem_available():
-	with open("/proc/meminfo") as f:
-		return int(re.search(r"MemAvailable: +(\d+)", f.read())[1]) / 1024
+	return int(re.search(r"MemAvailable: +(\d+)", machine.read("/proc/meminfo"))[1]) / 1024
 
 
-def timed(*argv):
-	start = time.perf_counter()
-	done = subprocess.run(argv, capture_output=True, text=True)
-	return (time.perf_counter() - start) * 1e3, done
-
-
-class Daemon:
-	def __init__(self, b, run_dir):
-		self.vpc, self.sock = f"{b}/vpc", f"{run_dir}/vpcd.sock"
-		self.log = open(f"{os.environ['TEST_DIR']}/vpcd.log", "w")
-		self.process = subprocess.Popen([f"{b}/vpcd", "--log-level", "warn"], stderr=self.log)
-		end = time.monotonic() + 10
-		while not os.path.exists(self.sock):
-			if time.monotonic() > end or self.process.poll() is not None:
-				fail("vpcd does not start")
-			select_pause()
-
-	def status_mb(self, key):
-		with open(f"/proc/{self.process.pid}/status") as f:
-			return int(re.search(rf"{key}:\s+(\d+)", f.read())[1]) / 1024
-
-	def end(self):
-		self.process.send_signal(signal.SIGTERM)
-		self.process.wait()
-		self.log.close()
-
-	def do(self, *argv):
-		ms, done = timed(self.vpc, *argv)
-		if done.returncode:
-			fail(f"vpc {' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}")
-		return ms, done.stdout
-
-	def edit(self, op, value):
-		"""Milliseconds from the request to its answer; the answer comes after the effect."""
-		body = json.dumps({"edits": [{"op": op, "kind": "security-group", "name": "v0-0", "key": "inbound", "value": value}]})
-		ask = f"POST /v1/labs/bench/changes HTTP/1.1\r\nHost: vpcd\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-		start, answer = time.perf_counter(), b""
-		with socket.socket(socket.AF_UNIX) as s:
-			s.connect(self.sock)
-			s.sendall(ask.encode())
-			while part := s.recv(65536):
-				answer += part
-		ms = (time.perf_counter() - start) * 1e3
-		if b" 200 " not in answer[:16] or b'"applied":true' not in answer:
-			fail(f"edit: {answer.decode()}")
-		return ms
-
-
-def select_pause():
-	signal.sigtimedwait([], 0.01)
+def far(n):
+	return "i100" if n > 100 else "i1" # 100: another subnet of the same VPC
 
 
 def is_right(d, ini, n):
 	"""The lab does what it says; else no figure of it counts."""
 	if d.do("plan", ini)[1].strip() != "no changes":
 		fail("plan finds changes in a lab that is up")
-	far = f"i{min(n - 1, 100)}"  # 100: another subnet of the same VPC
-	if subprocess.run([d.vpc, "probe", "i0", far, "icmp"], capture_output=True).returncode != 0:
+	if subprocess.run([d.vpc, "probe", "i0", far(n), "icmp"], capture_output=True).returncode != 0:
 		fail("a permitted packet did not arrive")
-	if subprocess.run([d.vpc, "probe", "i0", far, "tcp/9"], capture_output=True).returncode != 1:
+	if subprocess.run([d.vpc, "probe", "i0", far(n), "tcp/9"], capture_output=True).returncode != 1:
 		fail("a forbidden packet was not denied")
 
 
-def one_round(b, n, ini, r, details):
+def edits(b, d, n):
+	"""Milliseconds of each, and what a datagram flow and a TCP connection lost meanwhile."""
+	shown = subprocess.run(["ip", "-j", "-n", f"bench.{far(n)}", "addr", "show", "eth0"], capture_output=True, text=True, check=True)
+	address = next(a["local"] for a in json.loads(shown.stdout)[0]["addr_info"] if a["family"] == "inet")
+	pace = subprocess.Popen([f"{b}/tests/bench/load", "1", "pace", "bench.i0", f"bench.{far(n)}", address],
+				stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+	ms = [d.edit("bench", "v0-0", "unset" if i % 2 else "set", "tcp 5999 from 10.1.0.0/16") for i in range(EDITS + WARM_EDITS)]
+	sent, lost = pace.communicate()[0].split()
+	if int(sent) < len(ms):
+		fail("there was no traffic during the edits")
+	return ms[WARM_EDITS:], int(lost)
+
+
+def details(b, d, n, ini, r):
+	r["plan ms"] += [d.do("plan", ini)[0] for _ in range(PLANS)]
+	ms, lost = edits(b, d, n)
+	r["edit ms"] += ms
+	r["lost in edits"].append(lost)
+	r["matrix ms"] += [timed(d.vpc, "matrix", ini, "tcp/1000")[0] for _ in range(MATRICES)] if n <= 1000 else []
+
+
+def one_round(b, n, ini, r, with_details):
 	bare = subprocess.run([f"{b}/tests/bench/build", "bare", str(n)], capture_output=True, text=True, check=True).stdout.split()
-	d = Daemon(b, os.environ["VPCD_RUN_DIR"])
+	d = Daemon(b)
 	before = mem_available()
 	up, _ = d.do("up", ini)
 	used = before - mem_available()
 	is_right(d, ini, n)
-	if details:
-		r["plan ms"] += [d.do("plan", ini)[0] for _ in range(PLANS)]
-		edits = [d.edit("unset" if i % 2 else "set", "tcp 5999 from 10.1.0.0/16") for i in range(EDITS + WARM_EDITS)]
-		r["edit ms"] += edits[WARM_EDITS:]
+	if with_details:
+		details(b, d, n, ini, r)
 	r["daemon peak MB"].append(d.status_mb("VmHWM"))
 	r["kernel MB an instance"].append((used - d.status_mb("VmRSS")) / n)
 	down, _ = d.do("down", "bench")
@@ -104,18 +74,14 @@ def one_round(b, n, ini, r, details):
 		r[key].append(value)
 
 
-def interval(v):
-	"""Median and a 95 % interval of it, from the order of the values."""
-	v = sorted(v)
-	k = max(0, int((len(v) - 1.96 * len(v) ** 0.5) / 2))
-	return statistics.median(v), v[k], v[-1 - k]
-
-
-def machine():
-	with open("/proc/cpuinfo") as f:
-		cpu = re.search(r"model name\s*: (.*)", f.read())
-	return {"kernel": platform.release(), "cpu": cpu[1] if cpu else platform.machine(), "cores": os.cpu_count(),
-		"load": os.getloadavg()[0]}
+def measure(b, n, rounds):
+	"""{figure: [values]} of a lab of n instances."""
+	r, ini = {k: [] for k in KEYS}, f"{os.environ['TEST_DIR']}/bench-{n}.ini"
+	with open(ini, "w") as f:
+		subprocess.run([f"{b}/tests/bench/build", "topology", str(n)], stdout=f, check=True)
+	for i in range(rounds):
+		one_round(b, n, ini, r, i < DETAILED_ROUNDS)
+	return r
 
 
 def main():
@@ -124,31 +90,24 @@ def main():
 	p.add_argument("-r", type=int, default=7)
 	p.add_argument("-j")
 	o = p.parse_args()
-	if "VPCD_TEST_NS" not in os.environ:
-		os.execv(f"{HERE}/../isolate", ["isolate", sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
-	b = os.path.abspath(os.environ.get("B", f"{HERE}/../../build"))
-	ini, r = f"{os.environ['TEST_DIR']}/bench.ini", {}
-	keys = ["up ÷ bare", "up ms", "bare up ms", "down ÷ bare", "down ms", "bare down ms", "plan ms", "edit ms",
-		"daemon peak MB", "kernel MB an instance"]
-	for k in keys:
-		r[k] = []
-	with open(ini, "w") as f:
-		subprocess.run([f"{b}/tests/bench/build", "topology", str(o.n)], stdout=f, check=True)
-	m = machine()
-	for i in range(o.r):
-		one_round(b, o.n, ini, r, i < 3)
-	print(f"{o.n} instances, {o.r} rounds; Linux {m['kernel']}, {m['cpu']}, {m['cores']} cores, load {m['load']:.1f}")
+	machine.isolate()
+	m = machine.machine()
+	r = measure(machine.build_dir(), o.n, o.r)
+	print(f"{o.n} instances, {o.r} rounds; {machine.machine_text(m)} Load {m['load']:.1f}.")
 	print("| figure | median | 95 % interval | bar |  |\n|---|---|---|---|---|")
 	out = {}
-	for k in keys:
-		mid, low, high = interval(r[k])
+	for k in KEYS:
+		if not r[k]:
+			continue
+		mid, low, high = stats.interval(r[k])
 		bar = BARS.get(k) if o.n == 1000 or "÷" in k or "an instance" in k else None
-		verdict = "" if bar is None else "met" if mid <= bar else "missed" if low > bar else "not decided"
-		print(f"| {k} | {mid:.2f} | {low:.2f} – {high:.2f} | {'' if bar is None else f'≤ {bar}'} | {verdict} |")
+		said = stats.verdict(mid, low, high, bar and ("<=", bar))
+		print(f"| {k} | {mid:.2f} | {low:.2f} – {high:.2f} | {'' if bar is None else f'≤ {bar}'} | {said} |")
 		out[k] = {"median": mid, "low": low, "high": high, "values": r[k], "bar": bar}
 	if o.j:
 		with open(o.j, "w") as f:
 			json.dump({"machine": m, "instances": o.n, "figures": out}, f, indent=1)
 
 
-main()
+if __name__ == "__main__":
+	main()
