@@ -517,12 +517,14 @@ static unsigned be16(const uint8_t v[2])
 	return (unsigned)v[0] << 8 | v[1];
 }
 
-/* Equal addresses in another VPC of the lab are another's packets. */
+/* Equal addresses in another VPC of the lab are another's packets, unless the sender's is peered with it: then its
+ * route tables may have led there, and the sender's address is its own there too. */
 static bool port_fits(const struct probe *p, uint32_t port)
 {
 	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
 
-	return vpc == NONE || vpc == p->src_vpc || vpc == p->dst_vpc;
+	return vpc == NONE || vpc == p->src_vpc || vpc == p->dst_vpc ||
+	       (p->src_vpc != NONE && model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, vpc));
 }
 
 /* Between two VPCs a private address is seen at home only: elsewhere it is another's. near, far: the event's
