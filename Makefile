@@ -269,6 +269,12 @@ $(B)/tests/bench/filter: $(B)/obj/tests/bench/filter.o $(B)/libvpckern.a $(B)/li
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(KERN_LIBS) -lm
 
+# a gigabyte of packets through vpc replay: its memory stays what it was
+.PHONY: soak soak-replay
+soak: soak-replay
+soak-replay: all
+	$(Q)B=$(B) python3 tests/soak/replay.py
+
 # libFuzzer is clang's. One main serves all entry points.
 $(eval $(call tree,$(B)/fuzz,$(FUZZ_SAN)))
 $(B)/fuzz/obj/%: CC = $(CLANG)
