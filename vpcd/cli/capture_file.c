@@ -81,12 +81,12 @@ int capture_file_next(struct capture_file *f, struct captured *ret, struct err *
 	/* A record may claim to hold more than the packet was. */
 	ret->captured_len = h->caplen < h->len ? h->caplen : h->len;
 	ret->len = h->len;
-	if (ret->captured_len < skip + 1)
+	if (ret->captured_len < skip)
 		skip = ret->captured_len;
 	else if (f->link->ethertype_at >= 0)
 		ret->ethertype = (uint16_t)(data[f->link->ethertype_at] << 8 | data[f->link->ethertype_at + 1]);
 	else
-		ret->ethertype = data[0] >> 4 == 6 ? IP6 : IP4;
+		ret->ethertype = ret->captured_len && data[0] >> 4 == 6 ? IP6 : IP4;
 	ret->l3 = data + skip;
 	ret->captured_len -= skip;
 	ret->len -= skip;

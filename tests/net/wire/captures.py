@@ -152,7 +152,25 @@ def noise(n, seed):
         yield at, p, r.choice((0x0800,) * 20 + (0x86DD, 0x8100, 0x88CC))
 
 
+SYN_IN = tcp("198.51.100.7", 40000, WEB, 443, SYN)
+ODD = [(T0 + i, *f) for i, f in enumerate((
+    (b"\0\5\x08\0" + SYN_IN, 0x8100),  # a VLAN tag, two of them
+    (b"\0\5\x81\0\0\6\x08\0" + SYN_IN, 0x88A8),
+    (b"lldp" * 10, 0x88CC),
+    (b"\xaa\xaa\3" + b"x" * 40, 43),  # a length instead of a type
+    (struct.pack("!IHBB", 6 << 28, 8, 17, 255) + b"\xfe\x80" + b"\1" * 30 + b"\0" * 8, 0x86DD),
+    (udp(WEB, 5353, "224.0.0.251", 5353),),
+    (udp(WEB, 67, "10.0.0.99", 68),),  # a DHCP answer
+    (tcp(WEB, 40000, "169.254.169.254", 80, SYN),),
+    (b"\x65" + b"\0" * 40,),  # IPv4 that says it is IPv6
+    (SYN_IN + b"\0" * 18,),  # padded
+    (b"",),
+    (b"\x45" + b"\0" * 9,),
+))]
+
+
 def main(d):
+    pcap(f"{d}/odd.pcap", ODD)
     pcap(f"{d}/us.pcap", STORY)
     pcap(f"{d}/ns.pcap", STORY, magic=PCAP_NS)
     pcap(f"{d}/big-endian.pcap", STORY, order=">")
