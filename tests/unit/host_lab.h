@@ -68,10 +68,9 @@ static inline struct abi_addr address(const struct lab *l, const char *name)
 	return a.a;
 }
 
-static inline struct pass send_frame(struct lab *l, const char *from, const struct frame_spec *s, uint32_t segs)
+/* As it comes from the wire: what an interface may not say is seen, too. */
+static inline struct pass send_raw(struct lab *l, const char *from, const uint8_t *frame, size_t n, uint32_t segs)
 {
-	uint8_t frame[FRAME_MAX];
-	size_t n = frame_build(frame, s);
 	struct pass x = { 0 };
 	enum abi_reason reason;
 
@@ -82,6 +81,13 @@ static inline struct pass send_frame(struct lab *l, const char *from, const stru
 		reason = packet_may_be_sent(&x.p);
 	pass_packet(l->w, &x, reason);
 	return x;
+}
+
+static inline struct pass send_frame(struct lab *l, const char *from, const struct frame_spec *s, uint32_t segs)
+{
+	uint8_t frame[FRAME_MAX];
+
+	return send_raw(l, from, frame, frame_build(frame, s), segs);
 }
 
 static inline void denied(const struct pass *x, enum abi_gate gate)

@@ -240,6 +240,24 @@ static void errors_quote_public_addresses(void **state)
 	lab_down(&l);
 }
 
+/* No interface of a lab has IPv6 yet. */
+static void six_is_not_carried(void **state)
+{
+	uint8_t frame[14 + 40 + 20] = {
+		ABI_MAC0,  ABI_MAC1, [12] = 0x86, [13] = 0xdd, [14] = 0x60, [19] = 20, [20] = PKT_PROTO_TCP,
+		[21] = 64, [37] = 1, [53] = 2,    [66] = 0x50
+	};
+	struct lab l;
+	struct pass x;
+
+	(void)state;
+	lab_up(&l, text);
+	x = send_raw(&l, "public", frame, sizeof(frame), 1);
+	denied(&x, ABI_GATE_PARSE);
+	reason_is(&x, ABI_REASON_IPV6_NOT_SUPPORTED);
+	lab_down(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +270,7 @@ int main(void)
 		cmocka_unit_test(nat_gateways_track_and_reassemble),
 		cmocka_unit_test(peering_is_no_transit),
 		cmocka_unit_test(errors_quote_public_addresses),
+		cmocka_unit_test(six_is_not_carried),
 	};
 
 	return cmocka_run_group_tests_name("gates", tests, NULL, NULL);

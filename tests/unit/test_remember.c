@@ -307,6 +307,109 @@ static void denials_are_counted(void **state)
 	lab_down(&l);
 }
 
+static struct pass fragment(struct lab *l, uint16_t dport, uint16_t word, uint16_t id)
+{
+	struct frame_spec s = { .src = address(l, "client"),
+				.dst = address(l, "server"),
+				.proto = PKT_PROTO_UDP,
+				.sport = 40000,
+				.dport = dport,
+				.payload = 24,
+				.frag = word,
+				.frag_id = id };
+
+	return send_frame(l, "client", &s, 1);
+}
+
+static void fragment_dies(const struct pass *x, enum abi_reason reason)
+{
+	denied(x, ABI_GATE_PARSE);
+	assert_string_equal(reason_name((enum abi_reason)x->o.reason), reason_name(reason));
+}
+
+/* The first one brings the ports, and 32 bytes. */
+static void fragments_follow_their_first(void **state)
+{
+	enum { FIRST = 0x2000, NEXT = 0x2000 | 4, OVER = 0x2000 | 3, LAST = 8 };
+	struct lab l;
+	struct pass x;
+
+	(void)state;
+	lab_up(&l, LAB("", "inbound = udp 5432 from 10.0.0.0/16\noutbound = none"));
+	x = fragment(&l, 5432, NEXT, 1);
+	fragment_dies(&x, ABI_REASON_FRAGMENT_ORPHAN);
+	assert_true(fragment(&l, 5432, FIRST, 1).o.allow);
+	assert_true(fragment(&l, 5432, NEXT, 1).o.allow); /* where the first one ends */
+	assert_true(fragment(&l, 5432, LAST, 1).o.allow);
+	x = fragment(&l, 5432, OVER, 1);
+	fragment_dies(&x, ABI_REASON_FRAGMENT_TINY);
+	x = fragment(&l, 5432, NEXT, 2);
+	fragment_dies(&x, ABI_REASON_FRAGMENT_ORPHAN);
+	x = fragment(&l, 99, FIRST, 3);
+	denied(&x, ABI_GATE_SG_IN);
+	x = fragment(&l, 99, NEXT, 3);
+	fragment_dies(&x, ABI_REASON_FRAGMENT_ORPHAN);
+	l.w->now_ns += 30 * SECOND;
+	assert_true(fragment(&l, 5432, NEXT, 1).o.allow);
+	l.w->now_ns += 1;
+	x = fragment(&l, 5432, NEXT, 1);
+	fragment_dies(&x, ABI_REASON_FRAGMENT_ORPHAN);
+	lab_down(&l);
+}
+
+/* Room for two at each interface, and no half of a connection where the other end is full. */
+static void room_is_counted(void **state)
+{
+	static const char text[] =
+		"[lab t]\nconntrack-entries = 2\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n"
+		"[security-group asks]\nvpc = v\n[security-group answers]\nvpc = v\ninbound = udp 53 from 10.0.0.0/16\noutbound = none\n"
+		"[instance one]\nsubnet = a\naddress = 10.0.0.11\nsecurity-groups = asks\n"
+		"[instance two]\nsubnet = a\naddress = 10.0.0.12\nsecurity-groups = asks\n"
+		"[instance three]\nsubnet = a\naddress = 10.0.0.13\nsecurity-groups = answers\n"
+		"[instance four]\nsubnet = a\naddress = 10.0.0.14\nsecurity-groups = answers\n";
+	static const struct {
+		const char *from, *to;
+		uint16_t sport;
+		bool allow;
+		unsigned flows;
+	} steps[] = {
+		{ "one", "three", 1, true, 2 }, { "two", "three", 1, true, 4 }, { "one", "three", 2, false, 4 },
+		{ "one", "three", 1, true, 4 }, { "one", "four", 3, true, 6 },  { "one", "four", 4, false, 6 },
+		{ "two", "four", 5, true, 8 },  { "two", "three", 1, true, 8 },
+	};
+	struct lab l;
+
+	(void)state;
+	lab_up(&l, text);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct frame_spec s = { .src = address(&l, steps[i].from),
+					.dst = address(&l, steps[i].to),
+					.proto = PKT_PROTO_UDP,
+					.sport = steps[i].sport,
+					.dport = 53 };
+		struct pass x;
+
+		s.to_port = port_of(&l, steps[i].to);
+		x = send_frame(&l, steps[i].from, &s, 1);
+		if (!steps[i].allow)
+			denied(&x, ABI_GATE_CONNTRACK);
+		assert_int_equal(x.o.allow, steps[i].allow);
+		assert_int_equal(host_map_count(l.w->flows), steps[i].flows);
+	}
+	l.w->now_ns += 31 * SECOND; /* places come back */
+	assert_int_equal(world_reap(l.w), 8);
+	for (size_t i = 0; i < 2; i++) {
+		struct frame_spec s = {
+			.src = address(&l, "one"), .dst = address(&l, "four"), .proto = PKT_PROTO_UDP, .dport = 53
+		};
+
+		s.sport = (uint16_t)(100 + i);
+		s.to_port = port_of(&l, "four");
+		assert_true(send_frame(&l, "one", &s, 1).o.allow);
+	}
+	lab_down(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +423,8 @@ int main(void)
 		cmocka_unit_test(closed_begins_anew),
 		cmocka_unit_test(segments_are_packets),
 		cmocka_unit_test(denials_are_counted),
+		cmocka_unit_test(fragments_follow_their_first),
+		cmocka_unit_test(room_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("remember", tests, NULL, NULL);
