@@ -321,6 +321,22 @@ static struct state *kernel_observe(const struct kernel *k, const struct state *
 	return s;
 }
 
+/* A router forwards nothing before all that it forwards by is there. */
+static void check_forwarding(const struct plan *p, size_t at)
+{
+	const struct row *r = p->ops[at].row;
+
+	if (!r || r->kind != ROW_SYSCTL || !str_eq(r->sysctl.path, "net/ipv4/ip_forward"))
+		return;
+	for (size_t i = at + 1; i < p->n; i++) {
+		const struct row *o = p->ops[i].row;
+
+		assert_false(
+			o && p->ops[i].kind == OP_ADD && str_eq(o->ns, r->ns) &&
+			(o->kind == ROW_RULE || o->kind == ROW_ROUTE || o->kind == ROW_FILTER || o->kind == ROW_NFT));
+	}
+}
+
 /* From what the kernel holds to desired; the plan after that is empty. Returns the number of operations. */
 static size_t converge(struct kernel *k, const struct state *desired)
 {
@@ -333,6 +349,7 @@ static size_t converge(struct kernel *k, const struct state *desired)
 		assert_true(i == 0 || p->ops[i].rank >= p->ops[i - 1].rank);
 		assert_true(op_format(&p->ops[i], text, sizeof(text))[0]);
 		apply_op(k, p, &p->ops[i]);
+		check_forwarding(p, i);
 		if (p->ops[i].map_row && p->ops[i].rank >= RANK_SWITCH)
 			check_policies(k);
 	}
