@@ -11,6 +11,7 @@
 #include "daemon/views.h"
 #include "kern/datapath.h"
 #include "kern/kern.h"
+#include "kern/nft_count.h"
 #include "kern/nl.h"
 #include "plan/desired.h"
 #include "util/mem.h"
@@ -424,6 +425,7 @@ static json_t *view_nat_gateways(struct lab *l, const char *name)
 		json_object_set_new(o, "state",
 				    json_string(strcmp(health_now, "running") == 0 ? "available" : health_now));
 		json_object_set_new(o, "namespace", json_string(ns_name_of(m, g->obj.name, ns)));
+		json_object_set_new(o, "metrics", view_nat_metrics(l, g));
 		json_object_set_new(o, "file", json_file(g->obj.loc));
 		json_object_set_new(o, "line", json_line(g->obj.loc));
 		json_array_append_new(a, o);
@@ -524,4 +526,37 @@ json_t *model_json(const struct document *d, const struct registry *r)
 
 	return json_pack("{soso}", "document", json_loads(document, 0, NULL), "registry",
 			 json_loads(registry, 0, NULL));
+}
+
+struct gate_drops {
+	uint32_t port;
+	uint64_t packets;
+};
+
+static int add_drops(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum)
+{
+	struct gate_drops *d = ctx;
+
+	if (key->port == d->port && key->gate == ABI_GATE_NAT && !key->allow)
+		d->packets += sum->packets;
+	return 0;
+}
+
+json_t *view_nat_metrics(struct lab *l, const struct nat_gateway *g)
+{
+	struct gate_drops drops = { .port = l->model->enis[g->eni].obj.number };
+	struct nat_metrics metrics;
+	json_t *o;
+	char ns[128];
+
+	if (!l->kern || !kern_datapath(l->kern) ||
+	    kern_nat_metrics(l->kern, ns_name_of(l->model, g->obj.name, ns), &metrics, NULL) < 0 ||
+	    datapath_gate_hits(kern_datapath(l->kern), add_drops, &drops) < 0)
+		return json_null();
+	metrics.drops += drops.packets; /* what gate nat denied never came to it */
+	o = json_object();
+#define ADD(name, member) json_object_set_new(o, name, json_integer((json_int_t)metrics.member));
+	NAT_METRICS(ADD)
+#undef ADD
+	return o;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "kern/lab.h"
+#include "kern/nft_count.h"
 #include "kern/ns.h"
 #include "kern/watch.h"
 #include "util/mem.h"
@@ -263,6 +264,21 @@ int lab_ns_get(struct kern *k, const char *name, bool nl, struct lab_ns **ret, s
 	}
 	*ret = ns;
 	return 0;
+}
+
+int kern_nat_metrics(struct kern *k, const char *ns_name, struct nat_metrics *ret, struct err *e)
+{
+	struct lab_ns *ns;
+	int r = lab_ns_get(k, ns_name, false, &ns, e);
+
+	if (r < 0)
+		return r;
+	r = netns_enter(ns->fd);
+	if (r < 0)
+		return err_set(e, r, "namespace %s: %s", ns_name, strerror(-r));
+	r = nft_count_read(ret, e);
+	netns_leave(k->self_ns);
+	return r;
 }
 
 /* ---- labs ---- */

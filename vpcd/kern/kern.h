@@ -38,6 +38,10 @@ int apply_step(struct apply *a, unsigned budget_us, struct err *e);
 void apply_progress(const struct apply *a, size_t *done, size_t *total);
 void apply_free(struct apply **a);
 
+/* What the NAT gateway of this namespace of the lab counts (kern/nft_count.h). Negative errno: it is not there. */
+struct nat_metrics;
+int kern_nat_metrics(struct kern *k, const char *ns, struct nat_metrics *ret, struct err *e);
+
 /* Labs with anything of ours in the kernel: names into a NULL-terminated array to free() with its strings. */
 int kern_labs(const struct kern_dirs *dirs, char ***ret, struct err *e);
 

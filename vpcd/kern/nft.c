@@ -1,6 +1,6 @@
 /* nft.c: a NAT gateway with nf_tables and the kernel's connection tracking. Kernel room, never prints.
  *
- * The only user of libmnl and libnftnl. Each call opens its socket in the namespace the thread is
+ * With nft_batch.c and nft_count.c the only user of libmnl and libnftnl. Each call opens its socket in the namespace the thread is
  * in. Adding, deleting and adding the table in one batch replaces it atomically: there is no
  * moment without rules.
  *
@@ -28,6 +28,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include "kern/nft_batch.h"
+#include "kern/nft_count.h"
 #include "kern/sysctl.h"
 #include "util/mem.h"
 
@@ -37,129 +39,14 @@
 #define CHAIN_NAT "leaving"
 
 enum {
-	BATCH_BYTES = 128 << 10,
 	PORT_FIRST = 1024, /* semantics 6: a NAT gateway's source ports */
 	PORT_LAST = 65535,
 	REG_A = NFT_REG_1, /* three 16-byte registers */
 	REG_B = NFT_REG_2,
 	REG_C = NFT_REG_3,
-	/* ct state bits as the kernel numbers them */
-	STATE_INVALID = 1,
-	STATE_ESTABLISHED = 2,
-	STATE_RELATED = 4,
-	STATE_NEW = 8,
 };
-
-struct batch {
-	struct mnl_nlmsg_batch *b;
-	uint32_t seq;
-	uint32_t rules;
-};
-
-/* ---- messages ---- */
-
-static struct nlmsghdr *batch_msg(struct batch *b, uint16_t type, uint16_t flags)
-{
-	return nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(b->b), type, NFPROTO_IPV4, flags, b->seq++);
-}
-
-static void batch_table(struct batch *b, uint16_t type, const char *userdata)
-{
-	struct nftnl_table *t = nftnl_table_alloc();
-
-	nftnl_table_set_str(t, NFTNL_TABLE_NAME, TABLE);
-	if (userdata)
-		nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, userdata, (uint32_t)strlen(userdata));
-	nftnl_table_nlmsg_build_payload(batch_msg(b, type, (type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0) | NLM_F_ACK),
-					t);
-	nftnl_table_free(t);
-	mnl_nlmsg_batch_next(b->b);
-}
-
-static void batch_chain(struct batch *b, const char *name, const char *type, uint32_t hook, int32_t prio,
-			uint32_t policy)
-{
-	struct nftnl_chain *c = nftnl_chain_alloc();
-
-	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, TABLE);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type);
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
-	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, prio);
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, policy);
-	nftnl_chain_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK), c);
-	nftnl_chain_free(c);
-	mnl_nlmsg_batch_next(b->b);
-}
-
-static struct nftnl_rule *rule_new(const char *chain)
-{
-	struct nftnl_rule *r = nftnl_rule_alloc();
-
-	nftnl_rule_set_str(r, NFTNL_RULE_TABLE, TABLE);
-	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, chain);
-	nftnl_rule_set_u32(r, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
-	return r;
-}
-
-static void batch_rule(struct batch *b, struct nftnl_rule *r)
-{
-	nftnl_rule_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWRULE, NLM_F_APPEND | NLM_F_CREATE | NLM_F_ACK), r);
-	nftnl_rule_free(r);
-	mnl_nlmsg_batch_next(b->b);
-	b->rules++;
-}
 
 /* ---- expressions ---- */
-
-static struct nftnl_expr *expr_add(struct nftnl_rule *r, const char *name)
-{
-	struct nftnl_expr *x = nftnl_expr_alloc(name);
-
-	nftnl_rule_add_expr(r, x);
-	return x;
-}
-
-static void expr_compare(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t size)
-{
-	struct nftnl_expr *x = expr_add(r, "cmp");
-
-	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_SREG, REG_A);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_OP, op);
-	nftnl_expr_set(x, NFTNL_EXPR_CMP_DATA, data, size);
-}
-
-static void expr_mask(struct nftnl_rule *r, const void *mask)
-{
-	static const uint32_t zero;
-	struct nftnl_expr *x = expr_add(r, "bitwise");
-
-	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_SREG, REG_A);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_DREG, REG_A);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_LEN, sizeof(zero));
-	nftnl_expr_set(x, NFTNL_EXPR_BITWISE_MASK, mask, sizeof(zero));
-	nftnl_expr_set(x, NFTNL_EXPR_BITWISE_XOR, &zero, sizeof(zero));
-}
-
-static void expr_proto(struct nftnl_rule *r, uint8_t proto)
-{
-	struct nftnl_expr *x = expr_add(r, "meta");
-
-	nftnl_expr_set_u32(x, NFTNL_EXPR_META_KEY, NFT_META_L4PROTO);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_META_DREG, REG_A);
-	expr_compare(r, NFT_CMP_EQ, &proto, sizeof(proto));
-}
-
-static void expr_ct_state(struct nftnl_rule *r, uint32_t bits)
-{
-	static const uint32_t zero;
-	struct nftnl_expr *x = expr_add(r, "ct");
-
-	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_DREG, REG_A);
-	expr_mask(r, &bits);
-	expr_compare(r, NFT_CMP_NEQ, &zero, sizeof(zero));
-}
 
 /* ip saddr PREFIX */
 static void expr_source(struct nftnl_rule *r, const struct prefix *p)
@@ -174,14 +61,6 @@ static void expr_source(struct nftnl_rule *r, const struct prefix *p)
 	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_LEN, sizeof(net));
 	expr_mask(r, &mask);
 	expr_compare(r, NFT_CMP_EQ, &net, sizeof(net));
-}
-
-static void expr_verdict(struct nftnl_rule *r, uint32_t verdict)
-{
-	struct nftnl_expr *x = expr_add(r, "immediate");
-
-	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_VERDICT, verdict);
 }
 
 static void expr_load(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t size)
@@ -224,7 +103,7 @@ static void rules_forward(struct batch *b, const struct nft_row *row)
 
 	for (uint32_t i = 0; i < row->n_inside; i++) {
 		/* A connection the gateway has forgotten is answered by a reset, to its own side only. */
-		r = rule_new(CHAIN_FORWARD);
+		r = rule_new(TABLE, CHAIN_FORWARD);
 		expr_proto(r, IPPROTO_TCP);
 		expr_ct_state(r, STATE_INVALID);
 		expr_source(r, &row->inside[i]);
@@ -233,17 +112,17 @@ static void rules_forward(struct batch *b, const struct nft_row *row)
 		nftnl_expr_set_u8(x, NFTNL_EXPR_REJECT_CODE, 0);
 		batch_rule(b, r);
 	}
-	r = rule_new(CHAIN_FORWARD);
+	r = rule_new(TABLE, CHAIN_FORWARD);
 	expr_ct_state(r, STATE_INVALID);
 	expr_verdict(r, NF_DROP);
 	batch_rule(b, r);
-	r = rule_new(CHAIN_FORWARD);
+	r = rule_new(TABLE, CHAIN_FORWARD);
 	expr_ct_state(r, STATE_ESTABLISHED | STATE_RELATED);
 	expr_verdict(r, NF_ACCEPT);
 	batch_rule(b, r);
 	for (uint32_t i = 0; i < row->n_inside; i++)
 		for (size_t p = 0; p < sizeof(carried); p++) {
-			r = rule_new(CHAIN_FORWARD);
+			r = rule_new(TABLE, CHAIN_FORWARD);
 			expr_proto(r, carried[p]);
 			expr_ct_state(r, STATE_NEW);
 			expr_source(r, &row->inside[i]);
@@ -258,7 +137,7 @@ static void rules_nat(struct batch *b, const struct nft_row *row)
 	static const uint8_t carried[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
 
 	for (size_t p = 0; row->n_addrs && p < sizeof(carried); p++) {
-		struct nftnl_rule *r = rule_new(CHAIN_NAT);
+		struct nftnl_rule *r = rule_new(TABLE, CHAIN_NAT);
 
 		expr_proto(r, carried[p]);
 		expr_snat(r, &row->addrs[0], carried[p] != IPPROTO_ICMP);
@@ -291,84 +170,6 @@ static void row_mark(const char *lab, const struct nft_row *row, char buf[NFT_US
 	for (uint32_t i = 0; i < row->n_addrs; i++)
 		hash = hash_bytes(hash, &row->addrs[i], sizeof(row->addrs[i]));
 	snprintf(buf, NFT_USERDATA_MAXLEN, "vpcd %s %016llx", lab, (unsigned long long)hash);
-}
-
-/* ---- talking ---- */
-
-static int nft_open(struct mnl_socket **ret, struct err *e)
-{
-	struct timeval timeout = { .tv_sec = 10 };
-
-	*ret = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!*ret)
-		return err_set(e, -errno, "nf_tables: socket: %s", strerror(errno));
-	if (mnl_socket_bind(*ret, 0, MNL_SOCKET_AUTOPID) < 0) {
-		int r = err_set(e, -errno, "nf_tables: bind: %s", strerror(errno));
-
-		mnl_socket_close(*ret);
-		*ret = NULL;
-		return r;
-	}
-	setsockopt(mnl_socket_get_fd(*ret), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	return 0;
-}
-
-static void nft_closep(struct mnl_socket **s)
-{
-	if (*s)
-		mnl_socket_close(*s);
-}
-#define _cleanup_nft_ __attribute__((cleanup(nft_closep)))
-
-static int send_batch(struct batch *b, struct err *e)
-{
-	_cleanup_nft_ struct mnl_socket *s = NULL;
-	char buf[16 << 10];
-	uint32_t acks = b->seq - 2; /* all but begin and end ask for one */
-	int r = nft_open(&s, e);
-
-	if (r < 0)
-		return r;
-	if (mnl_socket_sendto(s, mnl_nlmsg_batch_head(b->b), mnl_nlmsg_batch_size(b->b)) < 0)
-		return err_set(e, -errno, "nf_tables: send: %s", strerror(errno));
-	while (acks) {
-		ssize_t n = mnl_socket_recvfrom(s, buf, sizeof(buf));
-		int left = (int)n;
-
-		if (n < 0)
-			return err_set(e, -errno, "nf_tables: receive: %s", strerror(errno));
-		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-			struct nlmsgerr *ack = mnl_nlmsg_get_payload(h);
-
-			if (h->nlmsg_type != NLMSG_ERROR)
-				continue;
-			if (ack->error)
-				return err_set(e, ack->error, "nf_tables: message %u of the ruleset: %s", h->nlmsg_seq,
-					       strerror(-ack->error));
-			acks--;
-		}
-	}
-	return 0;
-}
-
-static void batch_begin(struct batch *b, void *memory)
-{
-	b->b = mnl_nlmsg_batch_start(memory, BATCH_BYTES);
-	if (!b->b)
-		abort(); /* out of memory, as everywhere */
-	nftnl_batch_begin(mnl_nlmsg_batch_current(b->b), b->seq++);
-	mnl_nlmsg_batch_next(b->b);
-}
-
-static int batch_commit(struct batch *b, struct err *e)
-{
-	int r;
-
-	nftnl_batch_end(mnl_nlmsg_batch_current(b->b), b->seq++);
-	mnl_nlmsg_batch_next(b->b);
-	r = send_batch(b, e);
-	mnl_nlmsg_batch_stop(b->b);
-	return r;
 }
 
 /* ---- timers ---- */
@@ -423,24 +224,32 @@ static bool timers_match(const struct nft_row *row)
 
 /* ---- the doors ---- */
 
+static const struct nft_chain chains[] = {
+	{ TABLE, CHAIN_FORWARD, "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, NF_DROP },
+	{ TABLE, CHAIN_INPUT, "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_DROP },
+	{ TABLE, CHAIN_NAT, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT },
+};
+
 int nft_write(const char *lab, const struct nft_row *row, struct err *e)
 {
-	_cleanup_free_ void *memory = xmalloc(2 * BATCH_BYTES); /* the library may run over by one message */
+	_cleanup_free_ void *memory = xmalloc(2 * NFT_BATCH_BYTES); /* the library may run over by one message */
 	char mark[NFT_USERDATA_MAXLEN];
 	struct batch b = { 0 };
-	int r;
+	int r = nft_count_write(lab, e);
+
+	if (r < 0)
+		return r;
 
 	/* A NAT gateway has at most a VPC's five blocks inside (semantics 1.5); rules are some 300 bytes. */
 	if (row->n_inside > 64)
 		return err_set(e, -E2BIG, "nf_tables: %u ranges inside, 64 are the limit", row->n_inside);
 	row_mark(lab, row, mark);
 	batch_begin(&b, memory);
-	batch_table(&b, NFT_MSG_NEWTABLE, NULL);
-	batch_table(&b, NFT_MSG_DELTABLE, NULL);
-	batch_table(&b, NFT_MSG_NEWTABLE, mark);
-	batch_chain(&b, CHAIN_FORWARD, "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, NF_DROP);
-	batch_chain(&b, CHAIN_INPUT, "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_DROP);
-	batch_chain(&b, CHAIN_NAT, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT);
+	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, NULL);
+	batch_table(&b, TABLE, NFT_MSG_DELTABLE, NULL);
+	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, mark);
+	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
+		batch_chain(&b, &chains[i]);
 	rules_forward(&b, row);
 	rules_nat(&b, row);
 	r = batch_commit(&b, e);
@@ -450,12 +259,13 @@ int nft_write(const char *lab, const struct nft_row *row, struct err *e)
 
 int nft_delete(struct err *e)
 {
-	_cleanup_free_ void *memory = xmalloc(2 * BATCH_BYTES);
+	_cleanup_free_ void *memory = xmalloc(2 * NFT_BATCH_BYTES);
 	struct batch b = { 0 };
 
 	batch_begin(&b, memory);
-	batch_table(&b, NFT_MSG_NEWTABLE, NULL); /* so that deleting cannot fail */
-	batch_table(&b, NFT_MSG_DELTABLE, NULL);
+	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, NULL); /* so that deleting cannot fail */
+	batch_table(&b, TABLE, NFT_MSG_DELTABLE, NULL);
+	nft_count_forget(&b);
 	return batch_commit(&b, e);
 }
 
@@ -489,14 +299,6 @@ static int table_found(const struct nlmsghdr *h, void *ctx)
 /* One of our three base chains, at its hook, with its policy. */
 static int chain_found(const struct nlmsghdr *h, void *ctx)
 {
-	static const struct {
-		const char *name;
-		uint32_t hook, policy;
-	} chains[] = {
-		{ CHAIN_FORWARD, NF_INET_FORWARD, NF_DROP },
-		{ CHAIN_INPUT, NF_INET_LOCAL_IN, NF_DROP },
-		{ CHAIN_NAT, NF_INET_POST_ROUTING, NF_ACCEPT },
-	};
 	struct found *f = ctx;
 	struct nftnl_chain *c = nftnl_chain_alloc();
 
@@ -563,7 +365,7 @@ int nft_compare(const char *lab, const struct nft_row *row, struct err *e)
 	if (!row)
 		return 2;
 	row_mark(lab, row, want);
-	if (strcmp(f.mark, want) != 0 || !timers_match(row))
+	if (strcmp(f.mark, want) != 0 || !timers_match(row) || nft_count_there(lab) <= 0)
 		return 2;
 	r = ask(s, NFT_MSG_GETCHAIN, NLM_F_DUMP, chain_found, &f);
 	if (r == 0)

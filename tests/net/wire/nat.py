@@ -136,8 +136,31 @@ def talk(c, s, text):
     return c.recv(100) == text[::-1]
 
 
+def metrics():
+    return {n["name"]: n for n in api("/v1/labs/%s/nat-gateway" % lab.name)["nat-gateway"]}["good"]["metrics"]
+
+
+def grown(before):
+    return {name: n - before[name] for name, n in metrics().items() if n != before[name]}
+
+
+before = metrics()
 c, s, peer = connect()
+same({name: grown(before).get(name, 0) for name in ("ActiveConnectionCount", "ConnectionAttemptCount", "ConnectionEstablishedCount")},
+     dict.fromkeys(("ActiveConnectionCount", "ConnectionAttemptCount", "ConnectionEstablishedCount"), 1), "a connection is counted")
 say(talk(c, s, b"before"), "a connection works")
+until(lambda: grown(before)["PacketsOutToDestination"] >= 4 and grown(before)["PacketsOutToSource"] >= 3)
+g = grown(before)
+say(g["PacketsInFromSource"] == g["PacketsOutToDestination"] and g["BytesInFromSource"] == g["BytesOutToDestination"] >= 4 * 52 + 6,
+    "what comes of the source goes on to the destination", g)
+say(g["PacketsInFromDestination"] == g["PacketsOutToSource"] and g["BytesInFromDestination"] == g["BytesOutToSource"] >= 3 * 52 + 6,
+    "and the other way", g)
+say("PacketsDropCount" not in g and "ErrorPortAllocation" not in g and "IdleTimeoutCount" not in g, "nothing is dropped, nothing idle", g)
+c2, s2, peer2 = connect()
+c2.close()
+s2.close()
+say(until(lambda: grown(before)["ActiveConnectionCount"] == 1), "one that was closed is not active", grown(before))
+same(grown(before).get("IdleTimeoutCount", 0), 0, "nor idle")
 same(peer[0], PUBLIC, "the host sees the gateway")
 r = subprocess.run(os.environ["UP"].split(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
 say(r.returncode == 0 and "new" in r.stdout, "a change of other things is applied", r.stdout)
@@ -159,6 +182,14 @@ try:
 except OSError as e:
     said = type(e).__name__
 same(said, "ConnectionResetError", "who goes on is told by a reset")
+g = grown(before)
+same((g.get("ActiveConnectionCount", 0), g["ConnectionEstablishedCount"], g.get("IdleTimeoutCount")), (0, 2, 1),
+     "open, never ended and gone is counted as idle, over a change of the lab")
+say(g["PacketsDropCount"] >= 1, "what was answered by a reset is a drop", g)
+drops, sent = metrics()["PacketsDropCount"], 5
+for i in range(sent):
+    h.ip(PUBLIC, UDP, udp(h.addr, PUBLIC, 999, 4000 + i, b"stray"))
+say(until(lambda: metrics()["PacketsDropCount"] == drops + sent), "what comes unasked is a drop", drops, metrics())
 same([Ip(f).src for f in h.received() if Ip(f).ok and Ip(f).proto == TCP], [], "the host is not")
 c, s, peer = connect()
 say(talk(c, s, b"again"), "a new connection works")

@@ -1,0 +1,36 @@
+/* nft_count.h: what a NAT gateway counts, under CloudWatch's names (semantics 4.2). Each call works in the network
+ * namespace the thread is in. The counters live in the kernel, in a table of their own that no change of the gateway
+ * replaces. Kernel room; never prints. */
+#pragma once
+#include <stdint.h>
+#include "util/err.h"
+
+/* The metrics, in CloudWatch's order: X(name, member). Since the gateway was made; ActiveConnectionCount: now. Bytes are of
+ * IP packets; a packet is what the kernel handles as one, and that may be several TCP segments. */
+#define NAT_METRICS(X) \
+	X("ActiveConnectionCount", active) \
+	X("BytesInFromDestination", bytes_in_destination) \
+	X("BytesInFromSource", bytes_in_source) \
+	X("BytesOutToDestination", bytes_out_destination) \
+	X("BytesOutToSource", bytes_out_source) \
+	X("ConnectionAttemptCount", attempts) \
+	X("ConnectionEstablishedCount", established) \
+	X("ErrorPortAllocation", port_errors) \
+	X("IdleTimeoutCount", idle) \
+	X("PacketsDropCount", drops) \
+	X("PacketsInFromDestination", packets_in_destination) \
+	X("PacketsInFromSource", packets_in_source) \
+	X("PacketsOutToDestination", packets_out_destination) \
+	X("PacketsOutToSource", packets_out_source)
+
+struct nat_metrics {
+#define NAT_METRIC_MEMBER(name, member) uint64_t member;
+	NAT_METRICS(NAT_METRIC_MEMBER)
+#undef NAT_METRIC_MEMBER
+};
+
+struct batch;
+int nft_count_write(const char *lab, struct err *e); /* nothing to do when it is there: counters go on */
+void nft_count_forget(struct batch *b);              /* adds its deletion; none is no error */
+int nft_count_there(const char *lab);                /* 1, 0, negative errno */
+int nft_count_read(struct nat_metrics *ret, struct err *e);
