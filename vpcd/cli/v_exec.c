@@ -161,16 +161,17 @@ static int enter_namespaces(const struct place *p, int net_fd)
 static int confine(const struct place *p, int user_fd, char **argv)
 {
 	struct way_in way = { p, user_fd };
+	struct jail_end end;
 	struct err e = { 0 };
-	int status, r;
+	int r;
 
 	fflush(NULL);
-	r = jail_fork(become_root_inside, &way, &status, &e);
+	r = jail_fork(become_root_inside, &way, false, &end, &e);
 	if (r < 0)
 		return fail(EXIT_EXEC, "%s: %s", p->ns, e.msg);
 	if (r == 0)
 		_exit(run(argv));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return WIFEXITED(end.status) ? WEXITSTATUS(end.status) : 128 + WTERMSIG(end.status);
 }
 
 /* Made by the machine's root, so root inside cannot take them away. */

@@ -59,8 +59,6 @@ struct agent {
 	struct program **programs;
 	bool *keep; /* beside programs, while converging */
 	size_t n_programs, cap_programs, cap_keep;
-	uint64_t *leaving; /* inodes of namespaces whose leftovers are to be killed */
-	size_t n_leaving, cap_leaving;
 	struct timer *killer, *sweeper;
 	unsigned sweeps;
 };
@@ -350,22 +348,12 @@ static void mark(struct agent *a)
 	}
 }
 
-static bool is_program(void *ctx, pid_t pid)
+static bool is_program(const struct agent *a, pid_t pid)
 {
-	const struct agent *a = ctx;
-
 	for (size_t i = 0; i < a->n_programs; i++)
 		if (program_pid(a->programs[i]) == pid)
 			return true;
 	return false;
-}
-
-static void leaving_add(struct agent *a, uint64_t inode)
-{
-	for (size_t i = 0; i < a->n_leaving; i++)
-		if (a->leaving[i] == inode)
-			return;
-	*VEC_PUSH(a->leaving, a->n_leaving, a->cap_leaving) = inode;
 }
 
 /* Ends what is not wanted. True when all of it is gone. */
@@ -386,7 +374,6 @@ static bool end_unwanted(struct agent *a)
 		struct program *p = a->programs[i];
 
 		if (!a->keep[i] && !program_runs(p)) {
-			leaving_add(a, program_ns_inode(p));
 			program_free(&p);
 			continue;
 		}
@@ -401,28 +388,22 @@ static bool end_unwanted(struct agent *a)
 	return !waiting;
 }
 
-/* Kills what ended programs left in their namespaces, where no program is wanted any more. */
-static bool end_leftovers(struct agent *a)
+/* What was killed takes all it had started with it, a moment later: until then that is the agent's child.
+ * Bounded: what the kernel cannot end must not keep a lab from going down. */
+static bool leftovers_are_gone(struct agent *a)
 {
-	size_t n = 0;
+	_cleanup_free_ char *path = xasprintf("/proc/self/task/%d/children", (int)getpid());
+	_cleanup_free_ char *text = NULL;
+	bool gone = true;
+	char *p, *word;
 
-	for (size_t i = 0; i < a->n_leaving; i++) {
-		bool used = false;
-
-		for (size_t k = 0; k < a->n_programs; k++)
-			used = used ||
-			       (program_ns_inode(a->programs[k]) == a->leaving[i] && program_runs(a->programs[k]));
-		if (!used && program_sweep(a->leaving[i], is_program, a) > 0 && a->sweeps < SWEEPS_MAX)
-			a->leaving[n++] = a->leaving[i];
-	}
-	a->n_leaving = n;
-	if (n) {
-		a->sweeps++;
+	if (a->sweeps < SWEEPS_MAX && read_whole_file(path, 1 << 20, &text, NULL) == 0)
+		for (p = text; (word = str_word(&p));)
+			gone = gone && is_program(a, (pid_t)atoi(word));
+	a->sweeps = gone ? 0 : a->sweeps + 1;
+	if (!gone)
 		timer_set_ms(a->sweeper, SWEEP_MS);
-	} else {
-		a->sweeps = 0;
-	}
-	return n == 0;
+	return gone;
 }
 
 static void add_error(json_t *errors, const struct err *e)
@@ -519,7 +500,7 @@ static void converge(struct agent *a)
 	if (a->seq < 0)
 		return;
 	mark(a);
-	if (!end_unwanted(a) || !end_leftovers(a))
+	if (!end_unwanted(a) || !leftovers_are_gone(a))
 		return;
 	timer_stop(a->killer);
 	errors = json_array();
@@ -540,7 +521,6 @@ static void agent_done(struct agent *a)
 	free(a->held);
 	free(a->programs);
 	free(a->keep);
-	free(a->leaving);
 	json_decref(a->wanted);
 	answerer_free(&a->answerer);
 	timer_free(&a->killer);

@@ -1,8 +1,9 @@
 /* agent_run.c: starting a program inside an instance and keeping what it prints.
  *
  * The child joins the instance's network, takes a mount namespace in which /etc/hosts holds the lab's
- * names and /sys shows the instance's devices, and leads a session of its own, so that one signal reaches
- * what it starts; the program itself is kept to a process namespace (kern/jail.h). What escapes that becomes the agent's child (subreaper) and is found by its network.
+ * names and /sys shows the instance's devices, and leads a session of its own. The program itself is kept to a
+ * process namespace (kern/jail.h), which the child outlives: as long as it lives, and no longer, whatever the
+ * program started may run, so its end is the end of all of it.
  * Output goes through a pipe into NAME.log of the lab's log folder, which is turned over at LOG_MAX. */
 #include <errno.h>
 #include <fcntl.h>
@@ -113,11 +114,6 @@ const char *program_command(const struct program *p)
 	return p->command;
 }
 
-uint64_t program_ns_inode(const struct program *p)
-{
-	return p->ns_inode;
-}
-
 pid_t program_pid(const struct program *p)
 {
 	return p->pid;
@@ -141,28 +137,6 @@ void program_ended(struct program *p, int status)
 		log_note(p, "ended by signal %d: %s", WTERMSIG(status), p->command);
 }
 
-unsigned program_sweep(uint64_t ns_inode, bool (*is_known)(void *ctx, pid_t pid), void *ctx)
-{
-	_cleanup_free_ char *path = xasprintf("/proc/self/task/%d/children", (int)getpid());
-	_cleanup_free_ char *text = NULL;
-	unsigned n = 0;
-	char *p, *word;
-
-	if (read_whole_file(path, 1 << 20, &text, NULL) < 0)
-		return 0;
-	for (p = text; (word = str_word(&p));) {
-		_cleanup_free_ char *ns = xasprintf("/proc/%s/ns/net", word);
-		pid_t pid = (pid_t)atoi(word);
-		struct stat st;
-
-		if (is_known(ctx, pid) || stat(ns, &st) < 0 || st.st_ino != ns_inode)
-			continue;
-		kill(pid, SIGKILL);
-		n++;
-	}
-	return n;
-}
-
 /* ---- in the child ---- */
 
 static _Noreturn void give_up(const char *what)
@@ -182,7 +156,8 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 		xasprintf("VPC_INSTANCE=%s", s->name),
 		NULL,
 	};
-	int in = open("/dev/null", O_RDONLY), status, r;
+	int in = open("/dev/null", O_RDONLY), r;
+	struct jail_end end;
 	struct err e = { 0 };
 	sigset_t none;
 
@@ -215,19 +190,26 @@ static _Noreturn void child(const struct program_setup *s, char **argv, int out_
 	signal(SIGPIPE, SIG_DFL);
 	close_range(STDERR_FILENO + 1, ~0u, 0); /* the agent's: who waits for the program does not exec */
 	jail_rename("vpcd-run");
-	r = jail_fork(NULL, NULL, &status, &e);
+	r = jail_fork(NULL, NULL, true, &end, &e);
 	if (r == 0) {
 		r = exec_path(path, argv, env);
 		dprintf(STDERR_FILENO, "[vpcd] cannot run %s: %s\n", argv[0], strerror(-r));
 		_exit(127);
 	}
-	if (r < 0)
+	if (r < 0) {
 		dprintf(STDERR_FILENO, "[vpcd] %s\n", e.msg);
-	if (r > 0 && WIFSIGNALED(status)) {
-		signal(WTERMSIG(status), SIG_DFL);
-		raise(WTERMSIG(status));
+		_exit(126);
 	}
-	_exit(r > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 126);
+	if (end.left) {
+		dprintf(STDERR_FILENO, "[vpcd] what it started runs on: %s\n", s->command);
+		while (wait(NULL) < 0 && errno == EINTR)
+			;
+	}
+	if (WIFSIGNALED(end.status)) {
+		signal(WTERMSIG(end.status), SIG_DFL);
+		raise(WTERMSIG(end.status));
+	}
+	_exit(WEXITSTATUS(end.status));
 }
 
 /* ---- its log ---- */

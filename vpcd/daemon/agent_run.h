@@ -16,19 +16,15 @@ struct program_setup {
 	uint64_t ns_inode;
 };
 
-/* Starts it. It dies with the agent. */
+/* Starts it. It dies with the agent, and with it what it started. */
 int program_start(struct loop *l, const struct program_setup *s, struct program **ret, struct err *e);
 void program_free(struct program **p);
 bool program_is(const struct program *p, const char *name, uint64_t ns_inode, const char *command);
 bool program_runs(const struct program *p);
 const char *program_name(const struct program *p);
 const char *program_command(const struct program *p);
-uint64_t program_ns_inode(const struct program *p);
 pid_t program_pid(const struct program *p); /* 0: ended */
 /* Tells it and what it started to end. */
 void program_stop(struct program *p, int signo);
-/* It has ended: writes that into its log. */
+/* It has ended, with all it started: writes that into its log. */
 void program_ended(struct program *p, int status);
-/* Kills children of the agent in a namespace that are no program's own process: what programs left
- * behind. Returns how many there were. */
-unsigned program_sweep(uint64_t ns_inode, bool (*is_known)(void *ctx, pid_t pid), void *ctx);

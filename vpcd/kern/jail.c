@@ -70,39 +70,45 @@ static void signals_restore(const struct signals *s)
 }
 
 /* Process 1 until nothing is left; says how the program ended as soon as it has. */
-static _Noreturn void init_run(pid_t program, int report)
+static _Noreturn void init_run(pid_t program, bool bound, int report)
 {
-	int status, null;
+	struct jail_end end = { 0 };
+	siginfo_t info;
+	int null;
 	pid_t pid;
 
 	for (;;) {
-		pid = waitpid(-1, &status, 0);
+		pid = waitpid(-1, &end.status, 0);
 		if (pid < 0 && errno != EINTR)
 			_exit(0);
 		if (pid != program)
 			continue;
 		below = 0;
-		prctl(PR_SET_PDEATHSIG, 0);
+		if (!bound)
+			prctl(PR_SET_PDEATHSIG, 0);
+		/* What it started is process 1's by now. */
+		end.left = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 		null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		for (int fd = 0; null >= 0 && fd <= 2; fd++)
 			dup2(null, fd); /* who reads the program's output waits for its end */
-		(void)!write(report, &status, sizeof(status));
+		(void)!write(report, &end, sizeof(end));
 		close(report);
 	}
 }
 
 /* Becomes init. Returns in the program only. */
-static void init_start(int (*become)(void *ctx), void *ctx, int report, const struct signals *s)
+static void init_start(int (*become)(void *ctx), void *ctx, bool bound, int report, const struct signals *s)
 {
-	int status = 0;
+	struct jail_end end = { 0 };
+	int code = 0;
 	pid_t pid;
 
 	/* Some containers refuse a proc of one's own. The one that is there shows others, but cannot be used to
 	 * signal or trace them: their numbers there are none here. */
 	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	if (become)
-		status = become(ctx);
-	if (status)
+		code = become(ctx);
+	if (code)
 		goto out;
 	for (size_t i = 0; i < ARRAY_SIZE(dropped); i++)
 		prctl(PR_CAPBSET_DROP, dropped[i]);
@@ -119,12 +125,12 @@ static void init_start(int (*become)(void *ctx), void *ctx, int report, const st
 		prctl(PR_SET_DUMPABLE, 0); /* it still has what the program must not get */
 		report = dup2(report, STDERR_FILENO + 1);
 		close_range(STDERR_FILENO + 2, ~0u, 0); /* whatever is open here: init does not exec */
-		init_run(pid, report);
+		init_run(pid, bound, report);
 	}
-	status = 126;
+	code = 126;
 out:
-	status = W_EXITCODE(status, 0);
-	(void)!write(report, &status, sizeof(status));
+	end.status = W_EXITCODE(code, 0);
+	(void)!write(report, &end, sizeof(end));
 	_exit(0);
 }
 
@@ -142,7 +148,7 @@ void jail_rename(const char *text)
 	prctl(PR_SET_NAME, text);
 }
 
-int jail_fork(int (*become)(void *ctx), void *ctx, int *ret_status, struct err *e)
+int jail_fork(int (*become)(void *ctx), void *ctx, bool bound, struct jail_end *ret, struct err *e)
 {
 	struct signals s;
 	_cleanup_close_ int said = -1, report = -1;
@@ -160,7 +166,7 @@ int jail_fork(int (*become)(void *ctx), void *ctx, int *ret_status, struct err *
 	pid = fork();
 	if (pid == 0) {
 		close(TAKE_FD(said));
-		init_start(become, ctx, TAKE_FD(report), &s);
+		init_start(become, ctx, bound, TAKE_FD(report), &s);
 		return 0;
 	}
 	if (pid < 0) {
@@ -170,12 +176,13 @@ int jail_fork(int (*become)(void *ctx), void *ctx, int *ret_status, struct err *
 	signals_go_to(&s, pid);
 	close(TAKE_FD(report));
 	do
-		n = read(said, ret_status, sizeof(*ret_status));
+		n = read(said, ret, sizeof(*ret));
 	while (n < 0 && errno == EINTR);
 	below = 0;
-	if (n != sizeof(*ret_status))
-		*ret_status = SIGKILL; /* init was killed, and everything with it */
-	waitpid(pid, NULL, WNOHANG);
+	if (n != sizeof(*ret))
+		*ret = (struct jail_end){ .status = SIGKILL }; /* init was killed, and everything with it */
+	if (!ret->left)
+		waitpid(pid, NULL, 0); /* it ends at once */
 	r = 1;
 out:
 	signals_restore(&s);
