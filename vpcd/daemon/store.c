@@ -85,7 +85,15 @@ int store_save(const char *state_dir, const char *lab, const struct stored *s, c
 		if (r < 0)
 			return r;
 	}
-	return write_file(path, b.s, b.n, e);
+	r = write_file(path, b.s, b.n, e);
+	/* Without the file, too, the lab is going (store_load): a full disk does not keep it up. */
+	if (r < 0 && s->going && unlink(path) == 0) {
+		_cleanup_free_ char *folder = xasprintf("%s/%s", state_dir, lab);
+
+		sync_folder(folder);
+		return 0;
+	}
+	return r;
 }
 
 int store_remove(const char *state_dir, const char *lab, struct err *e)

@@ -85,6 +85,7 @@ static void applied(struct transaction *t);
 static void roll_back(struct transaction *t, const struct err *why);
 static void rolled_back(struct transaction *t, const struct err *why);
 static int commit(struct transaction *t, struct err *e);
+static void add_words(struct err *e, const char *words);
 static void adopt_quietly(struct transaction *t);
 static void answer_changes(struct transaction *t, bool was_applied);
 static void answer_failure(struct transaction *t, const struct err *e);
@@ -675,18 +676,28 @@ static void rolled_back(struct transaction *t, const struct err *why)
 	end(t);
 }
 
+/* What is asked, kept before the kernel is touched. */
 static int commit(struct transaction *t, struct err *e)
 {
 	struct lab *l = t->lab;
+	const char *state_dir = l->server->dirs.state_dir;
 	_cleanup_stored_ struct stored s = { .revision = t->revision, .going = t->kind == ASK_DOWN };
+	int r;
 
-	if (t->kind == ASK_DOWN) {
-		l->going = true;
-	} else {
+	if (t->kind != ASK_DOWN) {
 		s.document = document_dump(&t->document);
 		s.registry = registry_dump(t->registry);
 	}
-	return store_save(l->server->dirs.state_dir, l->name, &s, t->topology, e);
+	r = store_save(state_dir, l->name, &s, t->topology, e);
+	if (r < 0) {
+		if (is_empty(l))
+			store_remove(state_dir, l->name, NULL);
+		err_wrap(e, "lab %s", l->name);
+		add_words(e, "; nothing was changed");
+		return r;
+	}
+	l->going |= t->kind == ASK_DOWN;
+	return 0;
 }
 
 /* Nothing to do in the kernel and nothing that anybody would call a change; but places in the file may
