@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include "daemon/agent.h"
 #include "daemon/server.h"
+#include "kern/needs.h"
 #include "util/log.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -59,7 +60,9 @@ int main(int argc, char **argv)
 	if (o.agent) {
 		r = agent_run(o.agent, &s.dirs, &e);
 	} else {
-		r = bpffs_prepare(s.dirs.bpf_dir, &e);
+		r = needs_check(&e);
+		if (r == 0)
+			r = bpffs_prepare(s.dirs.bpf_dir, &e);
 		if (r < 0) {
 			fprintf(stderr, "vpcd: %s\n", e.msg);
 			return EXIT_CANNOT;

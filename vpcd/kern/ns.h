@@ -17,6 +17,8 @@
 /* Opens it, makes it when missing. Returns an fd. */
 int userns_make(const char *lab, const struct kern_dirs *dirs, struct err *e);
 int userns_remove(const char *lab, const struct kern_dirs *dirs, struct err *e);
+/* Can one be made? Negative errno when not. */
+int userns_try(void);
 /* Which namespace an fd of /proc/PID/ns or /run/netns is; 0 = none. */
 uint64_t ns_inode(int fd);
 

@@ -90,6 +90,20 @@ static int unshare_user(void)
 	return unshare(CLONE_NEWUSER) == 0 ? 0 : errno;
 }
 
+int userns_try(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(unshare_user());
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
 /* The child unshares, says how that went, and lives until its end of the pipe closes. */
 static _Noreturn void hold_new_userns(int say, int wait_fd)
 {
