@@ -87,6 +87,7 @@ bail() { # the rest makes no sense without this
 	exit 1
 }
 done_testing() { # ends the script: labs down, nothing left, plan printed
+	daemon_killed_in_the_middle now
 	labs_down
 	if wait_for 5 same_as_before; then ok "nothing is left behind"; else
 		not_ok "nothing is left behind"
@@ -131,11 +132,11 @@ daemon_killed_in_the_middle() { # [now]
 	checks_with_labs=$((checks_with_labs + 1))
 	[ "${1:-}" = now ] || [ $checks_with_labs = 3 ] || return 0
 	KILL_DAEMON=
-	"$ROOT/tests/answers" >"$T/answers.before"
+	"$ROOT/tests/answers" >"$T/answers.before" || not_ok "what the daemon says before it is killed"
 	daemon_kill
 	daemon_start "${daemon_options[@]}"
 	wait_for 10 labs_rest || note "labs come to no rest"
-	"$ROOT/tests/answers" >"$T/answers.after"
+	"$ROOT/tests/answers" >"$T/answers.after" || not_ok "what it says afterwards"
 	check "the daemon is killed: show, rules and ct say the same afterwards" \
 		"$ROOT/tests/answers" --compare "$T/answers.before" "$T/answers.after"
 }

@@ -76,6 +76,7 @@ check_rc 4 "up of a broken file" vpc up "$T/broken.ini"
 like "$(vpc up "$T/broken.ini" 2>&1)" 'broken.ini:2: error: ' "with file and line"
 is "$(vpc up - --lab copy <"$T/pair.ini" 2>/dev/null | head -n1 | awk '{print $1}')" CHANGE "up from stdin, with a name"
 check "down of one" vpc down copy
+like "$(vpc up "$T/pair.ini" --lab default 2>&1)" 'lab: the name "default" is reserved' "a reserved name"
 check_rc 2 "down of one that is not there" vpc down copy
 
 # ---- which lab is meant ------------------------------------------------------------------------------
@@ -146,6 +147,29 @@ check "unset" vpc unset security-group pair/g inbound "tcp 22 from sg:g"
 check_rc 1 "it is in force, too" vpc probe alpha beta tcp/22
 check_rc 4 "set of a rule that is none" vpc set security-group pair/g inbound tcp from nowhere
 check_rc 2 "set of a thing that is not there" vpc set security-group pair/h inbound tcp 22 from sg:g
+like "$(vpc set lab pair quotas off --lab pair)" 'update +lab +pair +quotas changed' "settings of a lab whose file has no [lab]"
+is "$(vpc up "$T/pair.ini" 2>&1)" "no changes" "up: an edit stays"
+check_rc 2 "unset of one that is not set" vpc unset lab pair clock --lab pair
+check "unset of it" vpc unset lab pair quotas --lab pair
+check "an edit that the next file contradicts" vpc set security-group g default yes --lab pair
+sed 's/^\[security-group g\]/[security-group h]\nvpc = v\ndefault = yes\n&/' "$T/pair.ini" >"$T/new/pair.ini"
+like "$(vpc up "$T/new/pair.ini" 2>&1)" 'an edit: error: .*edits \(vpc set\) stay until vpc unset' "it is told as an edit"
+check "taken out" vpc unset security-group g default --lab pair
+ip netns del pair.alpha
+like "$(vpc plan "$T/pair.ini" | grep '^repair')" '^repair  instance  alpha  missing: namespace pair.alpha; .{0,120}; and [0-9]+ more$' "a repair with many reasons tells the first"
+check "up mends it" vpc up "$T/pair.ini"
+if command -v setpriv >/dev/null; then
+	cp "$VPC" "$T/vpc" && chmod 755 "$T" "$T/vpc"
+	nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$T/vpc" "$@" 2>&1; }
+	if nobody help >/dev/null; then
+		for verb in "up $T/pair.ini" "down pair" "show"; do
+			# shellcheck disable=SC2086
+			like "$(nobody $verb; echo $?)" $'sock is not open to you; run vpc as root.*\n3$' "not root: $verb"
+		done
+		like "$(nobody version)" 'vpcd: not open to you' "not root: version"
+	fi
+	chmod 700 "$T"
+fi
 
 # ---- exec ---------------------------------------------------------------------------------------------------
 check_rc 7 "exec passes the exit code" vpc exec alpha -- sh -c 'exit 7'

@@ -16,6 +16,18 @@ says() {
 }
 bytes() { LC_ALL=C grep -c $'\033' || :; }
 
+# A daemon that never answers: asked here, looked at in the end.
+mkdir "$T/deaf"
+python3 -c "import socket, signal
+s = socket.socket(socket.AF_UNIX)
+s.bind('$T/deaf/vpcd.sock')
+s.listen()
+signal.pause()" &
+deaf=$!
+wait_for 5 test -S "$T/deaf/vpcd.sock"
+(VPCD_RUN_DIR=$T/deaf "$VPC" show >"$T/deaf.out" 2>&1; echo $? >>"$T/deaf.out") &
+asked=$!
+
 # ---- usage: 2 ------------------------------------------------------------------------------------
 check_rc 2 "no verb" vpc
 says 2 'did you mean vpc validate' "a verb that nearly is one" vpc valdate x
@@ -38,6 +50,12 @@ says 2 'which FILE' "test without a file" vpc test
 says 2 'is no name of a lab' "a lab's name that is none" vpc show --lab Three.Tier
 says 2 'nothing called "instnces"' "a kind that nearly is one" vpc show instnces
 says 2 'leave b out' "down of one and of all" vpc down --all b
+says 2 'no kind "instnce"; did you mean instance' "set of a kind that is none" vpc set instnce web-1 subnet a
+says 2 'no key "sbnet"; did you mean subnet' "set of a key that is none" vpc set instance web-1 sbnet a
+for kind in $("$VPC" validate - <<<'[x y]' | sed -n 's/.*kinds are \(.*\)/\1/p' | sed 's/,//g; s/ and / /; s/lab //; s/ expect//'); do
+	[[ $(vpc show --help | xargs) == *" ${kind}s"[\ ,]* && $(vpc completion) == *" ${kind}s"[\ \']* ]] || not_ok "$kind is no kind of show's help"
+done
+ok "show's help and the completion have every kind"
 
 # ---- cannot run here: 3 ---------------------------------------------------------------------------
 for verb in show "show instances" status rules ct "plan $ini" "probe laptop web-1 tcp/443" "logs web-1" \
@@ -79,6 +97,11 @@ assert out.returncode == 1 and errors
 for e in errors:
     assert list(e) == ["file", "line", "severity", "code", "message", "fix"], e
 PY
+
+: >"$T/empty.ini"
+check_rc 1 "an empty file is no topology" vpc validate "$T/empty.ini"
+check_rc 4 "up of an empty one" vpc up "$T/empty.ini"
+like "$(vpc validate "$T/empty.ini")" 'empty.ini:1: error: there is no section; begin with' "it says how to begin"
 
 # ---- results: 0 and 1 -----------------------------------------------------------------------------
 check "validate of a good file" vpc validate "$ini"
@@ -122,5 +145,8 @@ if command -v script >/dev/null; then
 	is "$(NO_COLOR=1 TERM=xterm script -qec "$VPC trace $ini laptop db-1 tcp/22" /dev/null | bytes)" 0 "none with NO_COLOR"
 fi
 is "$(vpc version | head -n1)" "vpc $(sed -n 's/^VERSION *:= *//p' "$ROOT/Makefile")" "version"
+wait $asked
+kill $deaf
+like "$(cat "$T/deaf.out")" $'says nothing for 10 seconds: it is stopped or hangs; .*\n3$' "a daemon that hangs"
 check_rc 4 "a full disk is not success" bash -c "'$VPC' help >/dev/full"
 done_testing

@@ -135,8 +135,9 @@ static int option_set(struct args *a, enum option_id id, const char *value)
 	case OPTION_LAB:
 		a->lab = value;
 		if (!str_is_name(value))
-			return fail(EXIT_USAGE, "%s: \"%s\" is no name of a lab; vpc show lists them", a->verb->name,
-				    value);
+			return fail(EXIT_USAGE,
+				    "%s: \"%s\" is no name of a lab: 1 to 32 of a-z, 0-9 and -; vpc show lists them",
+				    a->verb->name, value);
 		return 0;
 	case OPTION_FROM_PORT: return number_set(a, id, value, 65535, &a->from_port);
 	case OPTION_COUNT: return number_set(a, id, value, COUNT_MAX, &a->count);

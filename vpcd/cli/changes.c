@@ -6,7 +6,7 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { NAMES_WIDTH = 72 };
+enum { NAMES_WIDTH = 72, WHY_WIDTH = 100 };
 
 struct group {
 	const char *op, *kind;
@@ -15,6 +15,7 @@ struct group {
 };
 
 static void grouped_print(const json_t *changes);
+static void why_add(struct table *t, const char *why);
 static bool is_counted(const json_t *change);
 static const char *member(const json_t *o, const char *name);
 static void name_add(struct group *g, const char *name);
@@ -39,7 +40,7 @@ void changes_print(const json_t *changes, bool grouped)
 		table_add(&t, member(c, "op"));
 		table_add(&t, member(c, "kind"));
 		table_add(&t, member(c, "name"));
-		table_add(&t, member(c, "why"));
+		why_add(&t, member(c, "why"));
 	}
 	if (table_rows(&t))
 		table_print(&t, stdout);
@@ -57,8 +58,31 @@ void warnings_print(const json_t *warnings)
 
 		if (file && line)
 			fprintf(stderr, "%s:%" JSON_INTEGER_FORMAT ": ", file, line);
+		else
+			fprintf(stderr, "%s: ", file ? file : "an edit");
 		fprintf(stderr, "warning: %s%s%s\n", member(d, "message"), fix ? "; " : "", fix ? fix : "");
 	}
+}
+
+/* A repair may have very many reasons: the first ones. */
+static void why_add(struct table *t, const char *why)
+{
+	size_t shown = 0, more = 0;
+
+	if (!why || strlen(why) <= WHY_WIDTH) {
+		table_add(t, why);
+		return;
+	}
+	for (const char *p = why; (p = strstr(p, "; ")); p += 2) {
+		if ((size_t)(p - why) <= WHY_WIDTH)
+			shown = (size_t)(p - why);
+		else
+			more++;
+	}
+	if (shown)
+		table_addf(t, "%.*s; and %zu more", (int)shown, why, more + 1);
+	else
+		table_add(t, why);
 }
 
 /* Creations and deletions: one line an operation and kind, in the order they come first. */

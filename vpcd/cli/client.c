@@ -5,12 +5,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "cli/client.h"
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { POLL_MS = 100 };
+enum { POLL_MS = 100, SILENT_MS_MAX = 10000 };
 
 struct incoming {
 	CURL *h;
@@ -24,7 +25,7 @@ static int socket_try(const char *path);
 static int perform(struct incoming *in, const char *socket_path);
 static int answer_take(CURL *h, const struct request *q, struct strbuf *body, struct reply *ret);
 static int error_print(const struct request *q, const struct reply *r);
-static size_t diags_print(const json_t *errors);
+static size_t diags_print(const json_t *errors, bool *ret_edits);
 static size_t body_add(char *p, size_t size, size_t n, void *ctx);
 
 int client_call(const struct request *q, struct reply *ret)
@@ -95,6 +96,16 @@ int client_get(struct reply *ret, const char *fmt, ...)
 	return r;
 }
 
+bool client_refused(void)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/vpcd.sock", run_dir());
+	r = socket_try(path);
+	return r == -EACCES || r == -EPERM;
+}
+
 bool client_answers(void)
 {
 	struct request q = { .path = "/v1/version", .quiet = true };
@@ -130,7 +141,7 @@ static int socket_choose(const struct request *q, char *path, size_t size)
 
 	snprintf(path, size, "%s/vpcd.sock", run_dir());
 	r = socket_try(path);
-	if ((r == -EACCES || r == -EPERM) && !q->method) {
+	if ((r == -EACCES || r == -EPERM) && !q->method && !q->take) {
 		snprintf(path, size, "%s/view.sock", run_dir());
 		r = socket_try(path);
 	}
@@ -156,13 +167,26 @@ static int socket_try(const char *path)
 	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
 }
 
+/* For something to happen, or a little. How long that was. */
+static int wait_ms(CURLM *multi)
+{
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (int)((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000);
+}
+
+/* A question (GET) is answered at once, whatever the daemon is doing; work and streams may take their time. */
 static int perform(struct incoming *in, const char *socket_path)
 {
 	const struct request *q = in->q;
 	CURL *h = in->h;
 	CURLM *multi = curl_multi_init();
 	CURLcode result = CURLE_OK;
-	int running = 1, left;
+	int running = 1, left, waited_ms = 0;
+	long status = 0;
 	CURLMsg *msg;
 
 	curl_multi_add_handle(multi, h);
@@ -171,7 +195,12 @@ static int perform(struct incoming *in, const char *socket_path)
 			break;
 		if (!running)
 			break;
-		curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+		if (status == 0 && waited_ms >= SILENT_MS_MAX && !q->method && !q->take) {
+			result = CURLE_OPERATION_TIMEDOUT;
+			break;
+		}
+		waited_ms += wait_ms(multi);
+		curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
 		if (q->progress)
 			q->progress(q->progress_ctx);
 	}
@@ -184,6 +213,11 @@ static int perform(struct incoming *in, const char *socket_path)
 		return 0;
 	if (q->quiet)
 		return EXIT_CANNOT;
+	if (result == CURLE_OPERATION_TIMEDOUT)
+		return fail(EXIT_CANNOT,
+			    "vpcd on %s says nothing for %d seconds: it is stopped or hangs; end it (kill -9), "
+			    "labs live on and the next vpc up starts another",
+			    socket_path, SILENT_MS_MAX / 1000);
 	return fail(EXIT_BROKEN, "vpcd on %s did not finish its answer to %s: %s", socket_path, q->path,
 		    curl_easy_strerror(result));
 }
@@ -216,6 +250,7 @@ static int error_print(const struct request *q, const struct reply *r)
 	const char *message = json_string_value(json_object_get(json_object_get(r->json, "error"), "message"));
 	const json_t *errors = json_object_get(r->json, "errors");
 	enum exit_code code = EXIT_BROKEN;
+	bool edits = false;
 	size_t n;
 
 	if (r->status == 404)
@@ -226,7 +261,12 @@ static int error_print(const struct request *q, const struct reply *r)
 		code = q->bad_code;
 	if (q->quiet)
 		return code;
-	n = diags_print(errors);
+	n = diags_print(errors, &edits);
+	if (n && edits && str_eq(q->method, "PUT"))
+		return fail(code,
+			    "%zu error%s; nothing was changed; edits (vpc set) stay until vpc unset takes them out, "
+			    "and vpc show topology has them",
+			    n, n == 1 ? "" : "s");
 	if (n)
 		return fail(code, "%zu error%s; nothing was changed", n, n == 1 ? "" : "s");
 	if (message)
@@ -234,8 +274,8 @@ static int error_print(const struct request *q, const struct reply *r)
 	return fail(code, "vpcd answers %ld to %s without saying why", r->status, q->path);
 }
 
-/* How many of them are errors. */
-static size_t diags_print(const json_t *errors)
+/* How many of them are errors; is one of them about what no file says? */
+static size_t diags_print(const json_t *errors, bool *ret_edits)
 {
 	size_t i, n = 0;
 	json_t *d;
@@ -248,11 +288,12 @@ static size_t diags_print(const json_t *errors)
 
 		if (file && line)
 			fprintf(stderr, "%s:%" JSON_INTEGER_FORMAT ": ", file, line);
-		else if (file)
-			fprintf(stderr, "%s: ", file);
+		else
+			fprintf(stderr, "%s: ", file ? file : "an edit");
 		fprintf(stderr, "%s: %s%s%s\n", json_string_value(json_object_get(d, "severity")),
 			json_string_value(json_object_get(d, "message")), fix ? "; " : "", fix ? fix : "");
 		n += str_eq(json_string_value(json_object_get(d, "severity")), "error");
+		*ret_edits |= !file;
 	}
 	return n;
 }

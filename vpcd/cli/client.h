@@ -31,6 +31,8 @@ void reply_done(struct reply *r);
 int client_get(struct reply *ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Is one there that answers? Says nothing. */
 bool client_answers(void);
+/* Is there a socket that this user may not open? */
+bool client_refused(void);
 /* Starts vpcd when none answers, and says so. An exit code. */
 int daemon_start(void);
 /* Prints JSON as the result of a verb. */

@@ -108,7 +108,9 @@ static void words_print(const struct verb *v)
 	switch (v->word) {
 	case WORD_FILE: printf("'; COMPREPLY=($(compgen -f -X '!*.ini' -- \"$cur\") $(compgen -d -- \"$cur\"))"); break;
 	case WORD_KIND:
-		printf(" vpcs subnets instances route-tables security-groups nacls internet-gateways nat-gateways prefix-lists hosts'");
+		printf("%s vpcs subnets instances interfaces route-tables security-groups nacls internet-gateways "
+		       "nat-gateways vpc-peering-connections prefix-lists hosts'",
+		       strcmp(v->name, "show") == 0 ? " labs topology" : "");
 		break;
 	case WORD_NAME: printf("'\" $(ls /run/netns 2>/dev/null | tr . /)\""); break;
 	case WORD_VERB:

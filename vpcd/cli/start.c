@@ -34,6 +34,9 @@ int daemon_start(void)
 		return 0;
 	if (access(run_dir(), F_OK) == 0 && access(run_dir(), X_OK) != 0)
 		return fail(EXIT_CANNOT, "%s is not open to you; run vpc as root", run_dir());
+	if (client_refused())
+		return fail(EXIT_CANNOT, "%s/vpcd.sock is not open to you; run vpc as root, or join the group vpcd",
+			    run_dir());
 	if (geteuid() != 0)
 		return fail(
 			EXIT_CANNOT,

@@ -21,7 +21,7 @@ int version_run(const struct args *a)
 			       json_string_value(json_object_get(reply.json, "version")),
 			       json_integer_value(json_object_get(reply.json, "pid")));
 		else
-			printf("vpcd: none answers on %s\n", run_dir());
+			printf("vpcd: %s on %s\n", client_refused() ? "not open to you" : "none answers", run_dir());
 	}
 	reply_done(&reply);
 	return 0;

@@ -205,8 +205,9 @@ const struct verb verbs[] = {
 	  .run = show_run,
 	  .usage = "[KIND [[LAB/]NAME]]",
 	  .line = "labs, or the things of a kind in a lab",
-	  .text = "KIND: labs vpcs subnets instances route-tables security-groups nacls internet-gateways nat-gateways\n"
-		  "prefix-lists hosts, or topology: the file that would build what runs. One or many: instance is instances.\n\n"
+	  .text = "KIND: labs vpcs subnets instances interfaces route-tables security-groups nacls internet-gateways\n"
+		  "nat-gateways vpc-peering-connections prefix-lists hosts, or topology: the file that would build what runs.\n"
+		  "One or many: instance is instances.\n\n"
 		  "  vpc show\n"
 		  "  vpc show route-tables --lab three-tier\n"
 		  "  vpc show instance three-tier/web-1 -o json\n",

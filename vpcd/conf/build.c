@@ -23,6 +23,11 @@ int model_build(const struct document *d, const char *lab_name, struct registry 
 	b.a = b.m->arena;
 	b.m->file = d->file ? arena_strdup(b.a, d->file) : NULL;
 	schema_check(d, diags);
+	if (d->n == 0 && !diags->errors)
+		diag_add(diags, SEV_ERROR, (struct src_loc){ .file = b.m->file, .line = b.m->file ? 1 : 0 },
+			 "InvalidTopology.Empty",
+			 "begin with a header like [vpc shop]; vpc down takes a lab down, [lab NAME] alone empties it",
+			 "there is no section");
 	collect(&b);
 	build_lab(&b, lab_name);
 	build_prefix_lists(&b);

@@ -93,7 +93,10 @@ static void lab_name(struct build *b, const struct section *s, const char *name)
 	else if (!name)
 		diag_add(b->diags, SEV_ERROR, loc, "InvalidTopology.Name", "add a section [lab NAME]",
 			 "the lab has no name, and the file's name is none a lab can have");
-	else if (!str_is_name(name) || schema_name_is_reserved(name))
+	else if (schema_name_is_reserved(name))
+		diag_add(b->diags, SEV_ERROR, loc, "InvalidTopology.Name", "add a section [lab NAME] with another one",
+			 "lab: the name \"%s\" is reserved", name);
+	else if (!str_is_name(name))
 		diag_add(b->diags, SEV_ERROR, loc, "InvalidTopology.Name", "add a section [lab NAME]",
 			 "lab: \"%.80s\" is no legal name", name);
 	b->m->name = arena_strdup(b->a, name ? name : "");
