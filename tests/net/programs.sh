@@ -12,10 +12,10 @@ vpc = v
 cidr = 10.0.1.0/24
 [instance deaf]
 subnet = s
-run = /bin/sh -c "trap '' TERM INT HUP; while :; do sleep 3001; done"
+run = /bin/sh -c "trap '' TERM INT HUP; while :; do tail -s 3001 -f /dev/null; done"
 [instance forks]
 subnet = s
-run = /bin/sh -c "(setsid sleep 3002 &); setsid sleep 3003 >/dev/null 2>&1 </dev/null & exit 3"
+run = /bin/sh -c "(setsid tail -s 3002 -f /dev/null &); setsid tail -s 3003 -f /dev/null >/dev/null 2>&1 </dev/null & exit 3"
 [instance dies]
 subnet = s
 run = /no/such/program -x
@@ -25,13 +25,13 @@ run = /bin/false
 subnet = s
 run = /usr/bin/yes loud
 INI
-n_of() { pgrep -fcx "sleep $1"; }
+n_of() { pgrep -fcx "tail -s $1 -f /dev/null"; }
 runs() { [ "$(n_of "$1")" = "$2" ]; }
 logs_say() { vpc logs "$1" | grep -q -- "$2"; }
 
 daemon_start
 check "goes up" vpc up "$T/pr.ini"
-for what in 3001 3002 3003; do check "sleep $what runs" wait_for 5 runs $what 1; done
+for what in 3001 3002 3003; do check "$what runs" wait_for 5 runs $what 1; done
 check "a program that is not there is named" wait_for 5 logs_say dies 'cannot run /no/such/program: No such file'
 check "and its code" wait_for 5 logs_say dies 'exit code 127: /no/such/program'
 check "one that a signal ends" wait_for 5 logs_say dies 'ended by signal 9: /bin/sh'
@@ -54,23 +54,23 @@ all_run() { runs 3001 1 && runs 3002 1 && runs 3003 1; }
 check "all of them run again" wait_for 5 all_run
 
 # ---- the agent is killed -------------------------------------------------------------------------------
-was=$(pgrep -fx 'sleep 300[123]' | sort | xargs)
+was=$(pgrep -fx 'tail -s 300[123] .*' | sort | xargs)
 kill -KILL "$(pgrep -f 'vpcd --agent pr')"
-again() { [ "$(pgrep -fc 'vpcd --agent pr')" = 1 ] && all_run && [ "$(pgrep -fx 'sleep 300[123]' | sort | xargs)" != "$was" ]; }
+again() { [ "$(pgrep -fc 'vpcd --agent pr')" = 1 ] && all_run && [ "$(pgrep -fx 'tail -s 300[123] .*' | sort | xargs)" != "$was" ]; }
 check "a new agent starts all of it once" wait_for 10 again
 
 # ---- down ------------------------------------------------------------------------------------------------
-vpc exec deaf -- sh -c 'setsid sleep 3004 >/dev/null 2>&1 </dev/null & setsid unshare -Ur sleep 3005 >/dev/null 2>&1 </dev/null &'
+vpc exec deaf -- sh -c 'setsid tail -s 3004 -f /dev/null >/dev/null 2>&1 </dev/null & setsid unshare -Ur tail -s 3005 -f /dev/null >/dev/null 2>&1 </dev/null &'
 check "what exec leaves in the background runs" wait_for 5 runs 3004 1
-vpc exec dies -- sh -c 'setsid sleep 3006 >/dev/null 2>&1 </dev/null &'
+vpc exec dies -- sh -c 'setsid tail -s 3006 -f /dev/null >/dev/null 2>&1 </dev/null &'
 sed '/^\[instance dies\]/,/^\[instance loud/{/^\[instance loud/!d}' "$T/pr.ini" >"$T/less.ini"
 check "an instance goes" vpc up "$T/less.ini"
 check "and what runs in it" wait_for 2 runs 3006 0
 is "$(n_of 3004)" 1 "not its neighbour's"
-nsenter --net=/run/netns/pr.loud sleep 3007 &
+nsenter --net=/run/netns/pr.loud tail -s 3007 -f /dev/null &
 mine=$!
 check "down" vpc down pr
-is "$(pgrep -fl 'sleep 300[1-6]|vpc-init|--agent' | xargs)" "" "nothing of the lab runs"
+is "$(pgrep -fl 'tail -s 300[1-6]|vpc-init|--agent' | xargs)" "" "nothing of the lab runs"
 check "a process of the machine's lives" kill -0 $mine
 kill $mine
 done_testing
