@@ -159,7 +159,7 @@ ip netns del pair.alpha
 like "$(vpc plan "$T/pair.ini" | grep '^repair')" '^repair  instance  alpha  missing: namespace pair.alpha; .{0,120}; and [0-9]+ more$' "a repair with many reasons tells the first"
 check "up mends it" vpc up "$T/pair.ini"
 if command -v setpriv >/dev/null; then
-	cp "$VPC" "$T/vpc" && chmod 755 "$T" "$T/vpc"
+	cp "$VPC" "$T/vpc" && chmod 755 "$T" "$T/vpc" && chmod 644 "$T/pair.ini"
 	nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$T/vpc" "$@" 2>&1; }
 	if nobody help >/dev/null; then
 		for verb in "up $T/pair.ini" "down pair" "show"; do
