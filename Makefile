@@ -309,6 +309,11 @@ lint: $(SKEL)
 	$(Q)tests/lint/words
 	$(Q)CPPFLAGS='$(CPPFLAGS)' tests/lint/headers
 
+.PHONY: man
+# the parts of the man pages that come from the tables of verbs, options, kinds and keys
+man: $(B)/vpc
+	$(Q)docs/man
+
 # make format FILES="a.c b.h" (everything when FILES is not given)
 format:
 	clang-format -i $(or $(FILES),$(C_FILES))

@@ -117,6 +117,8 @@ int help_run(const struct args *a);
 int completion_run(const struct args *a);
 void help_print(FILE *out);
 void help_verb(FILE *out, const struct verb *v);
+/* Prints the part of a man page ("vpc.1", "vpc.ini.5") that is made from the tables; false: no such page. */
+bool man_print(const char *page);
 
 /* Prints "vpc: " and one sentence to stderr; returns code. */
 int fail(enum exit_code code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -13,6 +13,8 @@ int help_run(const struct args *a)
 		help_print(stdout);
 		return EXIT_OK;
 	}
+	if (man_print(a->words[0]))
+		return EXIT_OK;
 	v = verb_find(a->words[0]);
 	if (!v)
 		return fail(EXIT_USAGE, "there is no verb \"%s\"; vpc help lists them", a->words[0]);
