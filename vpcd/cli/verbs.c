@@ -342,7 +342,7 @@ const struct verb verbs[] = {
 	  .line = "run a command inside an instance or host",
 	  .text = "CMD is root there, with the instance's network, names and host name, and nobody on the machine.\n"
 		  "Exits as CMD does; 125 when CMD could not be run.\n\n"
-		  "  vpc exec three-tier/web-1 -- ping -c1 db-1\n",
+		  "  vpc exec three-tier/web-1 -- ping -c1 bastion\n",
 	  .need = NEEDS_ROOT,
 	  .options = OPT(LAB),
 	  .words_min = 2,
