@@ -159,12 +159,12 @@ ip netns del pair.alpha
 like "$(vpc plan "$T/pair.ini" | grep '^repair')" '^repair  instance  alpha  missing: namespace pair.alpha; .{0,120}; and [0-9]+ more$' "a repair with many reasons tells the first"
 check "up mends it" vpc up "$T/pair.ini"
 if command -v setpriv >/dev/null; then
-	cp "$VPC" "$T/vpc" && chmod 755 "$T" "$T/vpc" && chmod 644 "$T/pair.ini"
+	cp "$VPC" "$T/vpc" && chmod 755 "$T" "$T/vpc"
 	nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$T/vpc" "$@" 2>&1; }
 	if nobody help >/dev/null; then
-		for verb in "up $T/pair.ini" "down pair" "show"; do
+		for verb in "up - --lab pair" "down pair" "show"; do
 			# shellcheck disable=SC2086
-			like "$(nobody $verb; echo $?)" $'sock is not open to you; run vpc as root.*\n3$' "not root: $verb"
+			like "$(nobody $verb <"$T/pair.ini"; echo $?)" $'sock is not open to you; run vpc as root.*\n3$' "not root: $verb"
 		done
 		like "$(nobody version)" 'vpcd: not open to you' "not root: version"
 	fi
