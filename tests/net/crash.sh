@@ -135,6 +135,12 @@ crew() {
 	done | sort
 }
 both_talk() { vpc exec crash/laptop -- bash -c ': <>/dev/tcp/203.0.113.10/9000' && vpc exec crash/web -- bash -c ': <>/dev/tcp/10.0.1.10/9000'; }
+edits() { # N: a rule and an instance more, which up leaves
+	printf '{"edits":[{"op":"set","kind":"security-group","name":"w","key":"inbound","value":"tcp %d from 0.0.0.0/0"},
+		{"op":"create","kind":"instance","name":"x%d"},
+		{"op":"set","kind":"instance","name":"x%d","key":"subnet","value":"s1"},
+		{"op":"set","kind":"instance","name":"x%d","key":"run","value":"/usr/bin/tail -f /dev/null"}]}' $((1000 + $1)) "$1" "$1" "$1"
+}
 settled() { vpc show -o json | python3 -c 'import json, sys
 sys.exit(any(l["state"] == "applying" for l in json.load(sys.stdin)["labs"]))'; }
 restart() {

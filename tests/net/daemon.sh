@@ -151,6 +151,7 @@ is "$(edit '{"op":"set","kind":"security-group","name":"web","key":"inbound","va
 is "$(edit '{"op":"set","kind":"security-group","name":"web","key":"inbound","value":"tcp 22 from 0.0.0.0/0"}' -H 'If-Match: "1"')" 200 "a rule is added"
 is "$(pick '[o["revision"], o["applied"]]' <"$T/body")" '[2, true]' "revision 2"
 is "$(probe '{"src":"laptop","dst":"web","proto":"tcp/22"}' | pick 'o["results"][0]["verdict"]')" allow "and works"
+is "$(edit '' -H 'If-Match: *')" 200 "any revision will do"
 is "$(edit '{"op":"set","kind":"security-group","name":"nobody","key":"inbound","value":"tcp 22 from 0.0.0.0/0"}')" 404 "an unknown group is 404"
 is "$(edit '{"op":"set","kind":"security-group","name":"web","key":"inbound","value":"tcp 22 to 0.0.0.0/0"}')" 400 "a wrong rule is 400"
 is "$(edit '{"op":"unset","kind":"security-group","name":"web","key":"inbound","value":"tcp 22 from 0.0.0.0/0"}')" 200 "the rule is taken away"
