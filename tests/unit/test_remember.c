@@ -178,6 +178,32 @@ static void idle_counts_from_either_end(void **state)
 	lab_down(&l);
 }
 
+/* ... and from the very last packet, one that was let through unjudged too. */
+static void idle_counts_from_the_last(void **state)
+{
+	struct frame_spec ask = { .proto = PKT_PROTO_UDP, .sport = 40000, .dport = 5432 };
+	struct frame_spec answer = { .proto = PKT_PROTO_UDP, .sport = 5432, .dport = 40000 };
+	struct lab l;
+	struct pass x;
+
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		lab_up(&l, LAB("", "inbound = udp 5432 from 10.0.0.0/16\noutbound = none"));
+		ask.src = answer.dst = address(&l, "client");
+		ask.dst = answer.src = address(&l, "server");
+		assert_true(send_frame(&l, "client", &ask, 1).o.allow);
+		l.w->now_ns += 3 * SECOND;
+		assert_int_equal(send_frame(&l, "client", &ask, 1).o.path, ABI_PATH_CACHED);
+		l.w->now_ns += 30 * SECOND + (late ? 1 : 0);
+		x = send_frame(&l, "server", &answer, 1);
+		if (late)
+			denied(&x, ABI_GATE_SG_OUT);
+		else
+			assert_int_equal(x.o.reason_sg_out, ABI_REASON_TRACKED);
+		lab_down(&l);
+	}
+}
+
 static int forget(void *map, const void *key, void *value)
 {
 	(void)value;
@@ -419,6 +445,7 @@ int main(void)
 		cmocka_unit_test(cached_for_seconds),
 		cmocka_unit_test(cached_for_one_hop),
 		cmocka_unit_test(idle_counts_from_either_end),
+		cmocka_unit_test(idle_counts_from_the_last),
 		cmocka_unit_test(lost_entry_costs_nothing),
 		cmocka_unit_test(closed_begins_anew),
 		cmocka_unit_test(segments_are_packets),
