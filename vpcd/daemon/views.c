@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 #include "conf/schema.h"
 #include "daemon/lab.h"
+#include "daemon/nat_metrics.h"
 #include "daemon/places.h"
 #include "daemon/views.h"
 #include "kern/datapath.h"
 #include "kern/kern.h"
-#include "kern/nft_count.h"
 #include "kern/nl.h"
 #include "plan/desired.h"
 #include "util/mem.h"
@@ -528,32 +528,13 @@ json_t *model_json(const struct document *d, const struct registry *r)
 			 json_loads(registry, 0, NULL));
 }
 
-struct gate_drops {
-	uint32_t port;
-	uint64_t packets;
-};
-
-static int add_drops(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum)
-{
-	struct gate_drops *d = ctx;
-
-	if (key->port == d->port && key->gate == ABI_GATE_NAT && !key->allow)
-		d->packets += sum->packets;
-	return 0;
-}
-
 json_t *view_nat_metrics(struct lab *l, const struct nat_gateway *g)
 {
-	struct gate_drops drops = { .port = l->model->enis[g->eni].obj.number };
 	struct nat_metrics metrics;
 	json_t *o;
-	char ns[128];
 
-	if (!l->kern || !kern_datapath(l->kern) ||
-	    kern_nat_metrics(l->kern, ns_name_of(l->model, g->obj.name, ns), &metrics, NULL) < 0 ||
-	    datapath_gate_hits(kern_datapath(l->kern), add_drops, &drops) < 0)
+	if (!nat_metrics_of(l, g, &metrics))
 		return json_null();
-	metrics.drops += drops.packets; /* what gate nat denied never came to it */
 	o = json_object();
 #define ADD(name, member) json_object_set_new(o, name, json_integer((json_int_t)metrics.member));
 	NAT_METRICS(ADD)
