@@ -333,6 +333,7 @@ struct abi_port_stats {             /* map port_stats: PERCPU_ARRAY by port numb
 	__u64 denied;               /* sent by it and denied anywhere in the pass */
 	__u64 events_lost;          /* verdict events that found the ring full or the bucket empty */
 	__u64 ct_full;
+	__u64 captured, captures_lost; /* frames seen at it while it was captured; that found the ring full */
 };
 struct abi_gate_key { /* map gate_hits: PERCPU_HASH; every verdict, exactly once a packet */
 	__u32 port;   /* the ENI whose gate it is */
@@ -400,13 +401,9 @@ struct abi_drop { /* map drops: LRU_HASH by flow; its drops gathered, so that an
 };
 _Static_assert(sizeof(struct abi_drop) == 40, "map layout");
 
-/* Captures: the frame behind its verdict, in a ring buffer of its own. */
+/* Captures: the frame behind its verdict, in a ring buffer of its own. map taps: ARRAY by port, __u32: bytes of a
+ * frame that are copied; 0: not captured. */
 enum { ABI_SNAPLEN_MAX = 16384 };
-struct abi_tap {          /* map taps: ARRAY by port */
-	__u64 seen, lost; /* frames that came by; that found the ring full */
-	__u32 snaplen;    /* bytes of a frame that are copied; 0: not captured */
-	__u32 pad;
-};
 struct abi_capture { /* ring buffer captures: cap_len bytes of the frame follow */
 	struct abi_event event;
 	__u64 time_ns; /* ktime, fine */

@@ -32,16 +32,18 @@ enum { CAPTURE_INBOUND = 1, CAPTURE_ACTION_SHIFT = 8 };
 /* The frame as it is now, seen at a port. how: CAPTURE_INBOUND, and the program's answer above it. */
 PIECE frame_capture(struct __sk_buff *skb, struct pass *x, __u32 port, __u32 how)
 {
-	struct abi_tap *tap = bpf_map_lookup_elem(&taps, &port);
+	const __u32 *snaplen = bpf_map_lookup_elem(&taps, &port);
+	struct abi_port_stats *stats;
 	struct capture_room *room;
 	__u32 zero = 0, len;
 
-	if (!x || !tap || !tap->snaplen)
+	if (!x || !snaplen || !*snaplen)
 		return 0;
 	room = bpf_map_lookup_elem(&capture_rooms, &zero);
-	if (!room)
+	stats = bpf_map_lookup_elem(&port_stats, &port);
+	if (!room || !stats)
 		return 0;
-	atomic_add(&tap->seen, 1);
+	stats->captured++;
 	event_of(NULL, x, x->o.allow ? 0 : ABI_EVENT_DENY);
 	room->head.event = x->event;
 	room->head.time_ns = bpf_ktime_get_ns();
@@ -49,11 +51,11 @@ PIECE frame_capture(struct __sk_buff *skb, struct pass *x, __u32 port, __u32 how
 	room->head.inbound = how & CAPTURE_INBOUND;
 	room->head.action = how >> CAPTURE_ACTION_SHIFT;
 	room->head.len = skb->len;
-	len = skb->len < tap->snaplen ? skb->len : tap->snaplen;
+	len = skb->len < *snaplen ? skb->len : *snaplen;
 	if (len > ABI_SNAPLEN_MAX)
 		len = ABI_SNAPLEN_MAX;
 	if (len < 1 || bpf_skb_load_bytes(skb, 0, room->frame, len)) {
-		atomic_add(&tap->lost, 1);
+		stats->captures_lost++;
 		return 0;
 	}
 	room->head.cap_len = len;
@@ -62,6 +64,6 @@ PIECE frame_capture(struct __sk_buff *skb, struct pass *x, __u32 port, __u32 how
 		mac_of_port(room->frame + 6, 0);
 	}
 	if (bpf_ringbuf_output(&captures, room, sizeof(room->head) + len, 0))
-		atomic_add(&tap->lost, 1);
+		stats->captures_lost++;
 	return 0;
 }

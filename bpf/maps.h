@@ -38,7 +38,7 @@ DEFINE_MAP(watches, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_watch, NO
 DEFINE_MAP(buckets, BPF_MAP_TYPE_ARRAY, __u32, struct abi_bucket, PLAIN);
 DEFINE_MAP(port_ct, BPF_MAP_TYPE_ARRAY, __u32, __s64, PLAIN);
 DEFINE_MAP(drops, BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_drop, PLAIN);
-DEFINE_MAP(taps, BPF_MAP_TYPE_ARRAY, __u32, struct abi_tap, PLAIN);
+DEFINE_MAP(taps, BPF_MAP_TYPE_ARRAY, __u32, __u32, PLAIN);
 /* counters */
 DEFINE_MAP(flow_log, BPF_MAP_TYPE_HASH, struct abi_log_key, struct abi_log, NO_PREALLOC);
 DEFINE_MAP(log_lost, BPF_MAP_TYPE_ARRAY, __u32, __u64, PLAIN); /* by port: packets that found flow_log full */

@@ -49,6 +49,9 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_SAMPLE_ESTABLISHED] = { "--sample-established", "N",
 					"hear of one of N packets of flows that are known (default 0: none)" },
 	[OPTION_SAMPLE_DENIED] = { "--sample-denied", "N", "hear of one of N denials (default 1; 0: none)" },
+	[OPTION_OUT] = { "-w", "FILE", "where to; - is stdout, for a pipe" },
+	[OPTION_FILTER] = { "--filter", "EXPR", "only packets that match, in libpcap's words: 'tcp port 80'" },
+	[OPTION_SNAPLEN] = { "--snaplen", "N", "bytes of each packet, at most 16384 (default 2048)" },
 	[OPTION_WRITE] = { "--write", NULL, "write the file instead of printing it" },
 };
 static const char *const output_names[OUTPUT_MAX] = { "table", "json", "tap", "junit",   "csv",

@@ -68,6 +68,9 @@ enum option_id {
 	OPTION_SAMPLE_NEW,
 	OPTION_SAMPLE_ESTABLISHED,
 	OPTION_SAMPLE_DENIED,
+	OPTION_OUT,
+	OPTION_FILTER,
+	OPTION_SNAPLEN,
 	OPTION_MAX
 };
 struct option_row {        /* one option, for every verb that takes it */

@@ -201,6 +201,10 @@ static int perform(struct incoming *in, const char *socket_path)
 		}
 		waited_ms += wait_ms(multi);
 		curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
+		if (q->stop && *q->stop) {
+			in->ended = true;
+			break;
+		}
 		if (q->progress)
 			q->progress(q->progress_ctx);
 	}

@@ -1,6 +1,7 @@
 /* client.h: vpc as a client of vpcd: HTTP with JSON on the daemon's socket (docs/json.md).
  * Every call prints what went wrong in one sentence and returns an exit code; 0 is success. */
 #pragma once
+#include <signal.h>
 #include <jansson.h>
 #include "cli/cli.h"
 
@@ -18,6 +19,7 @@ struct request {
 	/* Takes the body as it comes instead of *ret; false ends the call, which then is no error. */
 	bool (*take)(void *ctx, const char *p, size_t n);
 	void *take_ctx;
+	const volatile sig_atomic_t *stop; /* becomes true: ends the call, which then is no error; may be NULL */
 };
 struct reply {
 	long status;

@@ -286,6 +286,23 @@ const struct verb verbs[] = {
 	  .words_min = 0,
 	  .words_max = 1,
 	  .word = WORD_NAME },
+	{ .name = "capture",
+	  .run = capture_run,
+	  .usage = "[LAB/]NAME… -w FILE",
+	  .line = "packets of interfaces into one pcapng file, each with its verdict",
+	  .text = "NAME is an instance (all its interfaces), an interface, a NAT gateway or a host. What it sends is captured\n"
+		  "as it left, what it receives as it arrives there, and what was denied at its gates as it would have.\n"
+		  "Each packet carries the program's answer as verdict option, and gate and rule with FILE:LINE as comment.\n"
+		  "What was lost stands in the statistics of the file, and in the last line. Ctrl-C ends it.\n"
+		  "ARP that the router answers is not shown.\n\n"
+		  "  vpc capture web-1 db-1 -w both.pcapng\n"
+		  "  vpc capture three-tier/web-1 -w - --filter 'tcp port 443' | wireshark -k -i -\n"
+		  "  vpc capture web-1 -w - --count 100 | tshark -r - -T fields -e frame.comment\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(LAB) | OPT(OUT) | OPT(FILTER) | OPT(SNAPLEN) | OPT(COUNT),
+	  .words_min = 1,
+	  .words_max = ANY,
+	  .word = WORD_NAME },
 	{ .name = "set",
 	  .run = set_run,
 	  .usage = "KIND [LAB/]NAME KEY VALUE…",

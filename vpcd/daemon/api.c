@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "daemon/api.h"
+#include "daemon/capture.h"
+#include "daemon/event_stream.h"
 #include "daemon/events.h"
 #include "daemon/files.h"
 #include "daemon/flush.h"
@@ -25,6 +27,7 @@ static void get_model(void *ctx, struct request *r);
 static void get_topology(void *ctx, struct request *r);
 static void get_logs(void *ctx, struct request *r);
 static void post_probes(void *ctx, struct request *r);
+static void post_captures(void *ctx, struct request *r);
 static void get_events(void *ctx, struct request *r);
 static void get_rules(void *ctx, struct request *r);
 static void get_ct(void *ctx, struct request *r);
@@ -41,6 +44,7 @@ const struct route_entry api_table[] = {
 	{ "DELETE", "/v1/labs/*", delete_lab, TURN_CHANGE },
 	{ "POST", "/v1/labs/*/changes", post_changes, TURN_CHANGE },
 	{ "POST", "/v1/labs/*/probes", post_probes, TURN_CHANGE },
+	{ "POST", "/v1/labs/*/captures", post_captures, TURN_CHANGE },
 	{ "GET", "/v1/labs/*/rules", get_rules, TURN_LOOK },
 	{ "GET", "/v1/labs/*/ct", get_ct, TURN_LOOK },
 	{ "DELETE", "/v1/labs/*/ct/*?", delete_ct, TURN_CHANGE },
@@ -186,6 +190,14 @@ static void post_probes(void *ctx, struct request *r)
 		probes_ask(l->probes, r);
 }
 
+static void post_captures(void *ctx, struct request *r)
+{
+	struct lab *l = find_lab(ctx, r, true);
+
+	if (l)
+		captures_ask(l->captures, r);
+}
+
 /* 0, or the request is answered. */
 static int event_arg(struct request *r, const char *name, unsigned long long max, unsigned long long *ret)
 {
@@ -206,7 +218,7 @@ static void get_events(void *ctx, struct request *r)
 {
 	static const char *const names[ABI_TELL_MAX] = { "sample-new", "sample-established", "sample-denied" };
 	struct server *s = ctx;
-	struct stream_setup setup = { 0 };
+	struct event_reader reader = { 0 };
 	const char *follow = request_arg(r, "follow"), *since = request_arg(r, "since");
 	uint32_t sample[ABI_TELL_MAX];
 	unsigned long long n = 0;
@@ -215,19 +227,19 @@ static void get_events(void *ctx, struct request *r)
 		n = events_end(s->events);
 	else if (event_arg(r, "since", UINT64_MAX, &n) < 0)
 		return;
-	setup.seq = n;
+	reader.seq = n;
 	for (unsigned i = 0; i < ABI_TELL_MAX; i++) {
 		n = sample_default[i];
 		if (event_arg(r, names[i], UINT32_MAX, &n) < 0)
 			return;
 		sample[i] = (uint32_t)n;
 	}
-	setup.follow = follow && strcmp(follow, "0") != 0;
-	if (setup.follow) {
-		setup.gone = wish_gone;
-		setup.ctx = wish_add(s, sample);
+	reader.follow = follow && strcmp(follow, "0") != 0;
+	if (reader.follow) {
+		reader.gone = wish_gone;
+		reader.ctx = wish_add(s, sample);
 	}
-	answer_events(r, s->events, &setup);
+	answer_events(r, s->events, &reader);
 }
 
 static void get_rules(void *ctx, struct request *r)

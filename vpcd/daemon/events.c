@@ -10,6 +10,7 @@ struct events {
 	uint64_t first, next;    /* numbers: kept are first … next - 1 */
 	void (*on_add)(void *ctx);
 	void *ctx;
+	struct event_stream *readers;
 };
 
 static void format_time(char buf[40]);
@@ -80,6 +81,11 @@ const char *events_next(const struct events *ev, uint64_t *seq)
 uint64_t events_end(const struct events *ev)
 {
 	return ev->next - 1;
+}
+
+struct event_stream **events_readers(struct events *ev)
+{
+	return &ev->readers;
 }
 
 void events_on_add(struct events *ev, void (*fn)(void *ctx), void *ctx)

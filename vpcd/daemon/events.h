@@ -8,6 +8,7 @@
 enum { EVENTS_KEPT = 10000 };
 
 struct events;
+struct event_stream;
 struct events *events_new(void);
 void events_free(struct events **ev);
 /* Takes o ({"type":…, …}) over and adds seq, time and lab in front. lab may be NULL. */
@@ -15,6 +16,7 @@ void events_add(struct events *ev, const char *lab, const char *type, json_t *o)
 /* The first event after *seq as a JSON line with its newline, and *seq becomes its number; NULL: none.
  * The line is valid until the next events_add. */
 const char *events_next(const struct events *ev, uint64_t *seq);
-uint64_t events_end(const struct events *ev); /* the number of the latest; the next one comes after it */
+uint64_t events_end(const struct events *ev);            /* the number of the latest; the next one comes after it */
+struct event_stream **events_readers(struct events *ev); /* event_stream.c's list of those who read */
 /* fn is called after each events_add; one listener. */
 void events_on_add(struct events *ev, void (*fn)(void *ctx), void *ctx);

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include "daemon/events.h"
 #include "daemon/http.h"
 #include "daemon/loop.h"
 #include "util/log.h"
@@ -37,7 +36,6 @@ struct door {
 struct http {
 	struct loop *loop;
 	struct door doors[2];
-	struct events *events;
 	const struct route_entry *table;
 	void *ctx;
 	struct request *requests; /* all that are open */
@@ -58,16 +56,11 @@ struct request {
 	struct MHD_Response *response;
 	struct request *prev, *next;
 };
-struct stream { /* of events to one client */
-	struct http *http;
+struct stream {
+	struct door *door;
 	struct MHD_Connection *conn;
-	struct events *events;
-	struct timer *timer;
-	uint64_t seq;
-	size_t at; /* bytes of the line after seq that are out already */
-	bool follow, suspended;
-	void (*gone)(void *ctx);
-	void *ctx;
+	struct stream_setup setup;
+	bool suspended;
 	struct stream *prev, *next;
 };
 
@@ -86,7 +79,6 @@ static void answer(struct request *r, unsigned status, const char *type, void *b
 static json_t *diag_json(const struct diag *d);
 static ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max);
 static void stream_free(void *ctx);
-static void streams_wake(void *ctx);
 static unsigned status_of(int code);
 static const char *code_of(unsigned status);
 
@@ -120,7 +112,8 @@ void http_free(struct http **hp)
 		if (r->dispatched && !r->answered)
 			answer_fail(r, 503, "ServiceUnavailable",
 				    "vpcd is ending; what was begun goes on when it is started again");
-	streams_wake(h);
+	for (struct stream *s = h->streams; s; s = s->next)
+		stream_wake(s);
 	for (unsigned i = 0; i < ARRAY_SIZE(h->doors); i++)
 		if (h->doors[i].mhd) {
 			for (unsigned rounds = 0; rounds < 8; rounds++)
@@ -233,25 +226,17 @@ json_t *diags_json(const struct diag_list *l, int severity)
 	return a;
 }
 
-void answer_events(struct request *r, struct events *ev, const struct stream_setup *setup)
+struct stream *answer_stream(struct request *r, const struct stream_setup *setup)
 {
 	struct http *h = r->door->http;
 	struct stream *s = xcalloc(1, sizeof(*s));
 
-	*s = (struct stream){ .http = h,
-			      .conn = r->conn,
-			      .events = ev,
-			      .seq = setup->seq,
-			      .follow = setup->follow,
-			      .gone = setup->gone,
-			      .ctx = setup->ctx,
-			      .next = h->streams };
+	*s = (struct stream){ .door = r->door, .conn = r->conn, .setup = *setup, .next = h->streams };
 	if (h->streams)
 		h->streams->prev = s;
 	h->streams = s;
-	events_on_add(ev, streams_wake, h);
 	r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, s, stream_free);
-	MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/x-ndjson");
+	MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONTENT_TYPE, setup->type);
 	r->status = 200;
 	r->answered = true;
 	if (r->suspended) {
@@ -259,6 +244,17 @@ void answer_events(struct request *r, struct events *ev, const struct stream_set
 		MHD_resume_connection(r->conn);
 		timer_set_us(r->door->timer, 0);
 	}
+	return s;
+}
+
+void stream_wake(struct stream *s)
+{
+	if (!s->suspended)
+		return;
+	s->suspended = false;
+	MHD_resume_connection(s->conn);
+	if (s->door->timer)
+		timer_set_us(s->door->timer, 0);
 }
 
 /* ---- doors ---- */
@@ -529,35 +525,12 @@ static json_t *diag_json(const struct diag *d)
 static ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max)
 {
 	struct stream *s = ctx;
-	size_t n = 0;
+	ssize_t n = s->setup.read(s->setup.ctx, buf, max);
 
 	(void)pos;
-	while (n < max) {
-		uint64_t seq = s->seq;
-		const char *line = events_next(s->events, &seq);
-		size_t len, piece;
-
-		if (!line)
-			break;
-		if (s->at &&
-		    seq != s->seq + 1) { /* a line that was begun has left the ring: the next one starts anew */
-			s->at = 0;
-			buf[n++] = '\n';
-			continue;
-		}
-		len = strlen(line);
-		piece = len - s->at < max - n ? len - s->at : max - n;
-		memcpy(buf + n, line + s->at, piece);
-		n += piece;
-		s->at += piece;
-		if (s->at < len)
-			break;
-		s->seq = seq;
-		s->at = 0;
-	}
-	if (n)
-		return (ssize_t)n;
-	if (!s->follow || s->http->closing)
+	if (n > 0)
+		return n;
+	if (n < 0 || s->door->http->closing)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	s->suspended = true;
 	MHD_suspend_connection(s->conn);
@@ -571,27 +544,11 @@ static void stream_free(void *ctx)
 	if (s->prev)
 		s->prev->next = s->next;
 	else
-		s->http->streams = s->next;
+		s->door->http->streams = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
-	if (s->gone)
-		s->gone(s->ctx);
+	s->setup.gone(s->setup.ctx);
 	free(s);
-}
-
-static void streams_wake(void *ctx)
-{
-	struct http *h = ctx;
-
-	for (struct stream *s = h->streams; s; s = s->next) {
-		if (!s->suspended)
-			continue;
-		s->suspended = false;
-		MHD_resume_connection(s->conn);
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(h->doors); i++)
-		if (h->streams && h->doors[i].timer)
-			timer_set_us(h->doors[i].timer, 0);
 }
 
 static unsigned status_of(int code)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <jansson.h>
 #include "util/diag.h"
 #include "util/err.h"
@@ -14,7 +15,6 @@
 struct loop;
 struct http;
 struct request;
-struct events;
 
 enum turn {
 	TURN_NONE,   /* asks nothing of a lab */
@@ -52,11 +52,15 @@ void answer_err(struct request *r, const struct err *e);
 /* 400 with all findings; the first error is the message. */
 void answer_diags(struct request *r, const struct diag_list *l);
 json_t *diags_json(const struct diag_list *l, int severity); /* -1: all; else one severity */
-/* Events after seq as JSON lines; follow: then those to come, without end. gone, if any, is called at its end. */
+/* A body that is made while it is read. read: at most max bytes; 0: none now, stream_wake() says when there are
+ * some; STREAM_END. gone is called once, at the end, whoever ended it; the stream is not to be woken any more. */
+enum { STREAM_END = -1 };
+struct stream;
 struct stream_setup {
-	uint64_t seq;
-	bool follow;
+	const char *type; /* of the body */
+	ssize_t (*read)(void *ctx, char *buf, size_t max);
 	void (*gone)(void *ctx);
 	void *ctx;
 };
-void answer_events(struct request *r, struct events *ev, const struct stream_setup *setup);
+struct stream *answer_stream(struct request *r, const struct stream_setup *setup);
+void stream_wake(struct stream *s);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include "conf/build.h"
+#include "daemon/capture.h"
 #include "daemon/crew.h"
 #include "daemon/events.h"
 #include "daemon/flush.h"
@@ -59,6 +60,7 @@ struct lab *lab_new(struct server *s, const char *name)
 	l->probes = probes_new(l);
 	l->flush = flush_new(l);
 	l->observe = observe_new(l);
+	l->captures = captures_new(l);
 	return l;
 }
 
@@ -71,6 +73,7 @@ void lab_free(struct lab **lp)
 	transaction_drop(l);
 	probes_free(&l->probes);
 	flush_free(&l->flush);
+	captures_free(&l->captures);
 	lab_close_kern(l);
 	observe_free(&l->observe);
 	timer_free(&l->reaper);
@@ -134,6 +137,7 @@ void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct mo
 	registry_free(&l->registry);
 	l->registry = TAKE_PTR(*r);
 	probes_model_gone(l->probes);
+	captures_model_gone(l->captures);
 	places_free(&l->places);
 	model_free(&l->model);
 	l->model = TAKE_PTR(*m);
@@ -164,6 +168,8 @@ void lab_datapath_rest(struct lab *l)
 	l->events_fd = -1;
 	timer_stop(l->reaper);
 	observe_rest(l->observe);
+	if (l->captures)
+		captures_rest(l->captures);
 }
 
 int lab_datapath_start(struct lab *l, struct err *e)
@@ -193,6 +199,7 @@ int lab_datapath_start(struct lab *l, struct err *e)
 		return err_set(e, r, "verdict events: %s", strerror(-r));
 	timer_set_ms(l->reaper, REAP_MS);
 	observe_start(l->observe);
+	captures_start(l->captures);
 	return 0;
 }
 

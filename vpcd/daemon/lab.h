@@ -10,6 +10,7 @@
 #include "util/diag.h"
 #include "util/err.h"
 
+struct captures;
 struct crew;
 struct flush;
 struct kern;
@@ -51,6 +52,7 @@ struct lab {
 	struct probes *probes;
 	struct flush *flush;
 	struct observe *observe;
+	struct captures *captures;
 
 	struct transaction *tx; /* the change under way */
 	struct job *first_job, *last_job;

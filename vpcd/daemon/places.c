@@ -7,6 +7,7 @@
 #include "filters/explain.h"
 #include "model/route_text.h"
 #include "util/mem.h"
+#include "util/str.h"
 
 struct places {
 	const struct model *m;
@@ -107,6 +108,23 @@ void verdict_words(const struct places *p, const struct abi_event *ev, struct ve
 		route_text(p->m, at.route, ret->rule, sizeof(ret->rule));
 		ret->loc = at.loc;
 	}
+}
+
+char *verdict_sentence(const struct verdict_words *w)
+{
+	struct strbuf b = { 0 };
+
+	strbuf_adds(&b, w->allow ? "allow" : "deny");
+	if (w->rule_gate)
+		strbuf_addf(&b, " %s %s", w->allow ? "by" : "at", w->rule_gate);
+	if (w->object)
+		strbuf_addf(&b, "@%s", w->object);
+	if (w->rule[0])
+		strbuf_addf(&b, ": rule \"%s\"", w->rule);
+	if (w->loc.line)
+		strbuf_addf(&b, " %s:%u", w->loc.file, w->loc.line);
+	strbuf_addf(&b, " [%s]", w->reason);
+	return strbuf_take(&b);
 }
 
 bool event_has_rule(const struct abi_event *ev)

@@ -29,6 +29,8 @@ struct verdict_words {
 	struct src_loc loc; /* line 0 = none */
 };
 void verdict_words(const struct places *p, const struct abi_event *ev, struct verdict_words *ret);
+/* "deny at nacl-in@db: rule \"10 deny …\" FILE:LINE [REASON]". To free(). */
+char *verdict_sentence(const struct verdict_words *w);
 bool event_has_rule(const struct abi_event *ev);                          /* of a group or NACL */
 json_t *verdict_json(const struct places *p, const struct abi_event *ev); /* for the event stream */
 json_t *json_ktime(uint64_t ns); /* a moment of CLOCK_MONOTONIC as the wall clock says it; 0: null */

@@ -98,9 +98,8 @@ int datapath_drop(struct datapath *d, const struct abi_flow_key *flow, struct ab
 int datapath_watch(struct datapath *d, const struct abi_flow_key *flow, uint64_t for_ns, struct err *e);
 int datapath_unwatch(struct datapath *d, const struct abi_flow_key *flow);
 
-/* Captures. Frames of a tapped port (snaplen 0: no longer; counts begin anew) are copied while capturing is on. */
+/* Captures. Frames of a tapped port (snaplen 0: no longer) are copied while capturing is on. */
 int datapath_tap(struct datapath *d, uint32_t port, uint32_t snaplen, struct err *e);
-int datapath_tap_counts(struct datapath *d, uint32_t port, struct abi_tap *ret);
 void datapath_capture(struct datapath *d, bool on);
 int datapath_captures_fd(struct datapath *d);
 /* frame: c->cap_len bytes. Else as datapath_events_consume. */

@@ -30,7 +30,7 @@ void tell_close(struct datapath *d)
 
 void tell_clear(struct datapath *d)
 {
-	struct abi_tap none = { 0 };
+	__u32 none = 0;
 	struct abi_flow_key k;
 
 	while (!bpf_map_get_next_key(d->maps[DP_WATCHES], NULL, &k) && !bpf_map_delete_elem(d->maps[DP_WATCHES], &k))
@@ -136,9 +136,7 @@ int datapath_unwatch(struct datapath *d, const struct abi_flow_key *flow)
 
 int datapath_tap(struct datapath *d, uint32_t port, uint32_t snaplen, struct err *e)
 {
-	struct abi_tap tap = { .snaplen = snaplen };
-
-	if (bpf_map_update_elem(d->maps[DP_TAPS], &port, &tap, BPF_ANY))
+	if (bpf_map_update_elem(d->maps[DP_TAPS], &port, &snaplen, BPF_ANY))
 		return err_set(e, -errno, "port %u cannot be captured: %s", port, strerror(errno));
 	return 0;
 }
@@ -146,11 +144,6 @@ int datapath_tap(struct datapath *d, uint32_t port, uint32_t snaplen, struct err
 void datapath_capture(struct datapath *d, bool on)
 {
 	flag_set(d, ABI_CONFIG_CAPTURE, on);
-}
-
-int datapath_tap_counts(struct datapath *d, uint32_t port, struct abi_tap *ret)
-{
-	return bpf_map_lookup_elem(d->maps[DP_TAPS], &port, ret) ? -errno : 0;
 }
 
 int datapath_captures_fd(struct datapath *d)
