@@ -63,12 +63,14 @@ struct pkt {
 	__u8 ttl;
 	__u8 dont_fragment;
 	__u8 frag_proto; /* what the fragments carry: IPv4 the protocol, IPv6 the header after the fragment header */
-	__u32 frag_id, frag_off;   /* frag_off in bytes */
-	__u32 frag_len;            /* bytes of the whole that this fragment brings */
-	struct abi_flow_key inner; /* of the packet that an ICMP error quotes; port 0 */
-	__u32 segs;                /* wire packets in this skb, at least 1 */
+	__u32 segs;      /* wire packets in this skb, at least 1 */
+	__u32 frag_id, frag_off; /* frag_off in bytes */
+	__u32 frag_len;          /* bytes of the whole that this fragment brings */
+	/* From here on nothing is filled, nor cleared, unless the packet has it: most do not. */
+	struct abi_flow_key inner; /* icmp_error: of the packet that it quotes; port 0 */
 	struct ip6_walk walk, inner_walk;
 };
+#define PKT_CLEARED __builtin_offsetof(struct pkt, inner) /* bytes that packet_parse wants zero */
 
 static __always_inline void addr_set_v4(struct abi_addr *a, const __u8 *b)
 {
@@ -203,6 +205,7 @@ static __always_inline void packet_parse_inner_v4(const __u8 *ip, const __u8 *en
 		return;
 	if (read_be16(ip + 6) & 0x1fff)
 		return;
+	__builtin_memset(&p->inner, 0, sizeof(p->inner));
 	p->inner.family = 4;
 	p->inner.proto = ip[9];
 	addr_set_v4(&p->inner.src, ip + 12);
@@ -222,6 +225,7 @@ static __always_inline void packet_parse_inner_v6(const __u8 *ip, const __u8 *en
 	off = e->off;
 	if (e->bad || e->frag == PKT_FRAG_LATER || off > IP6_OFF_MAX || ip + off + 8 > end)
 		return;
+	__builtin_memset(&p->inner, 0, sizeof(p->inner));
 	p->inner.family = 6;
 	p->inner.proto = e->proto;
 	__builtin_memcpy(&p->inner.src, ip + 8, 16);
@@ -353,7 +357,7 @@ static __always_inline enum abi_reason packet_parse_v6(const __u8 *d, const __u8
 	return reason;
 }
 
-/* Fills p (zeroed by the caller but for key.port and segs) from an Ethernet frame whose first
+/* Fills p (its first PKT_CLEARED bytes zeroed by the caller but for key.port and segs) from an Ethernet frame whose first
  * end - data bytes are readable and which is frame_len long. NONE, or why it must be dropped. */
 static __always_inline enum abi_reason packet_parse(const void *data, const void *end, __u32 frame_len, struct pkt *p)
 {

@@ -22,8 +22,14 @@ struct outcome {
 
 /* Everything about one packet in flight; BPF keeps it in a per-CPU map, the host on its stack. */
 struct pass {
-	struct pkt p;
+	/* What a packet of a known flow needs stands together: cache lines are what it costs. */
+	__u64 now;
+	__u32 epoch;
+	__u8 bits; /* what this packet adds to tx of the sender, rx of the receiver */
+	__u8 lost; /* the other end is an interface of the lab, but its groups are not known here */
+	__u8 pad[2];
 	struct outcome o;
+	struct pkt p;
 	struct abi_addr dst;         /* after an internet gateway's translation inbound; else p.key.dst */
 	struct abi_flow_key twin;    /* the flow as the receiver sends it */
 	struct abi_flow_key related; /* the flow an ICMP error is about, as this end sends it */
@@ -35,9 +41,4 @@ struct pass {
 	struct abi_log log;
 	struct abi_lpm_key lpm; /* keys of lookups: the deepest way through the gates has no stack left for them */
 	struct abi_addr_key owned;
-	__u64 now;
-	__u32 epoch;
-	__u8 bits; /* what this packet adds to tx of the sender, rx of the receiver */
-	__u8 lost; /* the other end is an interface of the lab, but its groups are not known here */
-	__u8 pad[2];
 };

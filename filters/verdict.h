@@ -60,6 +60,7 @@ PIECE pass_full(struct world *w, struct pass *x)
 
 	if (!x)
 		return 0;
+	x->dst = x->p.key.dst;
 	x->o.path = ABI_PATH_FULL;
 	x->o.reason = x->o.reason_sg_out = x->o.reason_sg_in = ABI_REASON_ACCEPT;
 	x->o.allow = 1;
@@ -89,7 +90,6 @@ static __always_inline void pass_packet(struct world *w, struct pass *x, enum ab
 	x->now = world_now(w);
 	x->epoch = *(volatile __u32 *)&world_config(w)
 			    ->epoch; /* before anything is judged: a change meanwhile makes the entry stale */
-	x->dst = x->p.key.dst;
 	if (x->p.key.family == 6 && !port_has_ipv6(w, x->p.key.port))
 		reason = ABI_REASON_IPV6_NOT_SUPPORTED;
 	else if (reason == ABI_REASON_NONE && x->p.kind == PKT_ND)

@@ -99,7 +99,6 @@ def lab_text(lab, n, peer="10.0.0.0/24"):
 		      for i, (p, lo, hi, a) in enumerate(rules))
 	return f"""[lab {lab}]
 quotas = off
-conntrack-entries = 200000
 [vpc v]
 cidr = 10.0.0.0/16
 [nacl n]
