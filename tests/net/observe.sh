@@ -73,6 +73,25 @@ check_rc 2 "a time that is none" vpc observe --since yesterday
 check_rc 2 "a verdict that is none" vpc observe --verdict drop
 check_rc 2 "sampling of what was" vpc observe --sample-new 3
 
+# ---- rules, status -----------------------------------------------------------------------------------------
+last_hits() { vpc rules -o json | python3 -c "
+import datetime, json, sys, time
+for r in json.load(sys.stdin)['rules']:
+    if r['text'] in ('10 deny udp 9 from 0.0.0.0/0', 'icmp from 10.0.0.0/16'):
+        t = r['last_hit'] and datetime.datetime.strptime(r['last_hit'], '%Y-%m-%dT%H:%M:%SZ').replace(tzinfo=datetime.timezone.utc).timestamp()
+        print(r['text'].split()[0], t and 0 <= time.time() - t < 10)"; }
+vpc probe a1 b1 udp/9 >/dev/null
+is "$(last_hits | sort)" "10 True
+icmp None" "rules: last hit, or none"
+like "$(vpc rules | grep '10 deny udp 9')" ' [0-9]s +.*ob.ini:5$' "how long ago"
+is "$(vpc status -o json | python3 -c "import json,sys; d={m['name']: m for m in json.load(sys.stdin)['maps']}; print(d['addrs']['entries'] >= 2, all(m['entries'] is None or m['entries'] < m['max'] for m in d.values()), d['flows']['max'] >= 16384)")" \
+	"True True True" "status: how full maps are"
+dev=$(ip netns exec ob.v.router ip -o link | sed -nE 's/^[0-9]+: ([^:@]*a1[^:@]*)[:@].*/\1/p')
+check "a program is taken away" ip netns exec ob.v.router tc filter del dev "$dev" ingress
+is "$(vpc status -o json | python3 -c "import json,sys; d=json.load(sys.stdin); print(d['programs'], {e['name']: e['filters'] for e in d['enis']})")" \
+	"missing {'a1': 'missing', 'b1': 'ok'}" "status says whose"
+check "up mends it" vpc up "$T/ob.ini"
+
 # ---- following: sampling, gathered drops ------------------------------------------------------------------
 follow() { # FILE OPTION...: an observer in the background, once it hears
 	local out=$1 n=0

@@ -1,5 +1,6 @@
 /* v_status.c: vpc status, rules, ct and logs: what a running lab has counted, keeps and said. */
 #include <string.h>
+#include <time.h>
 #include "cli/client.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -9,6 +10,7 @@
 static int get(const struct args *a, const char *what, struct reply *ret);
 static int ct_flush(const struct args *a);
 static void rows_add(struct table *t, const json_t *objects, const char *members);
+static void age_add(struct table *t, const char *time_text);
 static void totals_print(const json_t *status);
 
 int status_run(const struct args *a)
@@ -39,7 +41,7 @@ int rules_run(const struct args *a)
 	_cleanup_table_ struct table t;
 	int r;
 
-	table_init(&t, "OWNER KIND DIRECTION ACTION RULE >PACKETS >BYTES WHERE");
+	table_init(&t, "OWNER KIND DIRECTION ACTION RULE >PACKETS >BYTES >LAST-HIT WHERE");
 	r = get(a, "rules", &reply);
 	if (r)
 		return r;
@@ -47,7 +49,8 @@ int rules_run(const struct args *a)
 		json_print(reply.json);
 		return 0;
 	}
-	rows_add(&t, json_object_get(reply.json, "rules"), "owner owner_kind direction action text packets bytes @");
+	rows_add(&t, json_object_get(reply.json, "rules"),
+		 "owner owner_kind direction action text packets bytes last_hit~ @");
 	if (table_rows(&t))
 		table_print(&t, stdout);
 	return 0;
@@ -138,7 +141,29 @@ static int get(const struct args *a, const char *what, struct reply *ret)
 	return r ? r : client_get(ret, "/v1/labs/%s/%s", lab, what);
 }
 
-/* A row an object; member "@" is its file and line. */
+/* How long ago: "12s", "5m", "3h", "2d". */
+static void age_add(struct table *t, const char *time_text)
+{
+	static const struct {
+		const char *unit;
+		long s;
+	} units[] = { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } };
+	struct tm tm = { 0 };
+	size_t i = 0;
+	long age;
+
+	if (!time_text || !strptime(time_text, "%Y-%m-%dT%H:%M:%SZ", &tm)) {
+		table_add(t, NULL);
+		return;
+	}
+	age = (long)(time(NULL) - timegm(&tm));
+	age = age < 0 ? 0 : age;
+	while (i < ARRAY_SIZE(units) - 1 && age < units[i].s)
+		i++;
+	table_addf(t, "%ld%s", age / units[i].s, units[i].unit);
+}
+
+/* A row an object; member "@" is its file and line, "TIME~" how long ago that was. */
 static void rows_add(struct table *t, const json_t *objects, const char *members)
 {
 	size_t i;
@@ -153,7 +178,10 @@ static void rows_add(struct table *t, const json_t *objects, const char *members
 			const char *file = json_string_value(json_object_get(o, "file"));
 			json_int_t line = json_integer_value(json_object_get(o, "line"));
 
-			if (strcmp(word, "@") != 0)
+			if (word[strlen(word) - 1] == '~') {
+				word[strlen(word) - 1] = '\0';
+				age_add(t, json_string_value(json_object_get(o, word)));
+			} else if (strcmp(word, "@") != 0)
 				table_add_json(t, json_object_get(o, word));
 			else if (file && line)
 				table_addf(t, "%s:%" JSON_INTEGER_FORMAT, file, line);
@@ -161,6 +189,28 @@ static void rows_add(struct table *t, const json_t *objects, const char *members
 				table_add(t, NULL);
 		}
 	}
+}
+
+/* Maps that are more than a tenth full. */
+static void maps_print(const json_t *maps)
+{
+	bool first = true;
+	size_t i;
+	json_t *o;
+
+	json_array_foreach(maps, i, o)
+	{
+		json_int_t n = json_integer_value(json_object_get(o, "entries")),
+			   max = json_integer_value(json_object_get(o, "max"));
+
+		if (n * 10 < max)
+			continue;
+		printf("%s%s %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT, first ? "\nmaps: " : ", ",
+		       json_string_value(json_object_get(o, "name")), n, max);
+		first = false;
+	}
+	if (!first)
+		printf(" entries\n");
 }
 
 static void totals_print(const json_t *status)
@@ -171,6 +221,7 @@ static void totals_print(const json_t *status)
 	_cleanup_free_ char *entries = json_cell(json_object_get(ct, "entries")),
 			    *max = json_cell(json_object_get(ct, "max"));
 
+	maps_print(json_object_get(status, "maps"));
 	printf("\nprograms %s, %s%s%s connections tracked, %s verdict events lost\n", *programs ? programs : "-",
 	       *entries ? entries : "-", *max ? " of " : "", max, *lost ? lost : "-");
 }

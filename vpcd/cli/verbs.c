@@ -220,8 +220,10 @@ const struct verb verbs[] = {
 	{ .name = "status",
 	  .run = status_run,
 	  .usage = "[LAB]",
-	  .line = "packets of each interface, by the way they took",
-	  .text = "CACHED: judged once before, one look-up. FULL: the whole pipeline. STACK: through the router's stack.\n",
+	  .line = "packets of each interface, by the way they took; programs, maps, connections, losses",
+	  .text = "CACHED: judged once before, one look-up. FULL: the whole pipeline. STACK: through the router's stack.\n"
+		  "FILTERS ok: the programs attached there are those that this vpcd loaded. Maps that are more than a tenth\n"
+		  "full are named (-o json has all).\n",
 	  .need = NEEDS_DAEMON,
 	  .options = OPT(OUTPUT) | OPT(LAB),
 	  .outputs = OUT_TABLE_JSON,
@@ -232,7 +234,8 @@ const struct verb verbs[] = {
 	  .run = rules_run,
 	  .usage = "[LAB]",
 	  .line = "every rule with its counters and its place in the file",
-	  .text = NULL,
+	  .text = "LAST-HIT: how long ago a packet was judged by it. Packets of a flow that is known pass without that and count;\n"
+		  "such a flow is judged anew every four seconds, so its last packet may be up to four seconds younger.\n",
 	  .need = NEEDS_DAEMON,
 	  .options = OPT(OUTPUT) | OPT(LAB),
 	  .outputs = OUT_TABLE_JSON,

@@ -319,7 +319,7 @@ static const char *event_kind(const struct abi_event *ev)
 	return !ev->allow ? "denied" : ev->flags & ABI_EVENT_NEW ? "new" : "established";
 }
 
-json_t *json_ktime(uint64_t ns)
+static json_t *wall_time(uint64_t ns, bool fractions)
 {
 	struct timespec now, boot;
 	int64_t at;
@@ -336,6 +336,19 @@ json_t *json_ktime(uint64_t ns)
 	s = at / 1000000000;
 	gmtime_r(&s, &tm);
 	n = strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, sizeof(buf) - n, ".%06ldZ", (long)(at % 1000000000 / 1000));
+	if (fractions)
+		snprintf(buf + n, sizeof(buf) - n, ".%06ldZ", (long)(at % 1000000000 / 1000));
+	else
+		snprintf(buf + n, sizeof(buf) - n, "Z");
 	return json_string(buf);
+}
+
+json_t *json_ktime(uint64_t ns)
+{
+	return wall_time(ns, true);
+}
+
+json_t *json_second(uint64_t ns)
+{
+	return wall_time(ns, false);
 }

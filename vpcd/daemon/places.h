@@ -33,7 +33,8 @@ void verdict_words(const struct places *p, const struct abi_event *ev, struct ve
 char *verdict_sentence(const struct verdict_words *w);
 bool event_has_rule(const struct abi_event *ev);                          /* of a group or NACL */
 json_t *verdict_json(const struct places *p, const struct abi_event *ev); /* for the event stream */
-json_t *json_ktime(uint64_t ns); /* a moment of CLOCK_MONOTONIC as the wall clock says it; 0: null */
+json_t *json_ktime(uint64_t ns);  /* a moment of CLOCK_MONOTONIC as the wall clock says it; 0: null */
+json_t *json_second(uint64_t ns); /* the same without the fractions of the second */
 /* The text of rule or route NUMBER, and where it stands. */
 void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, struct src_loc *ret);
 /* Those of the local route that holds a: what decides where nobody answers for an address of the VPC. */

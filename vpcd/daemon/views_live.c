@@ -9,6 +9,7 @@
 #include "filters/conntrack.h"
 #include "kern/datapath.h"
 #include "model/route_text.h"
+#include "plan/state.h"
 #include "util/mem.h"
 
 struct list_owner {
@@ -181,6 +182,7 @@ static json_t *rule_json(const struct lab *l, const struct list_owner *owner, co
 	json_object_set_new(o, "text", json_string(text));
 	json_object_set_new(o, "action", json_string(r && r->rule.allow ? "allow" : "deny"));
 	add_counter(o, &hits, known);
+	json_object_set_new(o, "last_hit", d ? json_second(datapath_rule_last(d, number)) : json_null());
 	json_object_set_new(o, "file", r ? json_file(r->loc) : json_null());
 	json_object_set_new(o, "line", r ? json_line(r->loc) : json_null());
 	json_object_set_new(o, "origin", json_string(origin_name(r ? r->origin : ORIGIN_IMPLICIT)));
@@ -299,12 +301,41 @@ static json_t *number(bool known, uint64_t n)
 	return known ? json_integer((json_int_t)n) : json_null();
 }
 
+/* Policy maps hold what the last change left in them; NULL: nobody has looked since the daemon began. */
+static json_t *map_entries(const struct lab *l, const struct map_fill *f)
+{
+	uint64_t n = 0;
+
+	if (f->map == ABI_MAP_SYNC_MAX)
+		return json_integer((json_int_t)f->entries);
+	if (!l->known)
+		return json_null();
+	for (size_t i = 0; i < l->known->maps.n; i++)
+		n += l->known->maps.v[i].map == f->map;
+	return json_integer((json_int_t)n);
+}
+
+static json_t *maps_json(const struct lab *l, struct datapath *d)
+{
+	json_t *a = json_array();
+	struct map_fill f;
+
+	for (unsigned i = 0; d && datapath_map_fill(d, i, &f) == 0; i++) {
+		json_t *o = json_object();
+
+		json_object_set_new(o, "name", json_string(f.name));
+		json_object_set_new(o, "entries", map_entries(l, &f));
+		json_object_set_new(o, "max", json_integer((json_int_t)f.max));
+		json_array_append_new(a, o);
+	}
+	return a;
+}
+
 json_t *view_status(struct lab *l)
 {
 	const struct model *m = l->model;
 	struct datapath *d = lab_datapath(l);
 	_cleanup_free_ struct eni_health *health = enis_look(l);
-	uint64_t lost = 0;
 	bool all_ok = gateways_look(l);
 	json_t *enis = json_array(), *o, *ct;
 
@@ -315,7 +346,6 @@ json_t *view_status(struct lab *l)
 
 		if (eni->owner != ENI_OF_INSTANCE || eni->owner_index != NONE) /* one without instance has no link */
 			all_ok = all_ok && health[i].filters_ok;
-		lost += s.events_lost;
 		o = json_object();
 		json_object_set_new(o, "eni", json_text(eni->obj.id));
 		json_object_set_new(o, "name", json_string(eni->obj.name));
@@ -338,7 +368,8 @@ json_t *view_status(struct lab *l)
 	o = json_object();
 	json_object_set_new(o, "enis", enis);
 	json_object_set_new(o, "programs", json_string(d && all_ok ? "ok" : "missing"));
-	json_object_set_new(o, "events_lost", number(d != NULL, lost));
+	json_object_set_new(o, "events_lost", number(d != NULL, d ? datapath_events_lost(d) : 0));
 	json_object_set_new(o, "conntrack", ct);
+	json_object_set_new(o, "maps", maps_json(l, d));
 	return o;
 }

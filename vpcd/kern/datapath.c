@@ -619,6 +619,34 @@ int datapath_gate_hits(struct datapath *d,
 	return r;
 }
 
+/* Keys one after the other: for maps of few entries. */
+static uint64_t map_count(const struct datapath *d, enum dp_map map)
+{
+	__u8 key[64], next[64];
+	uint64_t n = 0;
+
+	while (!bpf_map_get_next_key(d->maps[map], n ? key : NULL, next) && n < d->max_entries[map]) {
+		memcpy(key, next, sizeof(key));
+		n++;
+	}
+	return n;
+}
+
+int datapath_map_fill(struct datapath *d, unsigned i, struct map_fill *ret)
+{
+	static const unsigned maps[] = { ABI_MAP_ADDRS, ABI_MAP_ROUTES, ABI_MAP_INET, ABI_MAP_PEERS, ABI_MAP_MEMBERS,
+					 ABI_MAP_RULES, DP_FLOWS,       DP_GATE_HITS, DP_WATCHES };
+
+	if (i >= ARRAY_SIZE(maps))
+		return -ENOENT;
+	*ret = (struct map_fill){ .name = map_name(maps[i]), .map = ABI_MAP_SYNC_MAX, .max = d->max_entries[maps[i]] };
+	if (maps[i] < ABI_MAP_SYNC_MAX)
+		ret->map = (enum abi_map)maps[i];
+	else
+		ret->entries = maps[i] == DP_FLOWS ? datapath_flows_count(d) : map_count(d, (enum dp_map)maps[i]);
+	return 0;
+}
+
 /* ---- connections ---- */
 
 static bool flow_lookup(struct datapath *d, const struct abi_flow_key *key, struct abi_flow *ret)

@@ -60,6 +60,14 @@ int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats
 /* fn returns non-zero to stop. */
 int datapath_gate_hits(struct datapath *d,
 		       int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx);
+/* How full a map is that must not fill up: the i-th; -ENOENT behind the last. entries of a policy map are not counted:
+ * map says which it is, else ABI_MAP_SYNC_MAX. */
+struct map_fill {
+	const char *name;
+	enum abi_map map;
+	uint64_t entries, max;
+};
+int datapath_map_fill(struct datapath *d, unsigned i, struct map_fill *ret);
 /* Connections, each once: those that are tracked, then those that need no entry of their own and are only
  * remembered. fn returns non-zero to stop. */
 int datapath_flows(struct datapath *d,
