@@ -22,13 +22,13 @@ export B
 # a|b: any of them will do, the first is installed.
 DEPS := gcc libc6-dev make pkg-config clang bpftool libbpf-dev linux-libc-dev \
 	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev \
-	libinih-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev|libcurl4-openssl-dev libpcap-dev \
+	libinih-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev|libcurl4-openssl-dev libpcap-dev libncurses-dev \
 	libcmocka-dev libclang-rt-14-dev iproute2 iputils-ping nftables python3 curl procps clang-format
 
 PURE_PKGS := inih jansson
 KERN_PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libbpf
 VPCD_PKGS := libmicrohttpd
-VPC_PKGS  := libcurl libpcap
+VPC_PKGS  := libcurl libpcap ncursesw
 
 # ---- flags --------------------------------------------------------------------------------
 CC      := gcc

@@ -22,6 +22,7 @@ int lint_run(const struct args *a);
 int diff_run(const struct args *a);
 int replay_run(const struct args *a);
 int capture_run(const struct args *a);
+int top_run(const struct args *a);
 int observe_run(const struct args *a);
 int set_run(const struct args *a);
 int unset_run(const struct args *a);

@@ -30,6 +30,7 @@ static void post_probes(void *ctx, struct request *r);
 static void post_captures(void *ctx, struct request *r);
 static void get_events(void *ctx, struct request *r);
 static void get_rules(void *ctx, struct request *r);
+static void get_gates(void *ctx, struct request *r);
 static void get_ct(void *ctx, struct request *r);
 static void delete_ct(void *ctx, struct request *r);
 static void get_status(void *ctx, struct request *r);
@@ -46,6 +47,7 @@ const struct route_entry api_table[] = {
 	{ "POST", "/v1/labs/*/probes", post_probes, TURN_CHANGE },
 	{ "POST", "/v1/labs/*/captures", post_captures, TURN_CHANGE },
 	{ "GET", "/v1/labs/*/rules", get_rules, TURN_LOOK },
+	{ "GET", "/v1/labs/*/gates", get_gates, TURN_LOOK },
 	{ "GET", "/v1/labs/*/ct", get_ct, TURN_LOOK },
 	{ "DELETE", "/v1/labs/*/ct/*?", delete_ct, TURN_CHANGE },
 	{ "GET", "/v1/labs/*/status", get_status, TURN_LOOK },
@@ -248,6 +250,14 @@ static void get_rules(void *ctx, struct request *r)
 
 	if (l)
 		answer_json(r, 200, json_pack("{so}", "rules", view_rules(l)));
+}
+
+static void get_gates(void *ctx, struct request *r)
+{
+	struct lab *l = find_lab(ctx, r, true);
+
+	if (l)
+		answer_json(r, 200, json_pack("{so}", "gates", view_gates(l)));
 }
 
 static void get_ct(void *ctx, struct request *r)

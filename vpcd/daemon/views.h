@@ -17,6 +17,7 @@ json_t *view_rules(struct lab *l);
 json_t *view_route_tables(struct lab *l, const char *name);
 json_t *view_security_groups(struct lab *l, const char *name);
 json_t *view_nacls(struct lab *l, const char *name);
+json_t *view_gates(struct lab *l); /* what was denied, and where */
 json_t *view_ct(struct lab *l);
 /* CloudWatch's metrics of a NAT gateway (semantics 4.2), by their names, in its order; null: cannot be read now. */
 json_t *view_nat_metrics(struct lab *l, const struct nat_gateway *g);

@@ -217,6 +217,40 @@ static json_t *route_json(const struct lab *l, const struct route *r)
 	return o;
 }
 
+/* ---- gates ---- */
+
+struct gates_view {
+	const struct lab *l;
+	json_t *a;
+};
+
+static int add_gate(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum)
+{
+	struct gates_view *v = ctx;
+	struct abi_event ev = { .gate_port = key->port, .port = key->port, .gate = key->gate, .reason = key->reason };
+	struct verdict_words w;
+	json_t *o = json_object();
+
+	verdict_words(v->l->places, &ev, &w);
+	json_object_set_new(o, "eni", json_text(place_name(v->l->places, key->port)));
+	json_object_set_new(o, "gate", json_text(w.gate));
+	json_object_set_new(o, "object", json_text(w.object));
+	json_object_set_new(o, "reason", json_text(w.reason));
+	add_counter(o, sum, true);
+	json_array_append_new(v->a, o);
+	return 0;
+}
+
+json_t *view_gates(struct lab *l)
+{
+	struct gates_view v = { .l = l, .a = json_array() };
+	struct datapath *d = lab_datapath(l);
+
+	if (d)
+		datapath_gate_hits(d, add_gate, &v);
+	return v.a;
+}
+
 /* ---- connections ---- */
 
 struct ct_view {
