@@ -50,6 +50,51 @@ print("%d flows compared, %d with the oracle" % (compared, judged), file=sys.std
 sys.exit(bad > 0)
 PY
 
+cat >"$T/observed.py" <<'PY'
+# observed.py LIVE EVENTS: prints each probe whose gate and rule no verdict event names
+import json, sys
+
+PROTOS = {"tcp": 6, "udp": 17, "icmp": 1}
+live = json.load(open(sys.argv[1]))["results"]
+events = {}
+for line in open(sys.argv[2]):
+    e = json.loads(line)
+    if e["type"] == "lost":
+        print("events were lost:", e)
+    elif e["type"] == "verdict":
+        for who in {e["from"], e["to"], None}:
+            events.setdefault((e["verdict"], e["proto"], who), []).append(e)
+told = bad = 0
+for r in live:
+    src, _, dst, what = r["flow"].split()
+    proto, _, port = what.partition("/")
+    proto, port = PROTOS.get(proto) or int(proto), int(port) if proto in ("tcp", "udp") else None
+    d, decided = r["denied"], r["decided"] or {"rule": None, "file": None, "line": None}
+    if (d and not d["gate"]) or any(
+            x in (r["note"] or "") for x in ("no packet was sent", "no interface answers", "the answer left by")):
+        continue  # no event says so, and the probe's note why
+    if not d and not r["decided"]:
+        continue  # no rule was asked
+    back = d and d["leg"] == "return"
+    ends = [x.split("@")[0] for x in (src, dst)]
+    # On the way to and from the internet, gateways send too.
+    near = [e for x in (ends if ends[0][0] == ends[1][0] == "i" else [None]) for e in events.get((r["verdict"], proto, x), [])]
+    # A private address out on the internet: of all VPCs that hold it, only the asker knows which is meant.
+    vague = d and d["reason"] == "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
+    told += 1
+    if not any((port is None or e["sport" if back else "dport"] == port) and
+               (not d or (e["gate"], e["reason"]) == (d["gate"], d["reason"]) and (vague or e["object"] == d["object"])) and
+               (e["rule"], e["line"]) == (decided["rule"], decided["line"]) for e in near):
+        bad += 1
+        if bad <= 10:
+            print(r["flow"], d, decided, r["note"], len(near))
+print("%d of %d flows" % (told, len(live)), file=sys.stderr)
+sys.exit(bad > 0)
+PY
+
+last_seq() { vpc observe rnd -o jsonl | tail -n1 | sed -E 's/.*"seq":([0-9]+),.*/\1/'; }
+has_seq() { [ "$(tail -n1 "$T/events" | sed -E 's/.*"seq":([0-9]+),.*/\1/')" -ge "$1" ]; }
+
 daemon_start
 for n in $known $(seq $seed $((seed + count - 1))); do
 	mode=fast
@@ -58,7 +103,13 @@ for n in $known $(seq $seed $((seed + count - 1))); do
 	"$B/tests/net/random_topology" $n rnd $mode "$T/rnd.ini" "$T/answers" || bail "no topology of seed $n"
 	check "$what goes up" vpc up "$T/rnd.ini"
 	vpc test "$T/rnd.ini" -o json >"$T/static.json"
+	: >"$T/events"
+	seq0=$(last_seq)
+	"$VPC" observe rnd -f --since "$seq0" -o jsonl >"$T/events" &
+	observer=$!
 	vpc test --live rnd -o json >"$T/live.json"
+	wait_for 10 has_seq "$(last_seq)" || note "the observer lags behind"
+	kill $observer && wait $observer 2>/dev/null
 	if out=$(python3 "$T/agree.py" "$T/rnd.ini" "$T/static.json" "$T/live.json" "$T/answers" 2>"$T/sums"); then
 		ok "$what walk, packets and oracle agree: $(cat "$T/sums")"
 	else
@@ -66,6 +117,12 @@ for n in $known $(seq $seed $((seed + count - 1))); do
 		note "$out"
 		note "$(cat "$T/sums")"
 		cp "$T/rnd.ini" "${KEEP:-$T}/rnd-$n.ini"
+	fi
+	if out=$(python3 "$T/observed.py" "$T/live.json" "$T/events" 2>"$T/sums"); then
+		ok "$what events name the same gates and rules: $(cat "$T/sums")"
+	else
+		not_ok "$what events name the same gates and rules"
+		note "$out"
 	fi
 	is "$(vpc up "$T/rnd.ini" 2>&1)" "no changes" "$what up again does nothing"
 	check "$what goes down" vpc down rnd
