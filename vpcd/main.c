@@ -20,17 +20,19 @@ enum { HEAP_KEPT = 16 << 20 };
 #define BPFFS "/sys/fs/bpf"
 
 struct options {
-	uint32_t exit_when_idle_s;
+	uint32_t exit_when_idle_s, metrics_port;
 	const char *agent; /* a lab's name: this process is its agent */
 };
 
 static const char usage[] =
-	"usage: vpcd [--foreground] [--exit-when-idle SECONDS] [--log-level debug|info|warn|error] [--log-json]\n"
+	"usage: vpcd [--foreground] [--exit-when-idle SECONDS] [--metrics-port PORT]\n"
+	"            [--log-level debug|info|warn|error] [--log-json]\n"
 	"       vpcd --version | --help\n"
 	"\n"
 	"Runs virtual private clouds on this machine; `vpc` talks to it. It stays in the foreground and logs to stderr.\n"
 	"  --foreground               says so (it is the default)\n"
 	"  --exit-when-idle SECONDS   ends that long after its last lab is gone\n"
+	"  --metrics-port PORT        also answers GET /metrics on 127.0.0.1:PORT, for Prometheus\n"
 	"  --log-level LEVEL          how much it says; info unless given\n"
 	"  --log-json                 one JSON object a line instead of text\n"
 	"Environment: VPCD_RUN_DIR (/run/vpcd), VPCD_STATE_DIR (/var/lib/vpcd), VPCD_BPF_DIR (/sys/fs/bpf/vpcd).\n";
@@ -52,6 +54,7 @@ int main(int argc, char **argv)
 	s.dirs.state_dir = directory("VPCD_STATE_DIR", "/var/lib/vpcd");
 	s.dirs.bpf_dir = directory("VPCD_BPF_DIR", BPFFS "/vpcd");
 	s.exit_when_idle_s = o.exit_when_idle_s;
+	s.metrics_port = (uint16_t)o.metrics_port;
 	if (geteuid() != 0) {
 		fputs("vpcd: must be root, because it makes network namespaces and loads BPF programs; start it with sudo\n",
 		      stderr);
@@ -105,6 +108,8 @@ static int parse(int argc, char **argv, struct options *o)
 		}
 		if (strcmp(a, "--exit-when-idle") == 0 && value) {
 			known = str_to_u32(value, 1, 86400, &o->exit_when_idle_s) == 0;
+		} else if (strcmp(a, "--metrics-port") == 0 && value) {
+			known = str_to_u32(value, 1, 65535, &o->metrics_port) == 0;
 		} else if (strcmp(a, "--log-level") == 0 && value) {
 			for (unsigned k = 0; k < ARRAY_SIZE(levels); k++)
 				if (strcmp(levels[k], value) == 0) {

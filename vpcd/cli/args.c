@@ -34,6 +34,8 @@ const struct option_row option_rows[OPTION_MAX] = {
 	[OPTION_ASSUME] = { "--assume", "DIRECTION",
 			    "inbound or outbound: the first packet of another machine's capture" },
 	[OPTION_ENGINE] = { "--engine", "ENGINE", "who judges: host, or bpf, the programs in the kernel (root)" },
+	[OPTION_FORMAT] = { "--format", "FIELDS", "'${version} ${vpc-id} …': fields of a record" },
+	[OPTION_NOW] = { "--now", NULL, "end the window now, and show it too" },
 	[OPTION_FOLLOW] = { "-f", NULL, "go on with what is to come" },
 	[OPTION_SINCE] = { "--since", "WHEN",
 			   "from then on: 30s, 10m, 2h ago, 2026-01-31T12:00:00, or an event's number" },
@@ -162,6 +164,7 @@ static int option_set(struct args *a, enum option_id id, const char *value)
 	case OPTION_ADVICE: a->advice = true; return 0;
 	case OPTION_COVERAGE: a->coverage = true; return 0;
 	case OPTION_WRITE: a->write = true; return 0;
+	case OPTION_NOW: a->now = true; return 0;
 	case OPTION_FOLLOW: a->follow = true; return 0;
 	default: a->text[id] = value; return 0; /* --help is seen by main before anything is parsed */
 	}

@@ -71,6 +71,8 @@ enum option_id {
 	OPTION_OUT,
 	OPTION_FILTER,
 	OPTION_SNAPLEN,
+	OPTION_FORMAT,
+	OPTION_NOW,
 	OPTION_MAX
 };
 struct option_row {        /* one option, for every verb that takes it */
@@ -88,7 +90,7 @@ struct args {
 	const char *lab, *flows, *state, *eni, *assume, *engine;
 	const char *text[OPTION_MAX];          /* values of options that are taken as they are; NULL: not given */
 	uint32_t from_port, count, timeout_ms; /* 0: not given */
-	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow, all_flows, follow;
+	bool live, summary, minimal, all, exit_code, write, coverage, advice, fix, check, flow, all_flows, follow, now;
 };
 
 enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };

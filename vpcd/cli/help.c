@@ -111,7 +111,7 @@ static void words_print(const struct verb *v)
 	case WORD_FILE: printf("'; COMPREPLY=($(compgen -f -X '!*.ini' -- \"$cur\") $(compgen -d -- \"$cur\"))"); break;
 	case WORD_KIND:
 		printf("%s vpcs subnets instances interfaces route-tables security-groups nacls internet-gateways "
-		       "nat-gateways vpc-peering-connections prefix-lists hosts'",
+		       "nat-gateways vpc-peering-connections prefix-lists hosts flow-logs alarms'",
 		       strcmp(v->name, "show") == 0 ? " labs topology" : "");
 		break;
 	case WORD_NAME: printf("'\" $(ls /run/netns 2>/dev/null | tr . /)\""); break;

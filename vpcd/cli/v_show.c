@@ -34,6 +34,10 @@ static const struct kind_row kind_rows[] = {
 	{ "vpc-peering-connection", "vpc-peering-connections", "NAME ID VPC PEER-VPC BETWEEN-REGIONS STATE",
 	  "name id vpc peer_vpc between_regions state", NULL },
 	{ "prefix-list", "prefix-lists", "NAME ID ENTRIES", "name id entries", NULL },
+	{ "flow-log", "flow-logs", "NAME ID KIND OF TRAFFIC >INTERVAL-S PATH",
+	  "name id resource_kind resource traffic max_aggregation_interval path", NULL },
+	{ "alarm", "alarms", "NAME METRIC COMPARISON >THRESHOLD >PERIOD-S >VALUE STATE SINCE",
+	  "name metric comparison threshold period value state since", NULL },
 	{ "host", "hosts", "NAME ADDRESS LISTEN NAMESPACE", "name address listen namespace", NULL },
 };
 

@@ -206,8 +206,8 @@ const struct verb verbs[] = {
 	  .usage = "[KIND [[LAB/]NAME]]",
 	  .line = "labs, or the things of a kind in a lab",
 	  .text = "KIND: labs vpcs subnets instances interfaces route-tables security-groups nacls internet-gateways\n"
-		  "nat-gateways vpc-peering-connections prefix-lists hosts, or topology: the file that would build what runs.\n"
-		  "One or many: instance is instances.\n\n"
+		  "nat-gateways vpc-peering-connections prefix-lists hosts flow-logs alarms, or topology: the file that\n"
+		  "would build what runs. One or many: instance is instances.\n\n"
 		  "  vpc show\n"
 		  "  vpc show route-tables --lab three-tier\n"
 		  "  vpc show instance three-tier/web-1 -o json\n",
@@ -313,6 +313,22 @@ const struct verb verbs[] = {
 	  .text = "Keys as in top and less: q quits, h tells of the others.\n",
 	  .need = NEEDS_DAEMON,
 	  .options = OPT(LAB),
+	  .words_min = 0,
+	  .words_max = 1,
+	  .word = WORD_NAME },
+	{ .name = "flows",
+	  .run = flows_run,
+	  .usage = "[[LAB/]FLOW-LOG]",
+	  .line = "flow log records: what interfaces sent and received, ACCEPT or REJECT",
+	  .text = "Of the [flow-log NAME] sections of the lab, in the format of each (AWS's version 2 unless it says other), or\n"
+		  "in that of --format. A record appears when its window ends; --now ends it now; -f goes on with what is to\n"
+		  "come. Fields: AWS's of versions 2 to 5, and rule: what decided, OWNER/DIRECTION/RULE. docs/flow-logs.md.\n"
+		  "Files with all records: vpc show flow-logs.\n\n"
+		  "  vpc flows --now\n"
+		  "  vpc flows three-tier/edge -f --format '${srcaddr} ${dstaddr} ${dstport} ${action} ${rule}'\n",
+	  .need = NEEDS_DAEMON,
+	  .options = OPT(OUTPUT) | OPT(LAB) | OPT(FOLLOW) | OPT(FORMAT) | OPT(NOW),
+	  .outputs = OUT_TABLE_JSONL,
 	  .words_min = 0,
 	  .words_max = 1,
 	  .word = WORD_NAME },

@@ -8,6 +8,7 @@ int plan_run(const struct args *a);
 int up_run(const struct args *a);
 int down_run(const struct args *a);
 int show_run(const struct args *a);
+int flows_run(const struct args *a);
 int status_run(const struct args *a);
 int rules_run(const struct args *a);
 int ct_run(const struct args *a);

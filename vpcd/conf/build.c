@@ -40,6 +40,7 @@ int model_build(const struct document *d, const char *lab_name, struct registry 
 	build_instances(&b);
 	build_addresses(&b);
 	build_flow_logs(&b);
+	build_alarms(&b);
 	build_rules(&b);
 	build_routes(&b);
 	if (diags->errors)

@@ -75,5 +75,6 @@ void build_subnets(struct build *b);
 void build_instances(struct build *b); /* build_instances.c: instances, NAT gateways, hosts, their ENIs */
 void build_addresses(struct build *b); /* addresses.c: private and public addresses of ENIs */
 void build_rules(struct build *b);     /* build_rules.c: lines of groups and NACLs; policies of ENIs */
+void build_alarms(struct build *b);    /* build_records.c */
 void build_flow_logs(struct build *b); /* build_records.c; wants ENIs */
 void build_routes(struct build *b);    /* build_routes.c */

@@ -1,10 +1,10 @@
-/* build_records.c: flow logs. Pure. semantics 15. */
+/* build_records.c: flow logs (semantics 15) and alarms. Pure. */
 #include <stdio.h>
 #include <string.h>
 #include "conf/build_ctx.h"
 #include "util/str.h"
 
-enum { INTERVAL_DEFAULT_S = 60 };
+enum { INTERVAL_DEFAULT_S = 60, PERIOD_DEFAULT_S = 60 };
 
 /* vpc, subnet or interface: one of them. */
 static void scope(struct build *b, const struct section *s, struct flow_log *log)
@@ -60,5 +60,63 @@ void build_flow_logs(struct build *b)
 			str_to_u32(en->value, 1, 600, &log->interval_s);
 		en = entry_first(s, "log-destination");
 		log->to_file = !en || strcmp(en->value, "file") == 0;
+	}
+}
+
+static void dimensions(struct build *b, const struct section *s, struct alarm *a)
+{
+	unsigned n = 0;
+
+	for_each_entry(en, s, "dimensions") n += (unsigned)strlen(en->value) / 2 + 1;
+	a->dimensions = arena_alloc(b->a, (n + (size_t)1) * sizeof(*a->dimensions));
+	for_each_entry(en, s, "dimensions")
+	{
+		char *p = arena_strdup(b->a, en->value);
+
+		for (char *word; (word = schema_next_word(&p));) {
+			char *value = strchr(word, '=');
+
+			if (!value)
+				continue;
+			*value++ = '\0';
+			a->dimensions[a->n_dimensions++] = (struct dimension){ word, value };
+		}
+	}
+}
+
+void build_alarms(struct build *b)
+{
+	static const char *const comparisons[] = { ALARM_COMPARISON_NAMES };
+	const struct section_list *l = &b->by_kind[KIND_ALARM];
+	struct model *m = b->m;
+
+	m->alarms = build_array(b, l->n, m->alarms);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct section *s = l->v[i];
+		struct alarm *a = &m->alarms[m->n_alarms++];
+		const struct entry *en;
+
+		build_obj(b, KIND_ALARM, "alarm", s, &a->obj);
+		en = entry_first(s, "metric");
+		if (en)
+			value_metric(en->value, &a->metric, NULL);
+		dimensions(b, s, a);
+		en = entry_first(s, "comparison");
+		for (size_t k = 0; en && k < ARRAY_SIZE(comparisons); k++)
+			if (strcmp(comparisons[k], en->value) == 0)
+				a->comparison = (enum alarm_comparison)k;
+		en = entry_first(s, "threshold");
+		if (en)
+			value_number(en->value, &a->threshold);
+		a->period_s = PERIOD_DEFAULT_S;
+		en = entry_first(s, "period");
+		if (en)
+			str_to_u32(en->value, 1, 86400, &a->period_s);
+		a->evaluation_periods = 1;
+		en = entry_first(s, "evaluation-periods");
+		if (en)
+			str_to_u32(en->value, 1, 100, &a->evaluation_periods);
+		en = entry_first(s, "run");
+		a->run = en ? arena_strdup(b->a, en->value) : NULL;
 	}
 }

@@ -148,6 +148,21 @@ static const struct schema_key flow_log_keys[] = {
 	  .help = "file (default): into the state directory too; none: only for vpc flows" },
 	{ 0 }
 };
+static const struct schema_key alarm_keys[] = {
+	{ "metric", KEY_SCALAR, VALUE_METRIC, REQUIRED,
+	  .help = "a name of GET /metrics; of a counter, what a period adds to it" },
+	{ "dimensions", KEY_WORDS, VALUE_DIMENSION, .help = "LABEL=VALUE …: only samples that have them; their sum" },
+	{ "comparison", KEY_SCALAR, VALUE_CHOICE,
+	  "GreaterThanThreshold|GreaterThanOrEqualToThreshold|LessThanThreshold|LessThanOrEqualToThreshold", REQUIRED,
+	  .help = "when a period breaches" },
+	{ "threshold", KEY_SCALAR, VALUE_NUMBER, REQUIRED, .help = "a number, like 100 or 0.9" },
+	{ "period", KEY_SCALAR, VALUE_RANGE, "1-86400", .help = "seconds (default 60), divided by the lab's clock" },
+	{ "evaluation-periods", KEY_SCALAR, VALUE_RANGE, "1-100",
+	  .help = "ALARM when so many periods in a row breach (default 1)" },
+	{ "run", KEY_SCALAR, VALUE_COMMAND,
+	  .help = "a program that runs as nobody when the state changes, without a shell" },
+	{ 0 }
+};
 static const struct schema_key expect_keys[] = {
 	{ "allow", KEY_LINES, VALUE_ALLOW, .help = "SRC[:PORT] -> DST PROTO[/PORT]" },
 	{ "deny", KEY_LINES, VALUE_DENY, .help = "SRC[:PORT] -> DST PROTO[/PORT] [at [return:]GATE[@OBJECT]]" },
@@ -176,6 +191,7 @@ const struct schema_kind schema_kinds[] = {
 	{ KIND_HOST, false, "InvalidHostID.NotFound", "a machine out on the simulated internet", host_keys },
 	{ KIND_FLOW_LOG, false, "InvalidFlowLogId.NotFound", "records of what interfaces sent and received",
 	  flow_log_keys },
+	{ KIND_ALARM, false, "ResourceNotFound", "a state that a metric puts it into", alarm_keys },
 	{ KIND_EXPECT, true, "InvalidExpectID.NotFound", "flows that must be allowed or denied", expect_keys },
 };
 const size_t n_schema_kinds = ARRAY_SIZE(schema_kinds);
@@ -313,7 +329,7 @@ static void check_kind(const struct section *s, struct diag_list *diags)
 		diags, SEV_ERROR, s->loc, "InvalidTopology.UnknownKind",
 		fix ? fix
 		    : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, vpc-peering-connection, security-group, "
-		      "nacl, prefix-list, instance, interface, host, flow-log and expect",
+		      "nacl, prefix-list, instance, interface, host, flow-log, alarm and expect",
 		"[%s%s%s]: there is no kind \"%s\"", s->kind, *s->name ? " " : "", s->name, s->kind);
 }
 

@@ -58,6 +58,8 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 		struct listen_spec listen;
 		struct expect_text expect;
 		struct record_format format;
+		enum metric_id metric;
+		double number;
 	} u;
 	_cleanup_free_ char **argv = NULL;
 	_cleanup_free_ char *copy = NULL;
@@ -105,6 +107,9 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 		if (rc < 0 && e)
 			snprintf(e->aws, sizeof(e->aws), "InvalidParameterValue");
 		return rc;
+	case VALUE_METRIC: return value_metric(text, &u.metric, e);
+	case VALUE_DIMENSION: return !strchr(text, '=') || *text == '=' ? bad(e, "\"%s\" is no LABEL=VALUE", text) : 0;
+	case VALUE_NUMBER: return value_number(text, &u.number) < 0 ? bad(e, "\"%s\" is no number", text) : 0;
 	case VALUE_RECORD_FORMAT:
 		rc = record_format_parse(text, &u.format, e);
 		if (rc < 0 && e)
@@ -142,6 +147,9 @@ const char *value_hint(enum value_type type)
 		[VALUE_NACL_OUT] = "write NUMBER allow|deny PROTO [PORTS] to PREFIX, like 100 allow all to 0.0.0.0/0",
 		[VALUE_LISTEN] = "write tcp/PORT or udp/PORT, like tcp/80 udp/53",
 		[VALUE_COMMAND] = "write a program and its arguments; there is no shell",
+		[VALUE_METRIC] = "write a name like vpcd_gate_packets_total",
+		[VALUE_DIMENSION] = "write labels like gate=sg-in verdict=deny",
+		[VALUE_NUMBER] = "write a number like 100 or 0.9",
 		[VALUE_RECORD_FORMAT] = "write fields like ${version} ${vpc-id} ${srcaddr}",
 		[VALUE_ALLOW] = "write SRC[:PORT] -> DST PROTO[/PORT], like laptop -> web-1 tcp/443",
 		[VALUE_DENY] =
@@ -150,6 +158,25 @@ const char *value_hint(enum value_type type)
 	};
 
 	return hints[type];
+}
+
+int value_metric(const char *text, enum metric_id *ret, struct err *e)
+{
+	int rc = metric_find(text, ret, e);
+
+	if (rc < 0 && e)
+		snprintf(e->aws, sizeof(e->aws), "InvalidParameterValue");
+	return rc;
+}
+
+int value_number(const char *text, double *ret)
+{
+	char *end;
+
+	if (!*text || text[strspn(text, "-0123456789.")])
+		return -EINVAL;
+	*ret = strtod(text, &end);
+	return *end ? -EINVAL : 0;
 }
 
 int value_bool(const char *text, bool *ret)

@@ -29,6 +29,9 @@ enum value_type {
 	VALUE_NACL_OUT,
 	VALUE_LISTEN,        /* tcp/80 (a list) */
 	VALUE_COMMAND,       /* argv without a shell */
+	VALUE_METRIC,        /* vpcd_gate_packets_total */
+	VALUE_DIMENSION,     /* gate=sg-in (a list) */
+	VALUE_NUMBER,        /* 0.9 */
 	VALUE_RECORD_FORMAT, /* ${version} ${vpc-id} */
 	VALUE_ALLOW,         /* FLOW */
 	VALUE_DENY,          /* FLOW [at [return:]GATE[@OBJECT]] */
@@ -41,6 +44,9 @@ enum value_type {
 int value_check(enum value_type type, const char *arg, const char *text, struct err *e);
 /* How to mend a value of the type: "write yes or no". */
 const char *value_hint(enum value_type type);
+
+int value_metric(const char *text, enum metric_id *ret, struct err *e);
+int value_number(const char *text, double *ret);
 
 struct route_text {
 	struct prefix dst; /* family 0: prefix_list counts */

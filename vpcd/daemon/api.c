@@ -7,14 +7,17 @@
 #include "daemon/event_stream.h"
 #include "daemon/events.h"
 #include "daemon/files.h"
+#include "daemon/flow_logs.h"
 #include "daemon/flush.h"
 #include "daemon/lab.h"
+#include "daemon/metrics.h"
 #include "daemon/observe.h"
 #include "daemon/probe.h"
 #include "daemon/server.h"
 #include "daemon/transaction.h"
 #include "daemon/views.h"
 #include "util/mem.h"
+#include "util/prom.h"
 #include "util/str.h"
 
 static void get_version(void *ctx, struct request *r);
@@ -33,11 +36,14 @@ static void get_rules(void *ctx, struct request *r);
 static void get_gates(void *ctx, struct request *r);
 static void get_ct(void *ctx, struct request *r);
 static void delete_ct(void *ctx, struct request *r);
+static void get_metrics(void *ctx, struct request *r);
+static void get_flows(void *ctx, struct request *r);
 static void get_status(void *ctx, struct request *r);
 static void get_kind(void *ctx, struct request *r);
 
 const struct route_entry api_table[] = {
 	{ "GET", "/v1/version", get_version, TURN_NONE },
+	{ "GET", METRICS_PATH, get_metrics, TURN_NONE },
 	{ "GET", "/v1/events", get_events, TURN_NONE },
 	{ "GET", "/v1/labs", get_labs, TURN_LOOK },
 	{ "GET", "/v1/labs/*", get_lab, TURN_LOOK },
@@ -50,6 +56,7 @@ const struct route_entry api_table[] = {
 	{ "GET", "/v1/labs/*/gates", get_gates, TURN_LOOK },
 	{ "GET", "/v1/labs/*/ct", get_ct, TURN_LOOK },
 	{ "DELETE", "/v1/labs/*/ct/*?", delete_ct, TURN_CHANGE },
+	{ "GET", "/v1/labs/*/flows", get_flows, TURN_LOOK },
 	{ "GET", "/v1/labs/*/status", get_status, TURN_LOOK },
 	{ "GET", "/v1/labs/*/model", get_model, TURN_LOOK },
 	{ "GET", "/v1/labs/*/topology", get_topology, TURN_LOOK },
@@ -274,6 +281,19 @@ static void delete_ct(void *ctx, struct request *r)
 
 	if (l)
 		flush_ask(l->flush, request_word(r, 1), r);
+}
+
+static void get_metrics(void *ctx, struct request *r)
+{
+	answer_typed(r, 200, PROM_CONTENT_TYPE, metrics_page(ctx));
+}
+
+static void get_flows(void *ctx, struct request *r)
+{
+	struct lab *l = find_lab(ctx, r, true);
+
+	if (l)
+		flow_logs_ask(l->flow_logs, r);
 }
 
 static void get_status(void *ctx, struct request *r)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -31,11 +32,11 @@ struct door {
 	struct timer *timer; /* when MHD wants to run without an event */
 	char *path;
 	int epoll_fd;
-	bool view_only;
+	bool view_only, metrics_only;
 };
 struct http {
 	struct loop *loop;
-	struct door doors[2];
+	struct door doors[3];
 	const struct route_entry *table;
 	void *ctx;
 	struct request *requests; /* all that are open */
@@ -65,6 +66,7 @@ struct stream {
 };
 
 static int door_open(struct door *d, struct http *h, const char *path, bool view_only, struct err *e);
+static int metrics_open(struct door *d, struct http *h, uint16_t port, struct err *e);
 static void door_close(struct door *d);
 static void door_run(void *ctx);
 static void door_ready(void *ctx, int fd, uint32_t events);
@@ -93,6 +95,8 @@ int http_new(struct loop *loop, const struct http_setup *setup, struct http **re
 	r = door_open(&h->doors[0], h, setup->socket, false, e);
 	if (r == 0)
 		r = door_open(&h->doors[1], h, setup->view_socket, true, e);
+	if (r == 0 && setup->metrics_port)
+		r = metrics_open(&h->doors[2], h, setup->metrics_port, e);
 	if (r < 0) {
 		http_free(&h);
 		return r;
@@ -181,7 +185,12 @@ void answer_json(struct request *r, unsigned status, json_t *o)
 
 void answer_text(struct request *r, unsigned status, char *text)
 {
-	answer(r, status, "text/plain; charset=utf-8", text, strlen(text));
+	answer_typed(r, status, "text/plain; charset=utf-8", text);
+}
+
+void answer_typed(struct request *r, unsigned status, const char *type, char *text)
+{
+	answer(r, status, type, text, strlen(text));
 }
 
 void answer_fail(struct request *r, unsigned status, const char *code, const char *fmt, ...)
@@ -288,16 +297,12 @@ static int socket_listen(const char *path, const char *group, struct err *e)
 	return fd;
 }
 
-static int door_open(struct door *d, struct http *h, const char *path, bool view_only, struct err *e)
+static int door_start(struct door *d, struct http *h, const char *path, int fd, struct err *e)
 {
 	const union MHD_DaemonInfo *info;
-	int fd = socket_listen(path, view_only ? "vpcd-view" : "vpcd", e);
 
-	if (fd < 0)
-		return fd;
 	d->http = h;
 	d->path = xstrdup(path);
-	d->view_only = view_only;
 	d->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
 				  on_access, d, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 				  MHD_OPTION_NOTIFY_COMPLETED, on_completed, d, MHD_OPTION_CONNECTION_LIMIT,
@@ -313,6 +318,35 @@ static int door_open(struct door *d, struct http *h, const char *path, bool view
 	return loop_watch(h->loop, d->epoll_fd, EPOLLIN, door_ready, d);
 }
 
+static int door_open(struct door *d, struct http *h, const char *path, bool view_only, struct err *e)
+{
+	int fd = socket_listen(path, view_only ? "vpcd-view" : "vpcd", e);
+
+	d->view_only = view_only;
+	return fd < 0 ? fd : door_start(d, h, path, fd, e);
+}
+
+/* Loopback only: who may be on this machine may know what is counted. */
+static int metrics_open(struct door *d, struct http *h, uint16_t port, struct err *e)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1;
+	char where[32];
+
+	snprintf(where, sizeof(where), "127.0.0.1:%u", port);
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	d->view_only = d->metrics_only = true;
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
+	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 16) < 0) {
+		int code = errno;
+
+		cleanup_closep(&fd);
+		return err_set(e, code == EADDRINUSE ? -EBUSY : -code,
+			       "%s: no metrics there: %s; choose another --metrics-port", where, strerror(code));
+	}
+	return door_start(d, h, where, fd, e);
+}
+
 static void door_close(struct door *d)
 {
 	if (!d->mhd)
@@ -320,7 +354,8 @@ static void door_close(struct door *d)
 	loop_unwatch(d->http->loop, d->epoll_fd);
 	timer_free(&d->timer);
 	MHD_stop_daemon(d->mhd);
-	unlink(d->path);
+	if (!d->metrics_only)
+		unlink(d->path);
 	free(d->path);
 }
 
@@ -447,6 +482,8 @@ static void dispatch(struct request *r)
 	}
 	for (const struct route_entry *t = h->table; t->method; t++) {
 		if (!route_matches(t->path, r->path, r))
+			continue;
+		if (r->door->metrics_only && strcmp(t->path, METRICS_PATH) != 0)
 			continue;
 		path_known = true;
 		if (strcmp(t->method, r->method) != 0)

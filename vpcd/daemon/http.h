@@ -27,8 +27,10 @@ struct route_entry {
 	void (*fn)(void *ctx, struct request *r);
 	enum turn turn;
 };
+#define METRICS_PATH "/metrics"
 struct http_setup {
 	const char *socket, *view_socket; /* paths */
+	uint16_t metrics_port;            /* of 127.0.0.1, answers METRICS_PATH only; 0: none */
 	const struct route_entry *table;  /* ends with method NULL */
 	void *ctx;
 };
@@ -43,8 +45,9 @@ const char *request_header(const struct request *r, const char *name); /* NULL *
 const char *request_body(const struct request *r, size_t *ret_len);    /* NUL-terminated */
 uint32_t request_uid(const struct request *r);
 
-void answer_json(struct request *r, unsigned status, json_t *o);  /* takes o over */
-void answer_text(struct request *r, unsigned status, char *text); /* takes text over */
+void answer_json(struct request *r, unsigned status, json_t *o);                     /* takes o over */
+void answer_text(struct request *r, unsigned status, char *text);                    /* takes text over */
+void answer_typed(struct request *r, unsigned status, const char *type, char *text); /* the same */
 void answer_fail(struct request *r, unsigned status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* The status comes from the errno, the code from e->aws where it has one. */

@@ -3,9 +3,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include "conf/build.h"
+#include "daemon/alarms.h"
 #include "daemon/capture.h"
 #include "daemon/crew.h"
 #include "daemon/events.h"
+#include "daemon/flow_logs.h"
 #include "daemon/flush.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
@@ -59,6 +61,8 @@ struct lab *lab_new(struct server *s, const char *name)
 	l->crew = crew_new(l);
 	l->probes = probes_new(l);
 	l->flush = flush_new(l);
+	l->flow_logs = flow_logs_new(l);
+	l->alarms = alarms_new(l);
 	l->observe = observe_new(l);
 	l->captures = captures_new(l);
 	return l;
@@ -74,6 +78,8 @@ void lab_free(struct lab **lp)
 	probes_free(&l->probes);
 	flush_free(&l->flush);
 	captures_free(&l->captures);
+	flow_logs_free(&l->flow_logs);
+	alarms_free(&l->alarms);
 	lab_close_kern(l);
 	observe_free(&l->observe);
 	timer_free(&l->reaper);
@@ -131,6 +137,8 @@ int lab_load(struct lab *l, struct err *e)
 
 void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct model **m)
 {
+	flow_logs_model_gone(l->flow_logs);
+	alarms_model_gone(l->alarms);
 	document_done(&l->document);
 	l->document = *d;
 	document_init(d);
@@ -167,6 +175,8 @@ void lab_datapath_rest(struct lab *l)
 		loop_unwatch(l->server->loop, l->events_fd);
 	l->events_fd = -1;
 	timer_stop(l->reaper);
+	if (l->flow_logs)
+		flow_logs_model_gone(l->flow_logs);
 	observe_rest(l->observe);
 	if (l->captures)
 		captures_rest(l->captures);
@@ -187,6 +197,7 @@ int lab_datapath_start(struct lab *l, struct err *e)
 		return 0;
 	c.kernel_path = l->model->datapath == DATAPATH_KERNEL;
 	c.clock = l->model->clock;
+	c.flow_log = l->model->n_flow_logs > 0;
 	c.strict_icmp = l->model->strict_icmp;
 	c.strict_fragments = l->model->strict_fragments;
 	wishes_sum(l->server, c.sample);
@@ -200,6 +211,8 @@ int lab_datapath_start(struct lab *l, struct err *e)
 	timer_set_ms(l->reaper, REAP_MS);
 	observe_start(l->observe);
 	captures_start(l->captures);
+	flow_logs_start(l->flow_logs);
+	alarms_start(l->alarms);
 	return 0;
 }
 

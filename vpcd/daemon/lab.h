@@ -10,8 +10,10 @@
 #include "util/diag.h"
 #include "util/err.h"
 
+struct alarms;
 struct captures;
 struct crew;
+struct flow_logs;
 struct flush;
 struct kern;
 struct observe;
@@ -51,6 +53,8 @@ struct lab {
 	struct crew *crew;
 	struct probes *probes;
 	struct flush *flush;
+	struct flow_logs *flow_logs;
+	struct alarms *alarms;
 	struct observe *observe;
 	struct captures *captures;
 

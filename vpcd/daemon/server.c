@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include "daemon/alarms.h"
 #include "daemon/api.h"
 #include "daemon/crew.h"
 #include "daemon/events.h"
@@ -33,7 +34,9 @@ int server_run(const struct server_options *o, struct err *e)
 {
 	_cleanup_free_ char *socket = xasprintf("%s/vpcd.sock", o->dirs.run_dir);
 	_cleanup_free_ char *view = xasprintf("%s/view.sock", o->dirs.run_dir);
-	struct http_setup setup = { .socket = socket, .view_socket = view, .table = api_table };
+	struct http_setup setup = {
+		.socket = socket, .view_socket = view, .table = api_table, .metrics_port = o->metrics_port
+	};
 	struct server s = { .dirs = o->dirs, .exit_when_idle_s = o->exit_when_idle_s, .lock_fd = -1 };
 	struct rlimit files;
 	sigset_t set;
@@ -190,8 +193,10 @@ static void on_signal(void *ctx, int signo)
 	struct server *s = ctx;
 
 	if (signo == SIGCHLD) {
-		for (size_t i = 0; i < s->n_labs; i++)
+		for (size_t i = 0; i < s->n_labs; i++) {
 			crew_reap(s->labs[i]->crew);
+			alarms_child_ended(s->labs[i]->alarms);
+		}
 	} else if (signo != SIGHUP) {
 		log_info("vpcd", NULL, "ending; labs stay as they are");
 		loop_stop(s->loop);

@@ -17,6 +17,7 @@ struct wish;
 struct server_options {
 	struct kern_dirs dirs;
 	uint32_t exit_when_idle_s; /* 0: never */
+	uint16_t metrics_port;     /* GET /metrics on 127.0.0.1; 0: not there */
 };
 struct server {
 	struct kern_dirs dirs;

@@ -110,7 +110,7 @@ int store_remove(const char *state_dir, const char *lab, struct err *e)
 	while ((d = readdir(dir))) {
 		size_t n = strlen(d->d_name);
 
-		if (n > 4 && strcmp(d->d_name + n - 4, ".tmp") == 0)
+		if ((n > 4 && strcmp(d->d_name + n - 4, ".tmp") == 0) || strncmp(d->d_name, "flow-log-", 9) == 0)
 			unlinkat(dirfd(dir), d->d_name, 0);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)

@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include "conf/schema.h"
+#include "daemon/alarms.h"
+#include "daemon/flow_logs.h"
 #include "daemon/lab.h"
 #include "daemon/nat_metrics.h"
 #include "daemon/places.h"
@@ -45,6 +47,8 @@ static const struct {
 	{ KIND_PEERING, view_peerings },
 	{ KIND_PREFIX_LIST, view_prefix_lists },
 	{ KIND_HOST, view_hosts },
+	{ KIND_FLOW_LOG, view_flow_logs },
+	{ KIND_ALARM, view_alarms },
 };
 
 bool view_lab_is_there(const struct lab *l)

@@ -87,6 +87,7 @@ struct log_sweep {
 };
 int datapath_log_take(struct datapath *d, struct log_sweep *s,
 		      void (*fn)(void *ctx, const struct abi_log_key *key, const struct abi_log *log), void *ctx);
+uint32_t datapath_map_max(const struct datapath *d, enum abi_map map);
 uint64_t datapath_log_lost(struct datapath *d, uint32_t port); /* packets of a port that found no room; only grows */
 /* Sweeps over the tracked connections, a slice a call: the expired ones go (reap), or those of a port, 0 for
  * all (flush). 1: there is more; 0: the sweep is over; negative errno. *count grows by what was deleted.

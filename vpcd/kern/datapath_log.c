@@ -9,6 +9,11 @@
 
 enum { TAKE_MAX = 1024 };
 
+uint32_t datapath_map_max(const struct datapath *d, enum abi_map map)
+{
+	return d->max_entries[map];
+}
+
 uint32_t datapath_log_turn(struct datapath *d)
 {
 	return __atomic_add_fetch(&d->config->log_generation, 1, __ATOMIC_SEQ_CST);

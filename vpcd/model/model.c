@@ -45,6 +45,7 @@ const char *obj_kind_name(enum obj_kind k)
 		[KIND_INTERFACE] = "interface",
 		[KIND_HOST] = "host",
 		[KIND_FLOW_LOG] = "flow-log",
+		[KIND_ALARM] = "alarm",
 		[KIND_EXPECT] = "expect",
 		[KIND_RULE] = "rule",
 		[KIND_ROUTE] = "route",

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include "filters/rule.h"
+#include "model/metric_list.h"
 #include "util/addr.h"
 #include "util/err.h"
 
@@ -32,6 +33,7 @@ enum obj_kind {
 	KIND_INTERFACE,
 	KIND_HOST,
 	KIND_FLOW_LOG,
+	KIND_ALARM,
 	KIND_EXPECT,
 	/* numbered things that are not sections of their own */
 	KIND_RULE,
@@ -214,6 +216,22 @@ struct flow_log { /* semantics 15 */
 	bool to_file;
 };
 
+enum alarm_comparison { ALARM_GREATER, ALARM_GREATER_EQUAL, ALARM_LESS, ALARM_LESS_EQUAL };
+#define ALARM_COMPARISON_NAMES \
+	"GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"
+struct alarm {
+	struct obj obj;
+	enum metric_id metric;
+	struct dimension { /* a label that a sample must have to be summed */
+		const char *name, *value;
+	} * dimensions;
+	uint32_t n_dimensions;
+	enum alarm_comparison comparison;
+	double threshold;
+	uint32_t period_s, evaluation_periods;
+	const char *run; /* NULL: nothing */
+};
+
 /* One expect line. */
 struct expect {
 	bool allow;
@@ -263,6 +281,7 @@ struct model {
 	MODEL_ARRAY(eni, enis);
 	MODEL_ARRAY(host, hosts);
 	MODEL_ARRAY(flow_log, flow_logs);
+	MODEL_ARRAY(alarm, alarms);
 	MODEL_ARRAY(expect, expects);
 #undef MODEL_ARRAY
 };

@@ -278,6 +278,40 @@ static void flow_log_compare(struct notes *n, const struct model *was, const voi
 	compare_name(n, "log-destination", x->to_file ? "file" : "none", y->to_file ? "file" : "none");
 }
 
+static void alarm_describe(struct notes *n, const struct model *m, const void *object)
+{
+	const struct alarm *a = object;
+
+	(void)m;
+	note(n, "of %s", metric_names[a->metric].name);
+}
+
+static void alarm_words(const struct alarm *a, char buf[NAMES_MAX])
+{
+	static const char *const comparisons[] = { ALARM_COMPARISON_NAMES };
+	int n = snprintf(buf, NAMES_MAX, "%s %g, %u of %u s", comparisons[a->comparison], a->threshold,
+			 a->evaluation_periods, a->period_s);
+
+	for (uint32_t i = 0; i < a->n_dimensions && n > 0 && n < NAMES_MAX; i++)
+		n += snprintf(buf + n, (size_t)(NAMES_MAX - n), " %s=%s", a->dimensions[i].name,
+			      a->dimensions[i].value);
+}
+
+static void alarm_compare(struct notes *n, const struct model *was, const void *a, const struct model *now,
+			  const void *b)
+{
+	const struct alarm *x = a, *y = b;
+	char old[NAMES_MAX], new[NAMES_MAX];
+
+	(void)was;
+	(void)now;
+	alarm_words(x, old);
+	alarm_words(y, new);
+	compare_name(n, "metric", metric_names[x->metric].name, metric_names[y->metric].name);
+	compare_name(n, "threshold", old, new);
+	compare_name(n, "run", x->run ? x->run : "nothing", y->run ? y->run : "nothing");
+}
+
 #define VIEW(k, field, type, words) \
 	{ \
 		k, offsetof(struct model, field), offsetof(struct model, n_##field), sizeof(struct type), NULL, \
@@ -299,6 +333,7 @@ const struct kind_view kind_views[] = {
 	  interface_shown, interface_describe, interface_compare },
 	VIEW(KIND_HOST, hosts, host, host),
 	VIEW(KIND_FLOW_LOG, flow_logs, flow_log, flow_log),
+	VIEW(KIND_ALARM, alarms, alarm, alarm),
 };
 const size_t n_kind_views = ARRAY_SIZE(kind_views);
 

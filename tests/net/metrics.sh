@@ -1,0 +1,105 @@
+# timeout: 90
+# metrics: /metrics on both sockets and on a loopback port, read by a strict parser; counters are exact and only grow,
+# over the daemon's death too. Alarms: states, events, the command. In both modes.
+. "${0%/*}/../lib.sh"
+
+topology() { # MODE
+	cat <<INI
+[lab me-$1]
+datapath = $1
+[vpc v]
+cidr = 10.0.0.0/16
+[nacl n]
+vpc = v
+inbound = 10 deny udp 9 from 0.0.0.0/0
+inbound = 100 allow all from 0.0.0.0/0
+outbound = 100 allow all to 0.0.0.0/0
+[subnet a]
+vpc = v
+cidr = 10.0.1.0/24
+[subnet b]
+vpc = v
+cidr = 10.0.2.0/24
+nacl = n
+[security-group take]
+vpc = v
+inbound = icmp from 10.0.0.0/16
+inbound = tcp 80 from 10.0.0.0/16
+[instance a1]
+subnet = a
+security-groups = take
+[instance b1]
+subnet = b
+security-groups = take
+listen = tcp/80
+[alarm denied]
+metric = vpcd_gate_packets_total
+dimensions = verdict=deny gate=nacl-in subnet=b
+comparison = GreaterThanOrEqualToThreshold
+threshold = 3
+period = 1
+run = $T/told $1
+[alarm crowded]
+metric = vpcd_map_pressure
+dimensions = map=flows
+comparison = GreaterThanThreshold
+threshold = 0.9
+period = 1
+evaluation-periods = 2
+INI
+}
+cat >"$T/told" <<'SH'
+#!/bin/bash
+echo "$1 $VPC_LAB $VPC_ALARM $VPC_ALARM_WAS $VPC_ALARM_STATE $(id -u) $(id -G)" >>"${0%/*}/said/said"
+SH
+mkdir -m 777 "$T/said"
+chmod 755 "$T/told" "$T"
+chmod a+x "$(dirname "$T")" "$(dirname "$(dirname "$T")")"
+page() { curl -s --unix-socket "$VPCD_RUN_DIR/$1" http://vpcd/metrics; }
+read_page() { PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/net/wire/prom_text.py" "$1"; }
+alarm() { vpc show alarms --lab $lab -o json | python3 -c "import json,sys; print({a['name']: a['state'] for a in json.load(sys.stdin)['alarm']}['$1'])"; }
+drops() { for _ in 1 2 3 4; do ip netns exec $lab.a1 bash -c 'echo x >/dev/udp/10.0.2.4/9'; done; }
+alarmed() { drops; is_alarm denied ALARM; }
+is_alarm() { [ "$(alarm "$1")" = "$2" ]; }
+
+port=9817
+daemon_start --metrics-port $port
+check "a page without labs" read_page 'len(m)' < <(page vpcd.sock)
+for mode in fast kernel; do
+	lab=me-$mode
+	topology $mode >"$T/$mode.ini"
+	check "$mode: goes up" vpc up "$T/$mode.ini"
+	ip netns exec $lab.a1 ping -c 5 -i 0.2 10.0.2.4 >/dev/null || bail "no ping"
+	drops
+	vpc probe $lab/a1 b1 tcp/22 >/dev/null
+	page vpcd.sock >"$T/page"
+	page view.sock >"$T/page2"
+	like "$(curl -s -D - -o "$T/page3" http://127.0.0.1:$port/metrics | tr -d '\r')" 'Content-Type: text/plain; version=0.0.4' "$mode: the port serves it, and says what it is"
+	for p in page page2 page3; do
+		is "$(read_page "value('vpcd_gate_packets_total', lab='$lab', vpc='v', subnet='b', gate='nacl-in', verdict='deny', reason='SUBNET_ACL_RESTRICTION')" <"$T/$p")" 4 "$mode: $p: denials are exact"
+		is "$(read_page "value('vpcd_rule_hits_total', lab='$lab', owner_kind='nacl', owner='n', direction='inbound', rule='10 deny udp 9 from 0.0.0.0/0')" <"$T/$p")" 4 "$mode: $p: so is the rule"
+	done
+	is "$(read_page "value('vpcd_gate_packets_total', lab='$lab', subnet='b', gate='sg-in', verdict='deny') > 0, value('vpcd_interface_sent_packets_total', lab='$lab', interface='b1') == value('vpcd_gate_packets_total', lab='$lab', subnet='b', verdict='allow')" <"$T/page")" "(True, True)" "$mode: groups deny; what was sent is what passed"
+	is "$(read_page "value('vpcd_conntrack_entries', lab='$lab')" <"$T/page")" "$(vpc status --lab $lab -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["conntrack"]["entries"])')" "$mode: connections as vpc status has them"
+	is "$(read_page "all(0 <= v <= 1 for (n, l), v in m.items() if n == 'vpcd_map_pressure'), any(n == 'vpcd_map_pressure' for n, l in m)" <"$T/page")" "(True, True)" "$mode: maps are between empty and full"
+	check "$mode: denied packets: ALARM" wait_for 10 alarmed
+	check "$mode: then none: OK" wait_for 10 is_alarm denied OK
+	check "$mode: a gauge far from its threshold: OK after two periods" wait_for 10 is_alarm crowded OK
+	check "$mode: its command ran, as nobody" wait_for 5 grep -q "^$mode $lab denied [A-Z_]* ALARM 65534 65534$" "$T/said/said"
+	like "$(curl -s --unix-socket "$VPCD_RUN_DIR/view.sock" 'http://vpcd/v1/events?since=0' | grep '"type":"alarm"')" "\"lab\":\"$lab\",\"type\":\"alarm\",\"alarm\":\"denied\",\"state\":\"ALARM\",\"was\":\"[A-Z_]*\",\"metric\":\"vpcd_gate_packets_total\",\"value\":[0-9]+.0," "$mode: the event stream tells of it"
+	daemon_kill
+	daemon_start --metrics-port $port
+	wait_for 10 labs_rest || bail "labs do not come back"
+	page view.sock >"$T/after"
+	is "$(cat "$T/page" "$T/after" | python3 -c '
+import sys; sys.path.insert(0, sys.argv[1]); sys.dont_write_bytecode = True
+from prom_text import read_page
+before, after = (read_page(open(p).read()) for p in sys.argv[2:])
+print([k for k, v in before[0].items() if before[1][k[0]] == "counter" and after[0].get(k, -1) < v])' "$ROOT/tests/net/wire" "$T/page" "$T/after")" "[]" "$mode: no counter is less after the daemon was killed"
+done
+is "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:$port/v1/labs)" 404 "the port has nothing but metrics"
+is "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE http://127.0.0.1:$port/v1/labs/me-fast)" 404 "and changes nothing"
+sed 's/vpcd_gate_packets_total/vpcd_gate_packet_total/' "$T/fast.ini" >"$T/bad.ini"
+like "$(vpc validate "$T/bad.ini" 2>&1)" 'there is no metric "vpcd_gate_packet_total".*did you mean vpcd_gate_packets_total' "an unknown metric is told with its nearest"
+check_rc 3 "a port that is taken" env VPCD_RUN_DIR="$T/other" VPCD_STATE_DIR="$T/other-state" "$VPCD" --metrics-port $port
+done_testing

@@ -1,0 +1,50 @@
+/* flow_log_file.c: append, and rotation by size. */
+#include "daemon/flow_log_file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "util/mem.h"
+
+static void rotate(const char *path)
+{
+	for (int i = FLOW_LOG_FILES_OLD; i > 0; i--) {
+		_cleanup_free_ char *to = xasprintf("%s.%d", path, i);
+		_cleanup_free_ char *from = i > 1 ? xasprintf("%s.%d", path, i - 1) : xstrdup(path);
+
+		rename(from, to); /* not there yet: nothing to do */
+	}
+}
+
+static int write_all(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t w = write(fd, p, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -errno;
+		p += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+int flow_log_file_add(const char *state_dir, const char *lab, const char *name, const char *lines, size_t n,
+		      struct err *e)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s/flow-log-%s.log", state_dir, lab, name);
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) == 0 && st.st_size > 0 && (size_t)st.st_size + n > FLOW_LOG_FILE_MAX)
+		rotate(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd < 0)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	r = write_all(fd, lines, n);
+	return r < 0 ? err_set(e, r, "%s: %s", path, strerror(-r)) : 0;
+}

@@ -1,0 +1,27 @@
+/* metric_list.c: lookup by name. Pure. */
+#include "model/metric_list.h"
+#include <errno.h>
+#include <string.h>
+#include "util/str.h"
+
+const struct metric_name metric_names[METRIC_MAX] = {
+#define X(id, name, type, help) [METRIC_##id] = { name, type, help },
+	METRICS(X)
+#undef X
+};
+
+int metric_find(const char *name, enum metric_id *ret, struct err *e)
+{
+	const char *names[METRIC_MAX], *near;
+
+	for (int i = 0; i < METRIC_MAX; i++) {
+		names[i] = metric_names[i].name;
+		if (strcmp(name, names[i]) == 0) {
+			*ret = (enum metric_id)i;
+			return 0;
+		}
+	}
+	near = str_nearest(name, names, METRIC_MAX);
+	return err_set(e, -EINVAL, "there is no metric \"%.60s\"%s%s%s", name, near ? "; did you mean " : "",
+		       near ? near : "", near ? "?" : "; GET /metrics lists them");
+}

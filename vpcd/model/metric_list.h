@@ -1,0 +1,38 @@
+/* metric_list.h: the names of everything that is measured, for /metrics and for alarms. Pure. */
+#pragma once
+#include <stdbool.h>
+#include "util/err.h"
+
+/* clang-format off */
+/* id, name, "counter" (only grows, over the daemon's end too) or "gauge", help */
+#define METRICS(X) \
+	X(GATE_PACKETS, "vpcd_gate_packets_total", "counter", "Packets by the gate that denied them; verdict allow: that passed every gate, by where they were sent.") \
+	X(GATE_BYTES, "vpcd_gate_bytes_total", "counter", "The same in bytes, from the IP header on.") \
+	X(RULE_HITS, "vpcd_rule_hits_total", "counter", "Packets that a rule decided.") \
+	X(SENT_PACKETS, "vpcd_interface_sent_packets_total", "counter", "Packets an interface sent that passed every gate.") \
+	X(SENT_BYTES, "vpcd_interface_sent_bytes_total", "counter", "The same in bytes.") \
+	X(RECEIVED_PACKETS, "vpcd_interface_received_packets_total", "counter", "Packets delivered to an interface.") \
+	X(RECEIVED_BYTES, "vpcd_interface_received_bytes_total", "counter", "The same in bytes.") \
+	X(DENIED_PACKETS, "vpcd_interface_denied_packets_total", "counter", "Packets an interface sent that were denied somewhere.") \
+	X(CONNTRACK_ENTRIES, "vpcd_conntrack_entries", "gauge", "Connections tracked now.") \
+	X(CONNTRACK_MAX, "vpcd_conntrack_entries_max", "gauge", "Connections that the table holds.") \
+	X(EVENTS_LOST, "vpcd_events_lost_total", "counter", "Verdict events that could not be told of.") \
+	X(LOG_LOST, "vpcd_flow_log_lost_packets_total", "counter", "Packets that flow logs had no room for.") \
+	X(MAP_PRESSURE, "vpcd_map_pressure", "gauge", "How full a map of the data path is, 0 to 1.")
+/* clang-format on */
+enum metric_id {
+#define X(id, name, type, help) METRIC_##id,
+	METRICS(X)
+#undef X
+		METRIC_MAX
+};
+struct metric_name {
+	const char *name, *type, *help;
+};
+extern const struct metric_name metric_names[METRIC_MAX];
+static inline bool metric_is_counter(enum metric_id id)
+{
+	return metric_names[id].type[0] == 'c';
+}
+/* -EINVAL with the nearest name. */
+int metric_find(const char *name, enum metric_id *ret, struct err *e);
