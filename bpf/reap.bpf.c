@@ -47,7 +47,7 @@ int reap(struct bpf_iter__bpf_map_elem *ctx)
 	if (idle && twin && twin->heard_ns < flow->seen_ns)
 		twin->heard_ns = flow->seen_ns; /* the other end may go on: it takes over what this one knew */
 	/* a packet may have come while the twin was looked up: ask again at the last moment */
-	return forget(ctx, &k, idle && flow->seen_ns < now);
+	return forget(ctx, &k, idle && flow->seen_ns < now && flow->heard_ns < now);
 }
 
 SEC("iter/bpf_map_elem")

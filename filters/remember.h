@@ -101,18 +101,22 @@ static __always_inline int twin_create(struct world *w, struct pass *x, const st
 	return flow_create(w, &x->twin, &x->fresh);
 }
 
-/* The sender's entry f now leads to another port than before: who is there must tell it again what it sends. */
+/* The sender's entry f now leads to another port than before. Who is at the old one must tell it again what it sends;
+ * what the one at the new one remembers is of a time when the flow was not this one's. */
 static __always_inline void peer_changed(struct world *w, struct pass *x, const struct abi_flow *f)
 {
-	struct abi_flow *old;
+	struct abi_flow *end;
 
 	flow_key_twin(&x->p.key, f, &x->related);
-	old = flow_find(w, &x->related);
-	if (!old)
-		return;
-	old->valid_ns = 0;
-	if (old->heard_ns < f->seen_ns)
-		old->heard_ns = f->seen_ns;
+	end = flow_find(w, &x->related);
+	if (end) {
+		end->valid_ns = 0;
+		if (end->heard_ns < f->seen_ns)
+			end->heard_ns = f->seen_ns;
+	}
+	end = flow_find(w, &x->twin);
+	if (end)
+		end->valid_ns = 0;
 }
 
 /* The outcome, into the sender's entry f or, where the flow needs none, into one of the cache. heard: what the

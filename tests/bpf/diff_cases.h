@@ -400,6 +400,34 @@ static const struct diff_case diff_cases[] = {
 	  "edit 9\n"
 	  "pkt i 1 10.0.0.10 0 > 192.0.2.9 2048\n",
 	  false },
+	{ "tracked by what it sent another way, and then back to where the flow comes from",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[internet-gateway igw]\n"
+	  "vpc = v\n"
+	  "[nat-gateway nat]\n"
+	  "subnet = a\n"
+	  "[security-group g]\n"
+	  "vpc = v\n"
+	  "inbound = tcp from 0.0.0.0/0\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[subnet b]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.1.0/24\n"
+	  "[instance x]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.11\n"
+	  "security-groups = g\n"
+	  "[instance y]\n"
+	  "subnet = b\n"
+	  "address = 10.0.1.12\n",
+	  "pkt y 6 10.0.1.12 40001 > 10.0.0.11 40000 flags=18\n"
+	  "pkt x 6 10.0.0.11 40000 > 10.0.1.12 40001 flags=16 mac=nat\n"
+	  "pkt x 6 10.0.0.11 40000 > 10.0.1.12 40001 flags=18\n"
+	  "pkt y 6 10.0.1.12 40001 > 10.0.0.11 40000 flags=16\n",
+	  false },
 	{ "no room: nothing of that flow passes, neither the first packet nor the next",
 	  "[lab t]\n"
 	  "conntrack-entries = 1\n"

@@ -8,7 +8,7 @@
 #include "tests/support/scenario.h"
 #include "model/registry.h"
 
-enum { ENGINES_FLOWS = 1 << 14, WHY_MAX = 900 };
+enum { ENGINES_FLOWS = 1 << 14, WHY_MAX = 900, RULES_MAX = 4096 };
 
 struct engines {
 	struct lab l; /* what pass_lab.h works with; its model is the one that is loaded now */
@@ -19,8 +19,9 @@ struct engines {
 	bool six;
 	__u64 now_ns;
 	int cache, frags;
-	char why[WHY_MAX]; /* of the last disagreement */
-	struct pass last;  /* as the host judged it */
+	char why[WHY_MAX];                                /* of the last disagreement */
+	uint64_t hits[RULES_MAX], hits_before[RULES_MAX]; /* of rules, the implicit * among them, since the start */
+	struct pass last;                                 /* as the host judged it */
 	struct oracle_answer answer;
 	unsigned long packets, allowed, denied_at[ABI_GATE_MAX], cached, tracked, related, conns, older;
 };
@@ -252,6 +253,41 @@ static inline void engines_flush(struct engines *e)
 		oracle_conns_done(oracle_lab_conns(e->o));
 }
 
+static inline uint64_t rule_hits(struct engines *e, uint32_t rule)
+{
+	struct abi_counter c = { 0 };
+
+	datapath_rule_hits(e->l.d, rule, &c);
+	return c.packets;
+}
+
+/* Which rules a packet counts at: those it came by, and the one of an ACL that denied it. */
+static inline void hits_add(struct engines *e, const struct oracle_answer *a)
+{
+	for (int i = 0; i < ORACLE_AT_MAX; i++)
+		if (i != ORACLE_AT_ROUTE && a->rule[i] < RULES_MAX)
+			e->hits[a->rule[i]]++;
+	if (!a->allow && (a->gate == ABI_GATE_NACL_IN || a->gate == ABI_GATE_NACL_OUT) && a->deny_rule < RULES_MAX)
+		e->hits[a->deny_rule]++;
+}
+
+static inline void hits_start(struct engines *e)
+{
+	memset(e->hits, 0, sizeof(e->hits));
+	for (uint32_t i = 1; i < RULES_MAX; i++)
+		if (i < 256 || e->hits_before[i])
+			e->hits_before[i] = rule_hits(e, i);
+}
+
+/* False: a rule's counter in BPF is not what the oracle counts. */
+static inline bool hits_agree(struct engines *e, uint32_t *rule)
+{
+	for (*rule = 1; *rule < 256; ++*rule)
+		if (rule_hits(e, *rule) - e->hits_before[*rule] != e->hits[*rule])
+			return false;
+	return true;
+}
+
 /* A fresh start. False: the topology is not valid. */
 static inline bool engines_start(struct engines *e, const struct scenario *s)
 {
@@ -274,6 +310,7 @@ static inline bool engines_start(struct engines *e, const struct scenario *s)
 	e->now_ns = 1000000000000ull;
 	e->o = oracle_lab_new(m, s->six);
 	engines_load(e, m, &rows);
+	hits_start(e);
 	return true;
 }
 
@@ -461,6 +498,7 @@ static inline void engines_packet(struct engines *e, const struct step *s)
 	had = conn_before(e, &before);
 	e->answer = oracle_lab_pass(e->o, port, &f, e->now_ns);
 	e->older += goes_by_older_answer(e, had ? &before : NULL);
+	hits_add(e, &e->answer);
 	e->packets++;
 	e->allowed += e->last.o.allow;
 	e->denied_at[e->last.o.gate]++;

@@ -74,6 +74,7 @@ static bool world_run(uint64_t seed, unsigned packets)
 	struct scenario s = { 0 };
 	struct draw d;
 	const unsigned long until = e.packets + packets;
+	uint32_t rule;
 	bool ok = true;
 
 	world_draw(seed, &s);
@@ -88,8 +89,14 @@ static bool world_run(uint64_t seed, unsigned packets)
 		if (e.packets > before)
 			draw_heard(&d, e.l.m, p, &e.answer);
 	}
-	if (!ok)
+	if (!ok) {
 		report(&s, seed);
+	} else if (!hits_agree(&e, &rule)) {
+		fprintf(stderr, "world %llu: rule %u counts %llu packets, the oracle %llu\n", (unsigned long long)seed,
+			rule, (unsigned long long)(rule_hits(&e, rule) - e.hits_before[rule]),
+			(unsigned long long)e.hits[rule]);
+		ok = false;
+	}
 	scenario_done(&s);
 	return ok;
 }
