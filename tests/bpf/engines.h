@@ -6,6 +6,7 @@
 #include "tests/bpf/pass_lab.h"
 #include "tests/bpf/wire.h"
 #include "tests/support/scenario.h"
+#include "tests/support/scenario_six.h"
 #include "model/registry.h"
 
 enum { ENGINES_FLOWS = 1 << 14, WHY_MAX = 900, RULES_MAX = 4096 };
@@ -108,7 +109,7 @@ static inline void rows_six(const struct model *m, struct map_rows *rows)
 /* NULL: it is no valid topology. */
 static inline struct model *engines_model(struct engines *e, char *const *lines, unsigned n, struct map_rows *rows)
 {
-	_cleanup_free_ char *text = scenario_topology(lines, n);
+	_cleanup_free_ char *shown = scenario_topology(lines, n), *text = six_hide(shown);
 	_cleanup_document_ struct document d = { 0 };
 	_cleanup_diag_list_ struct diag_list diags;
 	struct registry *registry = e->registry ? registry_clone(e->registry) : registry_new(1);
@@ -123,6 +124,7 @@ static inline struct model *engines_model(struct engines *e, char *const *lines,
 		return NULL;
 	}
 	registry_end(registry);
+	six_show(m, lines);
 	map_rows_init(rows);
 	if (maps_desired(m, rows, &err)) {
 		registry_free(&registry);

@@ -39,7 +39,7 @@ static void world_draw(uint64_t seed, struct scenario *s)
 
 	scenario_lines_set(s, text);
 	for (int tries = 0; tries < 20; tries++) {
-		_cleanup_free_ char *now = scenario_topology(s->lines, s->n_lines);
+		_cleanup_free_ char *shown = scenario_topology(s->lines, s->n_lines), *now = six_hide(shown);
 		_cleanup_model_ struct model *m = NULL;
 		_cleanup_diag_list_ struct diag_list diags;
 

@@ -30,7 +30,10 @@ static void peer_add(struct gen *g, unsigned v, bool of_group)
 	case 6: strbuf_adds(&g->b, below(g, 2) ? "198.51.100.0/24" : "192.0.2.9/32"); return;
 	case 7:
 		if (g->v6_rules)
-			strbuf_addf(&g->b, "2001:db8:%u::/%u", 1 + below(g, g->vpcs), below(g, 2) ? 48 : 32);
+			strbuf_addf(&g->b, below(g, 3) ? "2001:db8:%u::/48" : "2001:db8:%u::1/128",
+				    1 + below(g, g->vpcs));
+		else if (g->v6_rules && below(g, 4) == 0)
+			strbuf_adds(&g->b, "2001:db8::/32");
 		else
 			strbuf_addf(&g->b, "10.%u.77.1/24", v); /* host bits are zeroed */
 		return;
@@ -130,6 +133,8 @@ static void policies_add(struct gen *g, unsigned v)
 			group_rule(g, v, false);
 		if (below(g, 5) == 0)
 			strbuf_adds(&g->b, "outbound = none\n");
+		else if (g->six && below(g, 2))
+			strbuf_adds(&g->b, "outbound = all to 0.0.0.0/0\noutbound = all to ::/0\n");
 		else if (below(g, 2))
 			for (unsigned n = 1 + below(g, 3); n; n--)
 				group_rule(g, v, true);
@@ -218,7 +223,8 @@ char *draw_topology(uint64_t seed, bool *six)
 		g.nat[v] = g.igw[v] && below(&g, 2);
 		g.appliance[v] = below(&g, 3) == 0;
 	}
-	strbuf_addf(&g.b, "[prefix-list p0]\nentry = 10.%u.1.0/24\nentry = 198.51.100.0/25\n", below(&g, g.vpcs));
+	strbuf_addf(&g.b, "[prefix-list p0]\nentry = 10.%u.1.0/24\nentry = 198.51.100.0/25\n%s", below(&g, g.vpcs),
+		    g.v6_rules ? "entry = 2001:db8:1::/48\n" : "");
 	strbuf_addf(&g.b, "[prefix-list p1]\nentry = %s\nentry = 10.0.0.10/32\n",
 		    below(&g, 2) ? "0.0.0.0/0" : "10.1.0.0/16");
 	for (unsigned v = 0; v < g.vpcs; v++)
