@@ -41,7 +41,7 @@ static __always_inline void flow_key_reverse(const struct abi_flow_key *k, __u32
 	ret->family = k->family;
 	ret->src = k->dst;
 	ret->dst = k->src;
-	if (k->proto == PKT_PROTO_ICMP || k->proto == PKT_PROTO_ICMP6) {
+	if (k->proto == icmp_of(k->family)) {
 		__builtin_memcpy(ret->sport, k->sport, 2);
 		ret->dport[0] = icmp_type_reversed(k->proto, k->dport[0]);
 		ret->dport[1] = k->dport[1];

@@ -157,14 +157,19 @@ static __always_inline void twin_hears(struct world *w, struct pass *x, struct a
 		f->valid_ns = 0;
 }
 
-/* The tracked entry of a key, or NULL; one that this packet begins anew goes. */
-static __always_inline struct abi_flow *flow_kept(struct world *w, const struct pass *x, const struct abi_flow_key *k)
+/* The tracked entry of a key, or NULL. One that this packet begins anew goes, and with it what the other end
+ * remembers of it. */
+static __always_inline struct abi_flow *flow_kept(struct world *w, const struct pass *x, const struct abi_flow_key *k,
+						  const struct abi_flow_key *other)
 {
 	struct abi_flow *f = map_get(w, flows, k);
 
 	if (!f || !flow_is_reused(&x->p, f))
 		return f;
 	flow_delete(w, k);
+	f = flow_find(w, other);
+	if (f)
+		f->valid_ns = 0;
 	return NULL;
 }
 
@@ -183,8 +188,8 @@ PIECE flow_update(struct world *w, struct pass *x)
 	x->twin.src = x->dst;
 	if (x->o.flags & ABI_FLOW_SNAT)
 		x->twin.dst = x->o.xaddr;
-	own = flow_kept(w, x, &x->p.key);
-	twin = flow_kept(w, x, &x->twin);
+	own = flow_kept(w, x, &x->p.key, &x->twin);
+	twin = flow_kept(w, x, &x->twin, &x->p.key);
 	x->bits = flow_bits_of(&x->p, own ? own->tx : twin ? twin->rx : 0);
 	x->o.fresh = !own && x->o.track_src;
 	if (x->o.fresh && own_create(w, x, twin))

@@ -428,6 +428,55 @@ static const struct diff_case diff_cases[] = {
 	  "pkt x 6 10.0.0.11 40000 > 10.0.1.12 40001 flags=18\n"
 	  "pkt y 6 10.0.1.12 40001 > 10.0.0.11 40000 flags=16\n",
 	  false },
+	{ "protocol 1 over IPv6 has no types, and its answers are tracked",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[security-group g]\n"
+	  "vpc = v\n"
+	  "inbound = icmp 3/4 from sg:h\n"
+	  "outbound = none\n"
+	  "[security-group h]\n"
+	  "vpc = v\n"
+	  "outbound = all to ::/0\n"
+	  "[instance x]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.10\n"
+	  "security-groups = h\n"
+	  "[instance y]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.12\n"
+	  "security-groups = g\n",
+	  "pkt x 1 2001:db8:1::1 0 > 2001:db8:1::2 0\n"
+	  "pkt y 1 2001:db8:1::2 0 > 2001:db8:1::1 0\n",
+	  true },
+	{ "a connection that ends because another begins without an entry: the next packet in makes one",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[internet-gateway igw]\n"
+	  "vpc = v\n"
+	  "[route-table pub]\n"
+	  "vpc = v\n"
+	  "route = 0.0.0.0/0 via igw:igw\n"
+	  "[security-group g]\n"
+	  "vpc = v\n"
+	  "inbound = all from 0.0.0.0/0\n"
+	  "outbound = tcp 40000-40001 to 0.0.0.0/0\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "route-table = pub\n"
+	  "[instance i]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.10\n"
+	  "public-ip = 203.0.113.92\n"
+	  "security-groups = g\n",
+	  "pkt igw:igw 6 192.0.2.9 40000 > 203.0.113.92 40001 flags=17\n"
+	  "pkt i 6 10.0.0.10 40001 > 192.0.2.9 40000 flags=2\n"
+	  "pkt igw:igw 6 192.0.2.9 40000 > 203.0.113.92 40001 flags=17\n",
+	  false },
 	{ "no room: nothing of that flow passes, neither the first packet nor the next",
 	  "[lab t]\n"
 	  "conntrack-entries = 1\n"
