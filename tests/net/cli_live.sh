@@ -147,6 +147,10 @@ check "unset" vpc unset security-group pair/g inbound "tcp 22 from sg:g"
 check_rc 1 "it is in force, too" vpc probe alpha beta tcp/22
 check_rc 4 "set of a rule that is none" vpc set security-group pair/g inbound tcp from nowhere
 check_rc 2 "set of a thing that is not there" vpc set security-group pair/h inbound tcp 22 from sg:g
+like "$(vpc set lab pair quotas off --lab pair)" 'update +lab +pair +quotas changed' "settings of a lab whose file has no [lab]"
+is "$(vpc up "$T/pair.ini" 2>&1)" "no changes" "up: an edit stays"
+check_rc 2 "unset of one that is not set" vpc unset lab pair clock --lab pair
+check "unset of it" vpc unset lab pair quotas --lab pair
 check "an edit that the next file contradicts" vpc set security-group g default yes --lab pair
 sed 's/^\[security-group g\]/[security-group h]\nvpc = v\ndefault = yes\n&/' "$T/pair.ini" >"$T/new/pair.ini"
 like "$(vpc up "$T/new/pair.ini" 2>&1)" 'an edit: error: .*edits \(vpc set\) stay until vpc unset' "it is told as an edit"

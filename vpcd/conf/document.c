@@ -106,8 +106,10 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 	if (edit->op == EDIT_CREATE)
 		return edit_create(d, edit, e);
 	s = find(d, edit->kind, name);
-	if (!s && kind->kind == KIND_LAB && edit->op == EDIT_SET)
-		s = lab_section(d);
+	if (!s && kind->kind == KIND_LAB)
+		s = edit->op == EDIT_SET ? lab_section(d) : find(d, edit->kind, "");
+	if (!s && kind->kind == KIND_LAB && edit->op == EDIT_UNSET)
+		return err_set_aws(e, -ENOENT, kind->not_found, "lab %s: %s is not set", name, edit->key);
 	if (!s)
 		return err_set_aws(e, -ENOENT, kind->not_found, "there is no %s %s", edit->kind, name);
 	switch (edit->op) {
