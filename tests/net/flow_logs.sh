@@ -144,4 +144,12 @@ like "$(vpc validate "$T/fast.ini" 2>&1)" 'fast.ini:[0-9]+: error: flow-log reje
 sed '/^traffic/d; /^\[flow-log rejected/,$d' "$T/fast.ini" >"$T/one.ini"
 check "one flow log goes, the lab stays" vpc up "$T/one.ini"
 is "$(vpc show flow-logs --lab fl-fast -o json | python3 -c 'import json,sys; print([f["name"] for f in json.load(sys.stdin)["flow-log"]])')" "['everything']" "it is gone"
+vpc flows fl-fast/everything -f >"$T/follow" 2>"$T/end" & follower=$!
+waits() { [ -s "$T/follow" ] && ss -xH state established | grep -q "$VPCD_RUN_DIR/vpcd.sock"; }
+vpc flows --lab fl-fast --now >/dev/null
+wait_for 5 waits
+daemon_stop
+wait $follower
+is "$?" 3 "a follower is told when vpcd ends"
+like "$(cat "$T/end")" "vpcd is ending" "in words"
 done_testing

@@ -82,7 +82,8 @@ void flow_logs_free(struct flow_logs **fp)
 
 	if (!f)
 		return;
-	askers_refuse(f);
+	if (f->lab->server->http) /* else it has answered them, and they are gone */
+		askers_refuse(f);
 	record_window_done(&f->window);
 	for (size_t i = 0; i < FLOW_RECORDS_KEPT; i++)
 		free(f->ring[i].row);
