@@ -98,6 +98,23 @@ done_testing() { # ends the script: labs down, nothing left, plan printed
 	exit $((tap_bad > 0))
 }
 
+json_members() { # SHAPE: names of the members that docs/json.md gives the shape, in its order
+	python3 - "$1" "$ROOT/docs/json.md" <<'PY'
+import re, sys
+for line in open(sys.argv[2]):
+    m = re.match(re.escape(sys.argv[1]) + r" +\{(.*)\}", line)
+    if not m:
+        continue
+    inside, depth = "", 0
+    for c in m.group(1):
+        depth -= c in "]}"
+        inside += c if depth == 0 else ""
+        depth += c in "[{"
+    print(*re.findall(r'(?:^|,) *"([^"]+)"', inside))
+    break
+PY
+}
+
 # ---- waiting -------------------------------------------------------------------------------------
 wait_for() { # SECONDS COMMAND...: looks 50 times a second until COMMAND succeeds
 	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))

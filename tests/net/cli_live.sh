@@ -5,9 +5,6 @@
 cd "$ROOT"
 
 json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
-members() { # KIND: members of the first object as docs/json.md lists them
-	sed -nE "s/^$1 +\{(.*)\}.*/\1/p" docs/json.md | sed -E 's/\[[^]]*\]//g; s/:"[^"]*"//g; s/[",:]+/ /g' | xargs
-}
 cat >"$T/pair.ini" <<'INI'
 [vpc v]
 cidr = 10.0.0.0/16
@@ -115,21 +112,21 @@ is "$(vpc test --live pair -o json | json 'd["passed"], d["failed"]')" "2 0" "te
 like "$(vpc show)" $'pair .*\ntwin ' "show lists labs"
 like "$(vpc show --lab pair)" 'alpha +instance +v +s +10.0.0.4' "and what stands in one"
 for kind in vpc subnet instance route-table security-group nacl; do
-	is "$(vpc show $kind -o json --lab pair | json "' '.join(d['$kind'][0])")" "$(members $kind)" "show $kind -o json as documented"
+	is "$(vpc show $kind -o json --lab pair | json "' '.join(d['$kind'][0])")" "$(json_members $kind)" "show $kind -o json as documented"
 	is "$(vpc show ${kind}s --lab pair | md5sum)" "$(vpc show $kind --lab pair | md5sum)" "${kind}s is $kind"
 done
 check_rc 2 "show of a name that is not there" vpc show instance pair/omega
 like "$(vpc show instances --lab pair | head -n1)" '^NAME +SUBNET +PRIVATE +PUBLIC' "a table has a head"
 is "$(vpc show topology --lab pair | "$VPC" validate - | sed 's/.*: valid/valid/')" "$(vpc validate "$T/pair.ini" | sed 's/.*: valid/valid/')" \
 	"show topology is a topology"
-is "$(vpc status pair -o json | json '" ".join(d["enis"][0])')" "$(members STATUS)" "status -o json as documented"
-is "$(vpc rules pair -o json | json '" ".join(d["rules"][0])')" "$(members RULE)" "rules -o json as documented"
+is "$(vpc status pair -o json | json '" ".join(d["enis"][0])')" "$(json_members STATUS)" "status -o json as documented"
+is "$(vpc rules pair -o json | json '" ".join(d["rules"][0])')" "$(json_members RULE)" "rules -o json as documented"
 check "ct" vpc ct pair
 vpc ct flush pair/alpha >/dev/null
 vpc ct flush pair/beta >/dev/null
 is "$(vpc ct pair -o json | json 'len([e for e in d["entries"] if e["tracked"]])')" 0 "ct flush of both ends leaves nothing tracked"
 check "a connection" vpc probe alpha beta tcp/80
-is "$(vpc ct pair -o json | json '" ".join(d["entries"][0])')" "$(members CT)" "ct -o json as documented"
+is "$(vpc ct pair -o json | json '" ".join(d["entries"][0])')" "$(json_members CT)" "ct -o json as documented"
 like "$(vpc ct pair)" '^ENI +DIRECTION +PROTO .* TRACKED ' "ct has a head"
 ct_of() { vpc ct pair -o json | json '" ".join(sorted(str(e[k]) for e in d["entries"] if e["eni"] == "beta" and e["tracked"] for k in ("direction", "dport", "proto", "rule")))'; }
 like "$(ct_of)" '80 inbound tcp tcp 80 from ' "an entry names the flow and the rule that made it"

@@ -86,7 +86,7 @@ cat >"$T/same.py" <<'PY'
 # same.py BEFORE AFTER: equal, but counters may have grown and time may have passed
 import json, sys
 
-GROW = {"packets", "bytes", "cached", "full", "stack", "tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "denied"}
+GROW = {"packets", "bytes", "last_hit", "cached", "full", "stack", "tx_packets", "tx_bytes", "rx_packets", "rx_bytes", "denied"}
 
 def load(path):
     text, out, d = open(path).read(), [], json.JSONDecoder()
@@ -104,11 +104,14 @@ def same(a, b, at):
         if a.keys() != b.keys():
             return print(at, "members differ:", a.keys() ^ b.keys())
         for k in a:
-            if k in GROW and isinstance(a[k], int) and isinstance(b[k], int):
+            if k in GROW and (a[k] is None or type(a[k]) is type(b[k])):
+                if a[k] is not None and b[k] < a[k]:
+                    print(f"{at}.{k} shrank from {a[k]} to {b[k]}")
+            elif k in ("idle_left_s", "ActiveConnectionCount"):
+                pass
+            elif at.endswith(".metrics"):
                 if b[k] < a[k]:
                     print(f"{at}.{k} shrank from {a[k]} to {b[k]}")
-            elif k == "idle_left_s":
-                pass
             elif k == "entries" and isinstance(a[k], int): # connections; others came and went meanwhile
                 pass
             elif k == "entries" and all(isinstance(e, dict) for e in a[k]): # the same, in no order

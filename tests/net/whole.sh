@@ -37,6 +37,7 @@ for i in (0, 1):
                     f"deny = {web} -> {db} tcp/9999 at nacl-in@{n(f'acl{i}')}",
                     f"deny = {db} -> {back} tcp/8000 at sg-in@{back}"]
     print(f"[interface {n(f'more{i}')}]\nsubnet = {n(f'back{i}')}\ninstance = {n(f'web{i}0')}")
+print(f"[flow-log {n('log')}]\nvpc = {n('vpc0')}\n[alarm {n('alarm')}]\nmetric = vpcd_conntrack_entries\ncomparison = GreaterThanThreshold\nthreshold = 100000")
 print("\n".join(["[expect]"] + expects))
 PY
 lab=$(sed -n 's/^\[lab \(.*\)\]/\1/p' "$T/whole.ini")
@@ -51,12 +52,11 @@ check "up" vpc up "$T/whole.ini"
 is "$(holds --live)" "44 passed, 0 failed" "with packets"
 
 # ---- every kind, as docs/json.md has it -----------------------------------------------------------------
-members() { sed -nE "s/^$1 +\{(.*)\}.*/\1/p" docs/json.md | sed -E 's/\[[^]]*\]//g; s/:"[^"]*"//g; s/[",:]+/ /g' | xargs; }
 kinds=$(sed -nE 's/^([a-z-]+) +\{"name".*/\1/p' docs/json.md)
 [ "$(wc -w <<<"$kinds")" -ge 12 ] || not_ok "kinds of docs/json.md: $kinds"
 for kind in $kinds; do
 	is "$(vpc show "$kind" -o json | python3 -c "import json, sys
-print(*sorted({' '.join(o) for o in json.load(sys.stdin)['$kind']}), sep='; ')")" "$(members "$kind")" "show $kind -o json: each has its members, and no other"
+print(*sorted({' '.join(o) for o in json.load(sys.stdin)['$kind']}), sep='; ')")" "$(json_members "$kind")" "show $kind -o json: each has its members, and no other"
 	[ "$(vpc show "${kind}s" | wc -l)" -ge 2 ] || not_ok "show ${kind}s is a table"
 done
 

@@ -13,6 +13,7 @@ static void text_print(const char *text);
 static void option_print(enum option_id id);
 static void plain(const char *text, size_t n);
 static void words(const char *text);
+static void line_begin(const char *text);
 
 bool man_print(const char *page)
 {
@@ -40,6 +41,7 @@ static void vpc_print(void)
 		printf(".TP\n");
 		option_print(id);
 		printf("\n");
+		line_begin(option_rows[id].help);
 		words(option_rows[id].help);
 		printf(".\n");
 	}
@@ -92,8 +94,8 @@ static void text_print(const char *text)
 		if (is_example != example)
 			printf(is_example ? ".PP\n.EX\n" : ".EE\n.PP\n");
 		example = is_example;
-		if (n && (*p == '.' || *p == '\''))
-			printf("\\&");
+		if (n)
+			line_begin(p);
 		if (n)
 			plain(p, n);
 		else if (p[1] && p[1] != ' ')
@@ -124,6 +126,7 @@ static void ini_print(void)
 		const struct schema_kind *kind = &schema_kinds[i];
 
 		printf(".SS \"[%s%s]\"\n", obj_kind_name(kind->kind), kind->name_optional ? "" : " NAME");
+		line_begin(kind->help);
 		words(kind->help);
 		printf(".\n");
 		for (const struct schema_key *key = kind->keys; key->name; key++) {
@@ -133,10 +136,18 @@ static void ini_print(void)
 			       key->shape == KEY_LINES   ? " (may be repeated)"
 			       : key->shape == KEY_WORDS ? " (a list of words; may be repeated)"
 							 : "");
+			line_begin(key->help);
 			words(key->help);
 			printf(".\n");
 		}
 	}
+}
+
+/* A line that begins with one of these would be a request to the formatter. */
+static void line_begin(const char *text)
+{
+	if (*text == '.' || *text == '\'')
+		printf("\\&");
 }
 
 static void words(const char *text)
