@@ -77,8 +77,9 @@ for r in live:
         continue  # no rule was asked
     back = d and d["leg"] == "return"
     ends = [x.split("@")[0] for x in (src, dst)]
-    # On the way to and from the internet, gateways send too.
-    near = [e for x in (ends if ends[0][0] == ends[1][0] == "i" else [None]) for e in events.get((r["verdict"], proto, x), [])]
+    # On the way out of the VPC, gateways send too.
+    inside = ends[0][0] == "i" and ends[0].split("-")[0] == ends[1].split("-")[0]
+    near = [e for x in (ends if inside else [None]) for e in events.get((r["verdict"], proto, x), [])]
     # A private address out on the internet: of all VPCs that hold it, only the asker knows which is meant.
     vague = d and d["reason"] == "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
     told += 1
