@@ -211,6 +211,21 @@ followed() { grep -q '"verdict":"deny","kind":"denied","gate":"sg-in"' "$T/follo
 wait_for 5 followed && ok "new events arrive as they happen" || not_ok "new events arrive as they happen"
 kill $follow
 
+# ---- its end, while a probe waits for a machine that is deaf: nothing that is freed may be used ----
+ip -n pair.web link set eth0 down
+api POST /v1/labs/pair/probes --data '{"flows":[{"src":"laptop","dst":"web","proto":"tcp/80"}],"timeout_ms":20000}' >"$T/waits" 2>&1 &
+waits=$!
+asked() { grep -q 'POST /v1/labs/pair/probes' < <(tail -n1 "$T/vpcd.log"); }
+wait_for 5 asked
+kill -TERM $daemon_pid
+wait $daemon_pid
+is "$?" 0 "it ends well with a probe under way"
+daemon_pid=
+wait $waits
+like "$(cat "$T/waits")" 'ServiceUnavailable' "which is told so"
+daemon_start
+check "up mends the machine" put pair "$T/pair.ini"
+
 # ---- broken files ----
 daemon_stop
 cp "$VPCD_STATE_DIR/pair/lab.json" "$T/lab.json"

@@ -39,7 +39,7 @@ void flush_free(struct flush **fp)
 
 	if (!f)
 		return;
-	if (f->request)
+	if (f->request && f->lab->server->http) /* else it was answered with the server, and is gone */
 		answer_fail(f->request, 503, "Unavailable", "the lab has gone");
 	timer_free(&f->timer);
 	free(f->ports);

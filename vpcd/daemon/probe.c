@@ -126,6 +126,8 @@ void probes_free(struct probes **p)
 {
 	if (!*p)
 		return;
+	for (struct batch *b = (*p)->batches; b && !(*p)->lab->server->http; b = b->next)
+		b->request = NULL; /* answered with the server, and gone */
 	probes_model_gone(*p);
 	timer_free(&(*p)->starter);
 	free(*p);
