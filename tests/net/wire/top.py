@@ -97,10 +97,10 @@ for command in sys.stdin:
     elif word == "screen":
         print("\n".join(screen.lines()))
     elif word == "end":
-        while read(0.1) and os.waitpid(pid, os.WNOHANG) == (0, 0):
-            pass
-        try:
-            print("exit", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-        except ChildProcessError:
-            print("exit 0")
+        ended = (0, 0)
+        while read(0.1) and ended == (0, 0):
+            ended = os.waitpid(pid, os.WNOHANG)
+        if ended == (0, 0):
+            ended = os.waitpid(pid, 0)
+        print("exit", os.waitstatus_to_exitcode(ended[1]))
     sys.stdout.flush()
