@@ -128,8 +128,8 @@ wait_for() { # SECONDS COMMAND...: looks 50 times a second until COMMAND succeed
 # ---- the daemon ------------------------------------------------------------------------------------
 daemon_start() { # [OPTION...]
 	daemon_options=("$@")
-	# Freed memory is overwritten, so that using it shows.
-	MALLOC_PERTURB_=165 "$VPCD" "$@" >>"$T/vpcd.log" 2>&1 {tick}<&- &
+	# Freed memory is overwritten at once (the cache of a thread would keep it as it was), so that using it shows.
+	MALLOC_PERTURB_=165 GLIBC_TUNABLES=glibc.malloc.tcache_count=0 "$VPCD" "$@" >>"$T/vpcd.log" 2>&1 {tick}<&- &
 	daemon_pid=$!
 	wait_for 10 daemon_answers || bail "vpcd does not answer: $(tail -n5 "$T/vpcd.log")"
 }
