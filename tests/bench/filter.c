@@ -34,7 +34,15 @@
 #include "util/str.h"
 
 enum { SIZES = 4, SHAPES = 3, KINDS = 3, ROUNDS_MAX = 101 };
-enum { REPEAT = 50000, FIRSTS = 400, FLOWS = 1 << 17, PORT_HIT = 443, PORT_MISS = 444, ROUNDS = 21 };
+enum {
+	REPEAT = 50000,
+	FLUSH_NS = 1000000,
+	FIRSTS = 400,
+	FLOWS = 1 << 17,
+	PORT_HIT = 443,
+	PORT_MISS = 444,
+	ROUNDS = 21
+};
 enum { ACTION_SHOT = 2 };
 
 static const unsigned sizes[SIZES] = { 10, 100, 1000, 10000 };
@@ -312,8 +320,10 @@ static void measure_packets(struct world_run *w)
 {
 	double all[FIRSTS];
 	uint32_t action, ns;
+	uint64_t flushed = 0;
 
-	datapath_flush(w->d, 0);
+	while (datapath_flush(w->d, 0, FLUSH_NS, &flushed) > 0)
+		;
 	run_packet(w, 40000, PORT_HIT, TCP_SYN, 1, &action);
 	expect(w, action, true, "the opening packet");
 	run_packet(w, 40000, PORT_HIT, TCP_ACK, 1, &action);

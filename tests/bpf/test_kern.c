@@ -316,6 +316,42 @@ static void nothing_leaks(void **unused)
 	lab_done(&l);
 }
 
+/* What was written to the maps is looked at before it counts as done. */
+static void writes_are_looked_at(void **unused)
+{
+	struct lab l;
+	struct plan *p = NULL;
+	struct apply *a;
+	struct err e = { 0 };
+	struct map_rows wrong;
+	size_t done = 0, total = 1;
+	struct abi_addr_key key = { .vpc = 1, .addr = { { 10 } } };
+	struct abi_addr_val value = { .port = 1 }, other = { .port = 2 };
+
+	(void)unused;
+	lab_init(&l, false);
+	map_rows_add(&l.desired->maps, ABI_MAP_ADDRS, &key, &value);
+	map_rows_sort(&l.desired->maps);
+	map_rows_init(&wrong);
+	map_rows_add(&wrong, ABI_MAP_ADDRS, &key, &other);
+	assert_int_equal(plan_diff(l.desired, NULL, &p), 0);
+	a = apply_new(l.k, p);
+	while (done < total) {
+		assert_int_equal(apply_step(a, 0, &e), 1);
+		apply_progress(a, &done, &total);
+	}
+	assert_int_equal(datapath_row_set(kern_datapath(l.k), &wrong, &wrong.v[0], &e), 0);
+	map_rows_done(&wrong);
+	while ((apply_step(a, 0, &e)) > 0)
+		;
+	assert_int_equal(e.code, -ESTALE);
+	assert_non_null(strstr(e.msg, "somebody else writes to it"));
+	apply_free(&a);
+	plan_free(&p);
+	mend(&l, "a row that somebody overwrote");
+	lab_done(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +362,7 @@ int main(void)
 		cmocka_unit_test(foreign_is_left_alone),
 		cmocka_unit_test(errors_say_what),
 		cmocka_unit_test(part_goes),
+		cmocka_unit_test(writes_are_looked_at),
 		cmocka_unit_test(many),
 		cmocka_unit_test(nothing_leaks),
 	};

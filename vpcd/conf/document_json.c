@@ -86,7 +86,9 @@ static void section_dump(struct strbuf *b, const struct section *s)
 	member(b, "{\"kind\":", s->kind);
 	member(b, ",\"name\":", s->name);
 	member(b, ",\"origin\":", origin_names[s->origin]);
-	strbuf_addf(b, ",\"line\":%u,\"entries\":[", s->loc.line);
+	strbuf_adds(b, ",\"line\":");
+	strbuf_add_u64(b, s->loc.line);
+	strbuf_adds(b, ",\"entries\":[");
 	for (size_t i = 0; i < s->n; i++) {
 		const struct entry *en = &s->entries[i];
 
@@ -96,8 +98,10 @@ static void section_dump(struct strbuf *b, const struct section *s)
 		member(b, ",\"origin\":", origin_names[en->origin]);
 		if (en->note)
 			member(b, ",\"note\":", en->note);
-		if (en->loc.line)
-			strbuf_addf(b, ",\"line\":%u", en->loc.line);
+		if (en->loc.line) {
+			strbuf_adds(b, ",\"line\":");
+			strbuf_add_u64(b, en->loc.line);
+		}
 		strbuf_adds(b, "}");
 	}
 	strbuf_adds(b, "]}");

@@ -47,7 +47,8 @@ struct transaction {
 	struct timer *timer;
 	enum phase phase;
 	bool dry_run;
-	bool trusting; /* the plan is made against what the last change left, not against what was observed */
+	bool policies_only; /* the edits are of kinds that stand in policy maps alone */
+	bool trusting;      /* the plan is made against what the last change left, not against what was observed */
 
 	const char *topology; /* PUT: in the request's body */
 	struct document document;
@@ -290,12 +291,21 @@ static const struct model *wanted(const struct transaction *t)
 	return t->kind == ASK_MEND ? t->lab->model : t->model;
 }
 
+static int desire(struct transaction *t, struct err *e)
+{
+	struct lab *l = t->lab;
+
+	t->trusting = t->kind == ASK_EDITS && l->known && l->kern && l->state == LAB_UP;
+	if (t->trusting && t->policies_only)
+		return state_desired_policies(t->model, l->known, &t->desired, e);
+	return wanted(t) ? state_desired(wanted(t), &t->desired, e) : 0;
+}
+
 static int make_plan(struct transaction *t, struct err *e)
 {
 	struct lab *l = t->lab;
 	int r;
 
-	t->trusting = t->kind == ASK_EDITS && l->known && l->kern && l->state == LAB_UP;
 	if (t->trusting)
 		r = plan_diff(t->desired, l->known, &t->plan);
 	else
@@ -367,6 +377,14 @@ static int read_edit(const json_t *o, struct edit *ret, struct err *e)
 			   "op \"%s\" is not known; it is create, delete, set or unset", op);
 }
 
+static bool is_policy(const char *kind)
+{
+	for (enum obj_kind k = 0; k < KIND_MAX; k++)
+		if (kind_is_policy(k) && strcmp(kind, obj_kind_name(k)) == 0)
+			return true;
+	return false;
+}
+
 static int prepare_edits(struct transaction *t, struct err *e)
 {
 	size_t len, i;
@@ -381,6 +399,7 @@ static int prepare_edits(struct transaction *t, struct err *e)
 	if (!json_is_array(edits))
 		r = err_set_aws(e, -EINVAL, "MissingParameter", "the body has no list \"edits\"");
 	document_copy(&t->lab->document, &t->document);
+	t->policies_only = true;
 	json_array_foreach(edits, i, v)
 	{
 		struct edit edit;
@@ -390,6 +409,8 @@ static int prepare_edits(struct transaction *t, struct err *e)
 		r = read_edit(v, &edit, e);
 		if (r == 0)
 			r = document_edit(&t->document, &edit, e);
+		if (r == 0)
+			t->policies_only &= is_policy(edit.kind);
 		if (r < 0 && json_array_size(edits) > 1)
 			err_wrap(e, "edit %zu", i + 1);
 	}
@@ -440,6 +461,7 @@ static int observe_and_diff(struct transaction *t, struct err *e)
 	t->trusting = false;
 	apply_free(&t->apply);
 	plan_free(&t->plan);
+	state_keep(t->desired);
 	state_free(&t->actual);
 	r = lab_kern(l, e);
 	if (r == 0)
@@ -480,7 +502,8 @@ static void run(void *ctx)
 	switch (t->phase) {
 	case PHASE_DESIRE:
 		t->phase = PHASE_PLAN;
-		go_on_or_end(t, wanted(t) ? state_desired(wanted(t), &t->desired, &e) : 0, &e);
+		r = desire(t, &e);
+		go_on_or_end(t, r, &e);
 		break;
 	case PHASE_PLAN:
 		t->phase = PHASE_COMMIT;
@@ -538,6 +561,7 @@ static bool try_again(struct transaction *t, const struct err *why)
 static void know(struct transaction *t)
 {
 	plan_free(&t->plan); /* borrows it */
+	state_keep(t->desired);
 	lab_know(t->lab, &t->desired);
 }
 
@@ -742,7 +766,7 @@ static void answer_changes(struct transaction *t, bool was_applied)
 
 	if (!t->request)
 		return;
-	model = t->dry_run && t->model && request_arg(t->request, "model");
+	model = t->dry_run && t->model && t->changes.n && request_arg(t->request, "model");
 	if (t->kind == ASK_DOWN)
 		o = json_pack("{ssso}", "lab", l->name, "changes", changes_json(&t->changes));
 	else

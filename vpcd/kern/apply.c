@@ -4,6 +4,7 @@
  *                Instances' namespaces that go are unmounted at once: their links vanish with
  *                them, all in one batch of the kernel. The others (routers, internet) are kept
  *                until then, because they show when the links are gone.
+ *   look         at each row of a map that was written or deleted: it is as wanted
  *   vanish       waits for those links, bounded: a process that still lives in a namespace keeps
  *                it, so what has not moved for a while is deleted link by link.
  *   unmount      the other namespaces
@@ -31,7 +32,7 @@ enum {
 	POLL_MS = 1,
 };
 
-enum phase { PHASE_OPS, PHASE_VANISH, PHASE_UNMOUNT, PHASE_VANISH_REST, PHASE_FINISH, PHASE_DONE };
+enum phase { PHASE_OPS, PHASE_LOOK, PHASE_VANISH, PHASE_UNMOUNT, PHASE_VANISH_REST, PHASE_FINISH, PHASE_DONE };
 
 struct vanishing {
 	const char *ns;
@@ -41,7 +42,7 @@ struct apply {
 	struct kern *k;
 	const struct plan *plan;
 	enum phase phase;
-	size_t at;          /* next operation; in the vanish phases next of waits */
+	size_t at;          /* next operation, written or looked at; in the vanish phases next of waits */
 	int result;         /* first error of the deletions */
 	bool datapath_fits; /* it was loaded or found large enough */
 	struct err err;
@@ -294,6 +295,17 @@ static int step_ops(struct apply *a, struct err *e)
 	return 1;
 }
 
+static int step_look(struct apply *a, struct err *e)
+{
+	const struct op *op = &a->plan->ops[a->at++];
+	char text[256];
+	int r = 0;
+
+	if (op->map_row && a->k->datapath)
+		r = datapath_row_check(a->k->datapath, op->maps, op->map_row, &a->plan->desired->maps, e);
+	return r < 0 ? err_wrap(e, "%s", op_format(op, text, sizeof(text))) : 1;
+}
+
 /* ---- what vanishes by itself ---- */
 
 static bool is_late(const struct apply *a, const char *ns)
@@ -404,6 +416,12 @@ static int step(struct apply *a, struct err *e)
 	case PHASE_OPS:
 		if (a->at < a->plan->n)
 			return step_ops(a, e);
+		a->phase = PHASE_LOOK;
+		a->at = 0;
+		return 1;
+	case PHASE_LOOK:
+		if (a->at < a->plan->n)
+			return step_look(a, e);
 		list_waits(a, true);
 		a->phase = PHASE_VANISH;
 		return 1;

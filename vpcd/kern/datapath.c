@@ -20,6 +20,7 @@
 
 enum {
 	LPM_ROOM = 1 << 22,
+	DUMP_ROWS = 1024, /* a batch */
 	FRAGS_MAX = 4096,
 	WATCHES_MAX = 4096,
 	DROPS_MAX = 4096, /* flows whose drops are gathered at a time */
@@ -458,36 +459,46 @@ static bool value_is_zero(const void *p, size_t n)
 	return n == 0;
 }
 
+static bool map_is_lpm(unsigned map)
+{
+	return map == ABI_MAP_PEERS || map == ABI_MAP_ROUTES || map == ABI_MAP_INET;
+}
+
 static bool map_is_array(unsigned map)
 {
 	return map == ABI_MAP_PORTS || map == ABI_MAP_POLICIES;
 }
 
-/* An array in one mapless sweep of batches; other maps entry by entry. */
+/* In batches, each one system call. Of an array the rows that say something. */
 static int map_dump(struct datapath *d, unsigned map, struct map_rows *ret, struct err *e)
 {
 	const size_t ks = abi_map_shapes[map].key_size, vs = abi_map_shapes[map].value_size;
-	__u8 key[64], next[64], value[512];
-	bool first = true;
+	const bool array = map_is_array(map);
+	__u32 room = array ? d->max_entries[map] : DUMP_ROWS;
+	_cleanup_free_ __u8 *keys = xcalloc(room, ks), *values = xcalloc(room, vs);
+	__u8 at[64], next[64]; /* a key, or the number of a bucket */
+	bool first = true, last = false;
 
-	if (map_is_array(map)) {
-		__u32 n = d->max_entries[map], got = n, out = 0;
-		const size_t stride = (vs + 7) & ~(size_t)7;
-		_cleanup_free_ __u32 *keys = xcalloc(n, sizeof(*keys));
-		_cleanup_free_ __u8 *values = xcalloc(n, stride);
+	while (!last) {
+		__u32 got = room;
 
-		if (bpf_map_lookup_batch(d->maps[map], NULL, &out, keys, values, &got, NULL) && errno != ENOENT)
-			return err_set(e, -errno, "BPF map %s: cannot be read: %s", map_name(map), strerror(errno));
+		if (bpf_map_lookup_batch(d->maps[map], first ? NULL : at, next, keys, values, &got, NULL)) {
+			if (errno == ENOSPC) { /* a bucket is fuller than that */
+				room *= 2;
+				keys = xrealloc(keys, room * ks);
+				values = xrealloc(values, room * vs);
+				continue;
+			}
+			if (errno != ENOENT)
+				return err_set(e, -errno, "BPF map %s: cannot be read: %s", map_name(map),
+					       strerror(errno));
+			last = true;
+		}
 		for (__u32 i = 0; i < got; i++)
-			if (!value_is_zero(values + i * vs, vs))
-				map_rows_add(ret, map, &keys[i], values + i * vs);
-		return 0;
-	}
-	while (!bpf_map_get_next_key(d->maps[map], first ? NULL : key, next)) {
+			if (!array || !value_is_zero(values + i * vs, vs))
+				map_rows_add(ret, map, keys + i * ks, values + i * vs);
 		first = false;
-		memcpy(key, next, ks);
-		if (!bpf_map_lookup_elem(d->maps[map], key, value))
-			map_rows_add(ret, map, key, value);
+		memcpy(at, next, sizeof(at));
 	}
 	return 0;
 }
@@ -521,6 +532,25 @@ int datapath_row_del(struct datapath *d, const struct map_rows *rows, const stru
 	if (r && errno != ENOENT)
 		return err_set(e, -errno, "BPF map %s: cannot be written: %s", map_name(row->map), strerror(errno));
 	return 0;
+}
+
+int datapath_row_check(struct datapath *d, const struct map_rows *rows, const struct map_row *row,
+		       const struct map_rows *wanted, struct err *e)
+{
+	const void *key = map_row_key(rows, row);
+	const struct map_row *want = map_rows_find(wanted, row->map, key);
+	__u8 value[512];
+	bool there = !bpf_map_lookup_elem(d->maps[row->map], key, value);
+
+	if (there && map_is_array(row->map))
+		there = !value_is_zero(value, row->value_size);
+	/* Of a longest match the lookup cannot say that one is gone: a shorter one answers. */
+	if (!want && map_is_lpm(row->map))
+		return 0;
+	if (want ? there && !memcmp(value, map_row_value(wanted, want), want->value_size) : !there)
+		return 0;
+	return err_set(e, -ESTALE, "BPF map %s: is not as it was written: somebody else writes to it",
+		       map_name(row->map));
 }
 
 uint32_t datapath_epoch_bump(struct datapath *d)

@@ -35,6 +35,10 @@ bool datapath_is_program(const struct datapath *d, enum tc_hook hook, uint32_t p
 int datapath_dump(struct datapath *d, struct map_rows *ret, struct err *e);
 int datapath_row_set(struct datapath *d, const struct map_rows *rows, const struct map_row *row, struct err *e);
 int datapath_row_del(struct datapath *d, const struct map_rows *rows, const struct map_row *row, struct err *e);
+/* Does the key of row, which is of rows, stand in its map as wanted (sorted) says, or is it not there as wanted does not
+ * have it? -ESTALE when not. */
+int datapath_row_check(struct datapath *d, const struct map_rows *rows, const struct map_row *row,
+		       const struct map_rows *wanted, struct err *e);
 /* Everything judged from now on is judged by the maps as they are now. Returns the new epoch. */
 uint32_t datapath_epoch_bump(struct datapath *d);
 

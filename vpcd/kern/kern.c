@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include "kern/lab.h"
 #include "kern/nft_count.h"
@@ -50,8 +51,11 @@ int kern_open(const char *lab, const struct kern_dirs *dirs, struct kern **ret, 
 	snprintf(k->file_text, sizeof(k->file_text), "vpcd %s\n", lab);
 	set_max_ns(k);
 	k->userns = userns_open(lab, dirs);
+	k->ears = epoll_create1(EPOLL_CLOEXEC);
 	k->self_ns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	r = k->self_ns < 0 ? err_set(e, -errno, "lab %s: own network namespace: %s", lab, strerror(errno)) : 0;
+	if (r == 0 && k->ears < 0)
+		r = err_set(e, -EMFILE, "lab %s: epoll: no file left", lab);
 	if (r == 0) {
 		r = datapath_open(k->bpf_dir, &k->datapath, e);
 		/* None, or of another build: an apply loads it when it needs it. */
@@ -75,6 +79,7 @@ void kern_close(struct kern **kp)
 		return;
 	lab_ns_drop_all(k);
 	watch_drop_all(k);
+	cleanup_closep(&k->ears);
 	datapath_close(&k->datapath);
 	cleanup_closep(&k->userns);
 	cleanup_closep(&k->self_ns);

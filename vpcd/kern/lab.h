@@ -35,6 +35,7 @@ struct kern {
 	size_t n_ns, max_ns;
 	struct ns_watch *watches[LAB_NS_BUCKETS]; /* kern/watch.h */
 	size_t n_watches, max_watches;
+	int ears; /* epoll of what the watches hear */
 	uint64_t tick;
 };
 

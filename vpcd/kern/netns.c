@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,6 +32,17 @@ int netns_open(const char *name)
 	path = xasprintf(NETNS_DIR "/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
+}
+
+uint64_t netns_inode(const char *name)
+{
+	char path[sizeof(NETNS_DIR) + NAME_MAX + 1];
+	struct stat st;
+
+	if (!*name || *name == '.' || strchr(name, '/') ||
+	    (size_t)snprintf(path, sizeof(path), NETNS_DIR "/%s", name) >= sizeof(path))
+		return 0;
+	return lstat(path, &st) < 0 ? 0 : st.st_ino;
 }
 
 int netns_enter(int ns_fd)

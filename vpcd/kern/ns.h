@@ -21,6 +21,8 @@ int userns_remove(const char *lab, const struct kern_dirs *dirs, struct err *e);
 int userns_try(void);
 /* Which namespace an fd of /proc/PID/ns or /run/netns is; 0 = none. */
 uint64_t ns_inode(int fd);
+/* The same of a name under /run/netns, without opening it. */
+uint64_t netns_inode(const char *name);
 
 /* Mounts a namespace fd on a file of ours (made when missing, holding text); a mount that stands
  * there already is -EEXIST. Crash-safe: the file appears with its text, or not at all. */

@@ -123,17 +123,20 @@ static int read_nft(struct observation *o, struct seen_ns *ns, const struct row 
 	return r < 0 ? r : 0;
 }
 
-/* Things that need the thread inside: settings and nf_tables. */
+/* Things that need the thread inside: settings and nf_tables. fd -1: it was not opened yet. */
 static int read_inside(struct observation *o, struct seen_ns *ns, int fd, struct err *e)
 {
 	size_t n, n_nft;
 	const struct row *rows = wanted(o->desired, ROW_SYSCTL, ns->name, &n);
 	const struct row *nft = wanted(o->desired, ROW_NFT, ns->name, &n_nft);
+	_cleanup_close_ int again = -1;
 	int r;
 
 	if (!n && !nft && ns->owned) /* an instance's own tables are its root's business */
 		return 0;
-	r = netns_enter(fd);
+	if (fd < 0)
+		fd = again = netns_open(ns->name);
+	r = fd < 0 ? fd : netns_enter(fd);
 	if (r < 0)
 		return err_set(e, r, "cannot be entered: %s", strerror(-r));
 	read_settings(o, ns, rows, n);
@@ -189,21 +192,18 @@ static int read_ns(struct observation *o, struct seen_ns *ns, int fd, struct err
 	return r < 0 ? r : 1;
 }
 
-/* What is there under a name: like netns_examine, but what was read before needs no closer look. */
+/* What is there under a name: like netns_examine, but what was read before needs no closer look, nor an fd. */
 static enum netns_found examine(struct observation *o, struct seen_ns *ns, uint64_t userns, int *fd)
 {
 	enum netns_found found;
 	size_t n;
 
-	*fd = netns_open(ns->name);
-	if (*fd >= 0)
-		ns->watch = watch_get(o->k, ns->name, ns_inode(*fd), wanted(o->desired, ROW_NEIGH, ns->name, &n));
+	*fd = -1;
+	ns->watch = watch_get(o->k, ns->name, netns_inode(ns->name), wanted(o->desired, ROW_NEIGH, ns->name, &n));
 	if (ns->watch) {
 		ns->owned = ns->watch->owned;
 		return ns->owned ? NETNS_OWNED : NETNS_FOREIGN;
 	}
-	if (*fd >= 0)
-		close(*fd);
 	found = netns_examine(ns->name, o->k->file_text, userns, fd);
 	ns->owned = found == NETNS_OWNED;
 	ns->half = found == NETNS_HALF;
@@ -220,7 +220,7 @@ static int read_name(struct observation *o, const char *name, uint64_t userns, s
 
 	ns->name = xstrdup(name);
 	found = examine(o, ns, userns, &fd);
-	if (found == NETNS_ABSENT || (found == NETNS_FOREIGN && fd < 0))
+	if (found == NETNS_ABSENT || (found == NETNS_FOREIGN && fd < 0 && !ns->watch))
 		r = 0;
 	else if (!ns->half)
 		r = read_ns(o, ns, fd, e);
@@ -481,6 +481,7 @@ int kern_read_ahead(struct kern *k, const struct state *desired, size_t *at, uns
 	struct observation o = { .k = k, .desired = desired };
 	struct timespec start, now;
 
+	watch_listen(k);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (; *at < desired->n && desired->rows[*at].kind == ROW_NS; (*at)++) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
@@ -497,6 +498,7 @@ int kern_observe(struct kern *k, const struct state *desired, struct state **ret
 	int r;
 
 	lab_ns_drop_all(k);
+	watch_listen(k);
 	if (k->userns < 0)
 		k->userns = userns_open(k->lab, &k->dirs);
 	r = read_namespaces(&o, e);

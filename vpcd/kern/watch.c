@@ -4,6 +4,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include "kern/ns.h"
 #include "util/mem.h"
@@ -28,6 +29,9 @@ static void watch_free(struct kern *k, struct ns_watch **link)
 	struct ns_watch *w = *link;
 
 	*link = w->next;
+	/* Out of the epoll by hand: a child under way may have the socket open. */
+	if (w->events >= 0)
+		epoll_ctl(k->ears, EPOLL_CTL_DEL, w->events, NULL);
 	cleanup_closep(&w->events);
 	free(w->links);
 	free(w->addrs);
@@ -55,12 +59,19 @@ void watch_drop_all(struct kern *k)
 			watch_free(k, &k->watches[i]);
 }
 
-/* Nothing waits: neither an event nor the word that events were lost. */
-static bool is_quiet(const struct ns_watch *w)
+/* Nobody reads what the ears hear: one that has something has it until its watch goes. */
+void watch_listen(struct kern *k)
 {
-	char c;
+	_cleanup_free_ struct epoll_event *v = xcalloc(k->n_watches + 1, sizeof(*v));
+	int n;
 
-	return w->events >= 0 && recv(w->events, &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+	do
+		n = epoll_wait(k->ears, v, (int)k->n_watches + 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		watch_drop_all(k);
+	for (int i = 0; i < n; i++)
+		((struct ns_watch *)v[i].data.ptr)->stale = true;
 }
 
 struct ns_watch *watch_get(struct kern *k, const char *name, uint64_t inode, bool neighs)
@@ -69,7 +80,7 @@ struct ns_watch *watch_get(struct kern *k, const char *name, uint64_t inode, boo
 
 	if (!*link)
 		return NULL;
-	if ((*link)->inode == inode && (*link)->neighs >= neighs && is_quiet(*link))
+	if ((*link)->inode == inode && (*link)->neighs >= neighs && !(*link)->stale)
 		return *link;
 	watch_free(k, link);
 	return NULL;
@@ -166,6 +177,8 @@ int watch_read(struct kern *k, const char *name, int fd, bool owned, bool neighs
 	*w = (struct ns_watch){ .name = xstrdup(name), .inode = ns_inode(fd), .owned = owned, .neighs = neighs };
 	/* Before it is read: what changes meanwhile is told. */
 	w->events = k->n_watches < k->max_watches ? ear_open(owned, neighs) : -1;
+	w->stale = w->events < 0 || epoll_ctl(k->ears, EPOLL_CTL_ADD, w->events,
+					      &(struct epoll_event){ .events = EPOLLIN, .data.ptr = w }) < 0;
 	r = nl_ns_open(&nl, e);
 	netns_leave(k->self_ns);
 	if (r == 0)

@@ -1,6 +1,6 @@
 /* watch.h: what a namespace held when it was last read, and an ear on it: a socket that the kernel tells of each
  * change of links, addresses, routes, rules, neighbours and filters. As long as nothing was told, what was read holds,
- * and looking at a thousand namespaces costs a few system calls each. Kernel room, private to it.
+ * and looking at a thousand namespaces costs a system call each, for the inode. Kernel room, private to it.
  *
  * An ear keeps its namespace alive, so whoever removes one drops its watch first; of one that somebody else
  * removed or replaced the next look at its name knows by the inode. Settings, nf_tables and BPF maps are told by
@@ -21,6 +21,7 @@ struct ns_watch {
 	char *name;
 	uint64_t inode;
 	int events;            /* -1: none could be had; good for once */
+	bool stale;            /* something was told, or the word that it was lost */
 	bool owned;            /* by the lab's user namespace */
 	bool neighs;           /* they were read */
 	struct nl_link *links; /* by ascending ifindex */
@@ -37,7 +38,9 @@ struct ns_watch {
 	size_t n_filters, cap_filters;
 };
 
-/* Under that name, if it is the same namespace and nothing happened in it since; NULL. */
+/* Asks all ears at once: what was told until now. Before the first watch_get of a look at the lab. */
+void watch_listen(struct kern *k);
+/* Under that name, if it is the same namespace and nothing was heard of it since; NULL. */
 struct ns_watch *watch_get(struct kern *k, const char *name, uint64_t inode, bool neighs);
 /* Reads it now. */
 int watch_read(struct kern *k, const char *name, int fd, bool owned, bool neighs, struct ns_watch **ret, struct err *e);

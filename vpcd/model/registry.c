@@ -341,7 +341,7 @@ static void numbers_dump(struct strbuf *b, const struct registry *r)
 		strbuf_addf(b, "{\"last\":%u,\"keys\":{", t->next);
 		for (size_t i = 0; i < t->n; i++) {
 			add_key(b, i, t->v[i].key);
-			strbuf_addf(b, "%u", t->v[i].number);
+			strbuf_add_u64(b, t->v[i].number);
 		}
 		strbuf_adds(b, "}}");
 	}

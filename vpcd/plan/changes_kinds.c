@@ -396,6 +396,9 @@ static void compare_addrs(struct notes *n, const struct eni *a, const struct eni
 		char old[ADDR_STRLEN] = "none", new[ADDR_STRLEN] = "none";
 		char old_public[ADDR_STRLEN] = "none", new_public[ADDR_STRLEN] = "none";
 
+		if (i < a->n_addrs && i < b->n_addrs && addr_cmp(&a->addrs[i].addr, &b->addrs[i].addr) == 0 &&
+		    addr_cmp(&a->addrs[i].public_ip, &b->addrs[i].public_ip) == 0)
+			continue;
 		if (i < a->n_addrs) {
 			addr_text(&a->addrs[i].addr, old);
 			addr_text(&a->addrs[i].public_ip, old_public);

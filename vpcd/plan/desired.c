@@ -37,6 +37,23 @@ int state_desired(const struct model *m, struct state **ret, struct err *e)
 	return 0;
 }
 
+int state_desired_policies(const struct model *m, struct state *known, struct state **ret, struct err *e)
+{
+	_cleanup_state_ struct state *s = state_new();
+	int r = maps_desired(m, &s->maps, e);
+
+	if (r < 0)
+		return r;
+	state_borrow(s, known);
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+bool kind_is_policy(enum obj_kind kind)
+{
+	return kind == KIND_SECURITY_GROUP || kind == KIND_NACL;
+}
+
 int maps_desired(const struct model *m, struct map_rows *ret, struct err *e)
 {
 	struct map_rows rows;

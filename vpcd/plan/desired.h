@@ -9,6 +9,10 @@
 
 /* -E2BIG when a rule set does not fit its tables (names it), or the lab has too many ports. */
 int state_desired(const struct model *m, struct state **ret, struct err *e);
+/* The same where only objects of kinds that stand in policy maps alone are not as they were: the rest is borrowed
+ * (state_borrow) from known, the state of the model before. */
+int state_desired_policies(const struct model *m, struct state *known, struct state **ret, struct err *e);
+bool kind_is_policy(enum obj_kind kind);
 /* Only the maps: what the filter engine on the host needs (trace, test, replay). */
 int maps_desired(const struct model *m, struct map_rows *ret, struct err *e);
 

@@ -2,6 +2,7 @@
  *
  * Names of namespaces and owners are kept once a state, so that rows of one namespace share a
  * pointer: comparing rows within a state then seldom looks at the text. */
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,8 @@ void state_free(struct state **s)
 	if (!s || !*s)
 		return;
 	map_rows_done(&(*s)->maps);
+	if ((*s)->lender)
+		(*s)->rows = NULL;
 	arena_free(&(*s)->arena);
 	free((*s)->names->slots);
 	free((*s)->names);
@@ -108,6 +111,36 @@ void state_sort(struct state *s)
 	rows_move(s, order);
 	map_rows_sort(&s->maps);
 	s->sorted = true;
+}
+
+void state_borrow(struct state *s, struct state *lender)
+{
+	assert(!s->n && lender->sorted && !lender->lender);
+	s->rows = lender->rows;
+	s->n = s->cap = lender->n;
+	s->sorted = true;
+	s->lender = lender;
+}
+
+void state_keep(struct state *s)
+{
+	struct state *lender = s ? s->lender : NULL;
+	struct arena *arena;
+	struct state_names *names;
+
+	if (!lender)
+		return;
+	assert(lender->rows == s->rows);
+	arena = s->arena;
+	names = s->names;
+	s->arena = lender->arena;
+	s->names = lender->names;
+	s->cap = lender->cap;
+	s->lender = NULL;
+	lender->arena = arena;
+	lender->names = names;
+	lender->rows = NULL;
+	lender->n = lender->cap = 0;
 }
 
 static struct name *name_of(const char *text)

@@ -120,6 +120,7 @@ struct state {
 	size_t n, cap;
 	struct map_rows maps; /* policy maps of the lab's data path */
 	bool sorted;
+	struct state *lender; /* whose rows these are; NULL: its own */
 };
 struct state *state_new(void);
 void state_free(struct state **s);
@@ -129,6 +130,10 @@ void state_free(struct state **s);
 struct row *state_add(struct state *s, enum row_kind kind, const char *ns, enum obj_kind owner_kind, const char *owner);
 const char *state_name(struct state *s, const char *name);
 void state_sort(struct state *s);
+/* The sorted rows of lender (not its maps), which must live and keep them until state_keep or state_free of s. */
+void state_borrow(struct state *s, struct state *lender);
+/* What was borrowed is s's own from now on; the lender has no rows any more. Else, or of NULL, nothing. */
+void state_keep(struct state *s);
 int row_key_cmp(const struct row *a, const struct row *b);   /* same thing? */
 bool row_value_eq(const struct row *a, const struct row *b); /* as wanted? */
 /* "route 0.0.0.0/0 via 169.254.0.1 dev igw_main in table 1001 of lab.shop.router" */

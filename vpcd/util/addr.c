@@ -7,6 +7,7 @@
 #include "util/addr.h"
 #include "util/str.h"
 
+enum { V4_BYTES = 4 };
 #define V4_OFFSET 12 /* the IPv4 address is the last four of the 16 bytes */
 #define V4_LEN 32u
 #define V6_LEN 128u
@@ -38,13 +39,23 @@ int addr_parse(const char *s, struct addr *ret)
 
 char *addr_format(const struct addr *a, char buf[ADDR_STRLEN])
 {
-	const char *s;
+	char *s = buf;
 
-	if (addr_family(a) == FAMILY_V4)
-		s = inet_ntop(AF_INET, a->a.b + V4_OFFSET, buf, ADDR_STRLEN);
-	else
-		s = inet_ntop(AF_INET6, a->a.b, buf, ADDR_STRLEN);
-	assert(s);
+	if (addr_family(a) != FAMILY_V4) {
+		assert(inet_ntop(AF_INET6, a->a.b, buf, ADDR_STRLEN));
+		return buf;
+	}
+	/* By hand: inet_ntop prints it, and a change of a lab writes thousands. */
+	for (unsigned i = 0; i < V4_BYTES; i++) {
+		unsigned byte = a->a.b[V4_OFFSET + i];
+
+		if (byte >= 100)
+			*s++ = (char)('0' + byte / 100);
+		if (byte >= 10)
+			*s++ = (char)('0' + byte / 10 % 10);
+		*s++ = (char)('0' + byte % 10);
+		*s++ = i + 1 < V4_BYTES ? '.' : '\0';
+	}
 	return buf;
 }
 

@@ -38,6 +38,16 @@ void strbuf_adds(struct strbuf *b, const char *s)
 	strbuf_add(b, s, strlen(s));
 }
 
+void strbuf_add_u64(struct strbuf *b, uint64_t v)
+{
+	char text[20], *s = text + sizeof(text);
+
+	do
+		*--s = (char)('0' + v % 10);
+	while (v /= 10);
+	strbuf_add(b, s, (size_t)(text + sizeof(text) - s));
+}
+
 void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -14,6 +14,7 @@ void strbuf_init(struct strbuf *b);
 void strbuf_done(struct strbuf *b);
 void strbuf_add(struct strbuf *b, const void *p, size_t n);
 void strbuf_adds(struct strbuf *b, const char *s);
+void strbuf_add_u64(struct strbuf *b, uint64_t v); /* decimal */
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* s (UTF-8) as a JSON string with its quotes. */
 void strbuf_add_json(struct strbuf *b, const char *s);
