@@ -101,6 +101,15 @@ static __always_inline int twin_create(struct world *w, struct pass *x, const st
 	return flow_create(w, &x->twin, &x->fresh);
 }
 
+/* The next packet of a flow is judged in full: what its sender remembers holds no longer. */
+static __always_inline void sender_forgets(struct world *w, const struct abi_flow_key *k)
+{
+	struct abi_flow *f = flow_find(w, k);
+
+	if (f)
+		f->valid_ns = 0;
+}
+
 /* The sender's entry f now leads to another port than before. Who is at the old one must tell it again what it sends;
  * what the one at the new one remembers is of a time when the flow was not this one's. */
 static __always_inline void peer_changed(struct world *w, struct pass *x, const struct abi_flow *f)
@@ -114,9 +123,7 @@ static __always_inline void peer_changed(struct world *w, struct pass *x, const 
 		if (end->heard_ns < f->seen_ns)
 			end->heard_ns = f->seen_ns;
 	}
-	end = flow_find(w, &x->twin);
-	if (end)
-		end->valid_ns = 0;
+	sender_forgets(w, &x->twin);
 }
 
 /* The outcome, into the sender's entry f or, where the flow needs none, into one of the cache. heard: what the
@@ -157,19 +164,19 @@ static __always_inline void twin_hears(struct world *w, struct pass *x, struct a
 		f->valid_ns = 0;
 }
 
-/* The tracked entry of a key, or NULL. One that this packet begins anew goes, and with it what the other end
- * remembers of it. */
-static __always_inline struct abi_flow *flow_kept(struct world *w, const struct pass *x, const struct abi_flow_key *k,
+/* The tracked entry of a key, or NULL. One that this packet begins anew goes, and with it what remembers it: the
+ * other end of the packet, and the other end that the entry had. */
+static __always_inline struct abi_flow *flow_kept(struct world *w, struct pass *x, const struct abi_flow_key *k,
 						  const struct abi_flow_key *other)
 {
 	struct abi_flow *f = map_get(w, flows, k);
 
 	if (!f || !flow_is_reused(&x->p, f))
 		return f;
+	flow_key_twin(k, f, &x->related);
 	flow_delete(w, k);
-	f = flow_find(w, other);
-	if (f)
-		f->valid_ns = 0;
+	sender_forgets(w, other);
+	sender_forgets(w, &x->related);
 	return NULL;
 }
 

@@ -606,4 +606,30 @@ static const struct diff_case diff_cases[] = {
 	  "pkt nat 6 192.0.2.9 443 > 10.0.1.12 40000 flags=18\n"
 	  "pkt nat 6 192.0.2.9 443 > 10.0.1.12 40001 flags=16\n",
 	  false },
+	{ "a third port begins the flow anew: the first sender's next packet is told what holds now",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[security-group g]\n"
+	  "vpc = v\n"
+	  "inbound = all from 10.0.0.0/16\n"
+	  "[instance x]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.10\n"
+	  "security-groups = g\n"
+	  "[instance y]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.11\n"
+	  "security-groups = g\n"
+	  "[instance z]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.12\n"
+	  "source-dest-check = no\n",
+	  "pkt y 6 10.0.0.11 40002 > 10.0.0.10 40000 flags=4\n"
+	  "pkt x 6 10.0.0.10 40000 > 10.0.0.11 40002 flags=16 mac=y\n"
+	  "pkt z 6 10.0.0.10 40000 > 10.0.0.11 40002 flags=2 mac=y\n"
+	  "pkt x 6 10.0.0.10 40000 > 10.0.0.11 40002 flags=17 mac=y\n",
+	  false },
 };
