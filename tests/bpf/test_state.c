@@ -177,6 +177,50 @@ static void test_full(void **state)
 	lab_down(&l);
 }
 
+/* The whole table, long before anybody's share of it: the same, and nothing is evicted to make room. */
+static void test_table_full(void **state)
+{
+	enum { TABLE = 16384, PORT0 = 10000, EACH = 1000, ANSWERED = (TABLE + EACH - 1) / EACH };
+	struct frame_spec syn = tcp_syn, answer = tcp_answer, web = { .proto = 6, .dport = 80, .tcp_flags = SYN };
+	uint64_t reaped = 0;
+	struct pass x;
+	struct lab l;
+
+	(void)state;
+	lab_with(&l, "");
+	assert_int_equal(datapath_flows_max(l.d), TABLE);
+	for (unsigned i = 0; i < TABLE; i++) {
+		syn.sport = (uint16_t)(PORT0 + i);
+		x = send_one(&l, "c", "10.0.0.10", "10.0.1.10", syn);
+		if (!x.o.allow)
+			fail_msg("connection %u of %u is denied", i, TABLE);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		syn.sport = (uint16_t)(PORT0 - 1 - i);
+		x = send_one(&l, "c", "10.0.0.10", "10.0.1.11", syn); /* another's share is untouched */
+		denied(&x, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL);
+		assert_int_equal(x.o.gate_port, port_of(&l, "short"));
+		web.sport = (uint16_t)(5000 + i);
+		x = send_one(&l, "c", "10.0.0.10", "10.0.1.12", web);
+		assert_true(x.o.allow);
+	}
+	at(&l, 60);
+	for (unsigned i = 0; i < TABLE; i += EACH) {
+		answer.dport = (uint16_t)(PORT0 + i);
+		x = send_one(&l, "s", "10.0.1.10", "10.0.0.10", answer);
+		allowed(&x, ABI_REASON_TRACKED, ABI_REASON_ACCEPT);
+	}
+	at(&l, 121); /* those that were answered live on */
+	assert_int_equal(world_reap(l.w), TABLE - ANSWERED);
+	for (unsigned sweep = 0; sweep < 10 && reaped < TABLE - ANSWERED;
+	     sweep++) /* each may leave some for the next */
+		assert_int_equal(datapath_reap(l.d, 0, &reaped), 0);
+	assert_int_equal(reaped, TABLE - ANSWERED);
+	x = send_one(&l, "c", "10.0.0.10", "10.0.1.11", syn);
+	assert_true(x.o.allow);
+	lab_down(&l);
+}
+
 /* An error about a tracked flow: let through as related, or by a rule only. */
 static void test_icmp_errors(void **state)
 {
@@ -379,9 +423,9 @@ static void test_sweep(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_timers), cmocka_unit_test(test_full),
-					    cmocka_unit_test(test_icmp_errors), cmocka_unit_test(test_fragments),
-					    cmocka_unit_test(test_sweep) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_timers),     cmocka_unit_test(test_full),
+					    cmocka_unit_test(test_table_full), cmocka_unit_test(test_icmp_errors),
+					    cmocka_unit_test(test_fragments),  cmocka_unit_test(test_sweep) };
 
 	return pass_tests_run("test-state", tests, ARRAY_SIZE(tests));
 }
