@@ -16,6 +16,12 @@ enum {
 	ABI_LOCAL_TABLE_BASE = 100000, /* Linux table of VPC N's addresses; AWS table N is Linux table 1000 + N */
 	ABI_ROUTE_TABLE_BASE = 1000,
 	ABI_ROUTE_PROTO = 173, /* rtm_protocol of our routes */
+	ABI_FLOWS_MAX = 1 << 20,
+	ABI_RULES_MAX = 1 << 22,     /* numbers of rules: rule_hits */
+	ABI_ROUTES_MAX = 1 << 20,    /* numbers of routes: route_hits */
+	ABI_HASH_ROWS_MAX = 1 << 20, /* rows of addrs, members, rules */
+	ABI_LPM_ROWS_MAX = 1 << 22,  /* rows of peers, routes, inet */
+	ABI_POLICY_SLOTS_MAX = 2 * ABI_PORTS_MAX + 2048,
 };
 
 /* skb->mark inside a router namespace; never survives into an instance.

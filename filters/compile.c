@@ -524,13 +524,14 @@ static int too_big(const struct compiler *c, struct err *e)
 		if (c->cost[i] > c->cost[worst])
 			worst = i;
 	r = c->ranked[worst];
-	return err_set(
-		e, -E2BIG,
-		"%s: table rules needs %s%zu entries, more than the limit of %zu; rule `%s`%s%s costs most, %u of them;"
-		" use fewer port ranges inside nested prefixes",
-		c->in->name, given_up(c) ? "more than " : "", c->trees.n_entries, c->limit,
-		rule_format(r->rule, text, sizeof(text)), r->place ? " at " : "", r->place ? r->place : "",
-		c->cost[worst]);
+	err_set_aws(e, -E2BIG, "RuleTableLimitExceeded",
+		    "%s: table rules needs %s%zu entries, the limit is %zu; rule `%s`%s%s costs most, %u of them",
+		    c->in->name, given_up(c) ? "more than " : "", c->trees.n_entries, c->limit,
+		    rule_format(r->rule, text, sizeof(text)), r->owner ? " of " : "", r->owner ? r->owner : "",
+		    c->cost[worst]);
+	if (e)
+		e->loc = r->loc;
+	return -E2BIG;
 }
 
 static int family_of(const struct prefix *p)

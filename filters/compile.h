@@ -17,7 +17,8 @@ struct compile_rule {
 	uint32_t group;                /* PEER_GROUP: number of the group named */
 	const struct prefix *prefixes; /* PEER_PREFIX_LIST: its entries */
 	uint32_t n_prefixes;
-	const char *place; /* "FILE:LINE" or name, for errors; may be NULL */
+	const char *owner;  /* name of its group or ACL, for errors; may be NULL */
+	struct src_loc loc; /* for errors */
 };
 /* A set of groups some interface carries: what group references are matched against. */
 struct compile_members {
@@ -36,6 +37,7 @@ struct compile_ruleset {
 	uint32_t table_entries_max;          /* intervals in map rules; 0: 16 x (prefixes + port ranges) + 4096 */
 };
 /* Appends the ruleset's rows to rows and fills *ret (goes into abi_policy). members: every set that
- * may be a peer. -E2BIG names the ruleset, the table, the limit and the rule that costs most. */
+ * may be a peer. -E2BIG names the ruleset, the table, the limit and the rule that costs most, whose place is e->loc;
+ * rows is as before. */
 int ruleset_compile(const struct compile_ruleset *in, const struct compile_members *members, uint32_t n_members,
 		    struct map_rows *rows, struct abi_ruleset *ret, struct err *e);

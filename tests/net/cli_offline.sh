@@ -127,6 +127,15 @@ golden diff.json 1 vpc diff tests/golden/cli/three-tier-new.ini $three -o json
 is "$(vpc diff $three $three)" "no changes" "a file does not differ from itself"
 check_rc 2 "diff of one file" vpc diff $three
 
+# ---- validate ------------------------------------------------------------------------------------
+sed 's/^\[lab.*/&\nrule-table-entries = 1/' $three >"$T/tight.ini"
+grep -q rule-table "$T/tight.ini" || { echo '[lab tight]'; echo 'rule-table-entries = 1'; cat $three; } >"$T/tight.ini"
+check_rc 1 "rules that do not fit are found before a lab is made of them" vpc validate "$T/tight.ini"
+like "$(vpc validate "$T/tight.ini")" "tight.ini:[0-9]+: error: .*table rules needs [0-9]+ entries, the limit is 1; rule .*; set a higher rule-table-entries" \
+	"... with rule, table, limit and setting"
+is "$(vpc validate -o json "$T/tight.ini" | grep -c '"code": "RuleTableLimitExceeded"')" "$(($(vpc validate "$T/tight.ini" | wc -l) - 1))" "... as JSON, too"
+check_rc 4 "... and nobody reads them" vpc trace "$T/tight.ini" web-1 db-1 tcp/5432
+
 # ---- fmt -----------------------------------------------------------------------------------------
 golden fmt.ini 0 vpc fmt tests/golden/cli/messy.ini
 check "the canonical form is valid" vpc validate tests/golden/cli/fmt.ini

@@ -120,6 +120,12 @@ ip netns exec large.i3-9 sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
 check "its root may change that" vpc up "$T/large.ini"
 is "$(inside ipv4/ip_forward)" 1 "and it stays so"
 
+# ---- rules that do not fit their table ----
+answer=$(edit '{"op":"set","kind":"lab","name":"large","key":"rule-table-entries","value":"1"}')
+like "$answer" '"code":"RuleTableLimitExceeded"' "a limit that the lab is over is refused"
+like "$answer" 'limit is 1; rule .*set a higher rule-table-entries in \[lab\]' "... with rule, limit and setting"
+is "$(vpc plan "$T/large.ini" 2>&1 | tail -n1)" "no changes" "... and the lab is what it was"
+
 # ---- a daemon that was killed looks at everything first ----
 daemon_kill
 ip -n large.i2-1 addr flush dev eth0

@@ -95,8 +95,9 @@ static void resolve(struct setup *s, unsigned i, uint32_t order)
 {
 	struct rule *r = &s->rules[i];
 
-	s->compiled[i] =
-		(struct compile_rule){ .rule = r, .number = NUMBER_BASE + i, .order = order, .place = "f.ini:7" };
+	s->compiled[i] = (struct compile_rule){
+		.rule = r, .number = NUMBER_BASE + i, .order = order, .owner = "web", .loc = { "f.ini", 7 }
+	};
 	s->naive[i] = (struct oracle_rule){ .rule = r, .order = order };
 	resolve_rule(r, &s->compiled[i], &s->naive[i]);
 }
@@ -593,8 +594,9 @@ static void too_big(void **state)
 	assert_int_equal(rs.star, 77);
 	assert_non_null(strstr(e.msg, "security groups web, inbound"));
 	assert_non_null(strstr(e.msg, "table rules"));
-	assert_non_null(strstr(e.msg, "limit of 3"));
-	assert_non_null(strstr(e.msg, "`tcp 1-65534 from 10.0.0.0/8` at f.ini:7"));
+	assert_non_null(strstr(e.msg, "the limit is 3"));
+	assert_non_null(strstr(e.msg, "`tcp 1-65534 from 10.0.0.0/8` of web"));
+	assert_int_equal(e.loc.line, 7);
 }
 
 /* A prefix list of a thousand entries is one class. */

@@ -839,12 +839,91 @@ static void too_many(void **state)
 	m->enis[0].obj.number = ABI_PORTS_MAX;
 	assert_int_equal(state_desired(m, &s, &e), -E2BIG);
 	assert_null(s);
+	assert_string_equal(e.aws, "TableLimitExceeded");
 	assert_non_null(strstr(e.msg, m->enis[0].obj.name));
 	m->enis[0].obj.number = number;
 	m->route_tables[0].obj.number = ABI_TABLES_MAX + 1;
 	assert_int_equal(state_desired(m, &s, &e), -E2BIG);
 	assert_null(s);
 	assert_non_null(strstr(e.msg, m->route_tables[0].obj.name));
+}
+
+/* Interfaces of all combinations of 5 out of named groups, each naming all groups in per_group rules. */
+static struct model *crowd(unsigned named, unsigned per_group, const char *settings)
+{
+	_cleanup_strbuf_ struct strbuf b = { 0 };
+	unsigned n = 0, port = 1000;
+
+	strbuf_addf(&b,
+		    "[lab crowd]\nquotas = vpcs=5 groups=off rules-per-group=off\n%s[vpc v]\ncidr = 10.0.0.0/16\n"
+		    "[subnet a]\nvpc = v\ncidr = 10.0.0.0/22\n",
+		    settings);
+	for (unsigned g = 0; g < named; g++) {
+		strbuf_addf(&b, "[security-group g%u]\nvpc = v\n", g);
+		for (unsigned r = 0; r < per_group; r++, port += 2)
+			strbuf_addf(&b, "inbound = tcp %u from sg:g%u\n", port, r % named);
+	}
+	for (unsigned set = 0; set < 1u << named; set++) {
+		if (__builtin_popcount(set) != 5)
+			continue;
+		strbuf_addf(&b, "[instance i%u]\nsubnet = a\nsecurity-groups =", n++);
+		for (unsigned g = 0; g < named; g++)
+			if (set & 1u << g)
+				strbuf_addf(&b, " g%u", g);
+		strbuf_addf(&b, "\n");
+	}
+	return build(b.s);
+}
+
+/* A rule set that does not fit is found before anything is done: which rule, which table, which limit and which
+ * setting; and one that may have more fits. */
+static void rules_do_not_fit(void **state)
+{
+	_cleanup_diag_list_ struct diag_list diags = { 0 }, none = { 0 };
+	_cleanup_model_ struct model *m = crowd(8, 48, "rule-table-entries = 3000\n");
+	_cleanup_model_ struct model *larger = crowd(8, 48, "rule-table-entries = 100000\n");
+	struct map_rows rows;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_non_null(m);
+	maps_desired_check(m, &diags);
+	assert_int_equal(diags.n, 56); /* all of them, not the first one */
+	assert_int_equal(diags.errors, diags.n);
+	for (size_t i = 0; i < diags.n; i++) {
+		assert_string_equal(diags.v[i].code, "RuleTableLimitExceeded");
+		assert_string_equal(diags.v[i].file, "t.ini");
+		assert_true(diags.v[i].line > 8);
+		assert_non_null(strstr(diags.v[i].message, "inbound: table rules needs"));
+		assert_non_null(strstr(diags.v[i].message, "the limit is 3000; rule `tcp "));
+		assert_non_null(strstr(diags.v[i].fix, "rule-table-entries"));
+	}
+	assert_int_equal(maps_desired(m, &rows, &e), -E2BIG);
+	assert_string_equal(e.aws, "RuleTableLimitExceeded");
+	assert_int_equal(strncmp(e.msg, "t.ini:", 6), 0);
+	assert_non_null(strstr(e.msg, "(and 55 more: vpc validate)"));
+	maps_desired_check(larger, &none);
+	assert_int_equal(none.n, 0);
+}
+
+/* All rule sets together. */
+static void tables_do_not_fit(void **state)
+{
+	static const char *const words[] = { "lab crowd: table members needs 627264 rows",
+					     "lab crowd: table rules needs " };
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_model_ struct model *m = crowd(12, 12, "rule-table-entries = 1000000\n");
+
+	(void)state;
+	assert_non_null(m);
+	maps_desired_check(m, &diags);
+	assert_int_equal(diags.errors, ARRAY_SIZE(words));
+	for (size_t i = 0; i < diags.n; i++) {
+		assert_string_equal(diags.v[i].code, "TableLimitExceeded");
+		assert_non_null(strstr(diags.v[i].message, words[i]));
+		assert_non_null(
+			strstr(diags.v[i].message, "the limit is 524288; the largest rule set, security groups g"));
+	}
 }
 
 int main(void)
@@ -858,6 +937,7 @@ int main(void)
 		cmocka_unit_test(vpc_dns_address),  cmocka_unit_test(unattached_interface),
 		cmocka_unit_test(second_interface), cmocka_unit_test(shadowed_routes),
 		cmocka_unit_test(policies),         cmocka_unit_test(too_many),
+		cmocka_unit_test(rules_do_not_fit), cmocka_unit_test(tables_do_not_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "cli/source.h"
 #include "cli/verbs.h"
 #include "conf/build.h"
+#include "plan/desired.h"
 #include "util/mem.h"
 #include "util/str.h"
 
@@ -27,14 +28,16 @@ int validate_run(const struct args *a)
 			json_decref(root);
 			return r;
 		}
-		if (model_from_text(s.text, s.len, s.file, &m, &diags) < 0)
+		if (model_from_text(s.text, s.len, s.file, &m, &diags) == 0)
+			maps_desired_check(m, &diags);
+		if (diags.errors)
 			worst = EXIT_FINDING;
 		for (size_t k = 0; k < diags.n; k++)
 			json_array_append_new(list, diag_json(&diags.v[k]));
 		if (a->output != OUTPUT_TABLE)
 			continue;
 		diag_list_print(stdout, &diags);
-		if (m)
+		if (!diags.errors)
 			counts_print(s.file, m);
 		else
 			printf("%s: %zu error%s\n", s.file, diags.errors, diags.errors == 1 ? "" : "s");

@@ -40,6 +40,9 @@ void build_lab(struct build *b, const char *name)
 	en = entry_first(s, "conntrack-entries");
 	if (en)
 		str_to_u32(en->value, 1, UINT32_MAX, &m->conntrack_entries);
+	en = entry_first(s, "rule-table-entries");
+	if (en)
+		str_to_u32(en->value, 1, UINT32_MAX, &m->rule_table_entries);
 	en = entry_first(s, "clock");
 	if (en)
 		value_clock(en->value, &m->clock);

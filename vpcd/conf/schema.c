@@ -30,7 +30,11 @@ static const struct schema_key lab_keys[] = {
 	{ "datapath", KEY_SCALAR, VALUE_CHOICE, "auto|fast|kernel",
 	  .help = "auto (default): the shortcut where the kernel has it; kernel: every hop visits the router" },
 	{ "quotas", KEY_WORDS, VALUE_QUOTA, .help = "aws (default), off, or single ones like groups-per-eni=16" },
-	{ "conntrack-entries", KEY_SCALAR, VALUE_COUNT, .help = "connections an interface can track (default 65536)" },
+	{ "conntrack-entries", KEY_SCALAR, VALUE_RANGE, "1-1048576",
+	  .help = "connections an interface can track (default 65536)" },
+	{ "rule-table-entries", KEY_SCALAR, VALUE_RANGE, "1-16777216",
+	  .help = "entries that one direction of an interface's groups, or of an ACL, may take in the table of rules"
+		  " (default: 16 for each prefix and range of ports, and 4096)" },
 	{ "zones-down", KEY_WORDS, VALUE_ZONES,
 	  .help = "zones that are out: a, or us-east-1a for one region's; vpc zone down and up set it" },
 	{ "clock", KEY_SCALAR, VALUE_CLOCK, .help = "60x: timers run 60 times faster" },

@@ -19,7 +19,6 @@
 #include "vpcd.skel.h"
 
 enum {
-	LPM_ROOM = 1 << 22,
 	DUMP_ROWS = 1024, /* a batch */
 	FRAGS_MAX = 4096,
 	WATCHES_MAX = 4096,
@@ -216,15 +215,15 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	memset(ret, 0, DP_MAP_MAX * sizeof(*ret));
 	ret[ABI_MAP_PORTS] = ret[DP_TAPS] = ret[DP_LOG_LOST] = ret[DP_PORT_CT] = ret[DP_PORT_STATS] = ports;
 	ret[DP_BUCKETS] = ports * ABI_TELL_MAX;
-	ret[ABI_MAP_ADDRS] = round_up_pow2(s->ports * 4, 2 * ROWS_MIN, 1u << 20);
+	ret[ABI_MAP_ADDRS] = round_up_pow2(s->ports * 4, 2 * ROWS_MIN, ABI_HASH_ROWS_MAX);
 	ret[ABI_MAP_POLICIES] = ports * 2 + 2 * ROWS_MIN;
-	ret[ABI_MAP_MEMBERS] = round_up_pow2(s->tables_rows * 2, 4 * ROWS_MIN, 1u << 20);
-	ret[ABI_MAP_RULES] = round_up_pow2(s->tables_rows * 4, 4 * ROWS_MIN, 1u << 20);
-	ret[ABI_MAP_ROUTES] = ret[ABI_MAP_INET] = ret[ABI_MAP_PEERS] = LPM_ROOM;
-	ret[DP_RULE_HITS] = ret[DP_RULE_LAST] = round_up_pow2(s->rules * 2, ROWS_MIN, 1u << 22);
-	ret[DP_ROUTE_HITS] = round_up_pow2(s->routes * 2, ROWS_MIN, 1u << 20);
+	ret[ABI_MAP_MEMBERS] = round_up_pow2(s->tables_rows * 2, 4 * ROWS_MIN, ABI_HASH_ROWS_MAX);
+	ret[ABI_MAP_RULES] = round_up_pow2(s->tables_rows * 4, 4 * ROWS_MIN, ABI_HASH_ROWS_MAX);
+	ret[ABI_MAP_ROUTES] = ret[ABI_MAP_INET] = ret[ABI_MAP_PEERS] = ABI_LPM_ROWS_MAX;
+	ret[DP_RULE_HITS] = ret[DP_RULE_LAST] = round_up_pow2(s->rules * 2, ROWS_MIN, ABI_RULES_MAX);
+	ret[DP_ROUTE_HITS] = round_up_pow2(s->routes * 2, ROWS_MIN, ABI_ROUTES_MAX);
 	ret[DP_GATE_HITS] = GATES_ROOM;
-	ret[DP_FLOWS] = ret[DP_CACHE] = round_up_pow2(s->flows, FLOWS_MIN, 1u << 20);
+	ret[DP_FLOWS] = ret[DP_CACHE] = round_up_pow2(s->flows, FLOWS_MIN, ABI_FLOWS_MAX);
 	ret[DP_FLOW_LOG] = 2 * ret[DP_FLOWS]; /* of two generations */
 	ret[DP_FRAGS] = FRAGS_MAX;
 	ret[DP_WATCHES] = WATCHES_MAX;
@@ -237,7 +236,7 @@ bool datapath_has_room(const struct datapath *d, const struct datapath_sizes *s)
 	       s->rules < d->max_entries[DP_RULE_HITS] && s->routes < d->max_entries[DP_ROUTE_HITS] &&
 	       s->tables_rows <= d->max_entries[ABI_MAP_MEMBERS] &&
 	       s->tables_rows * 2 <= d->max_entries[ABI_MAP_RULES] && /* old and new stand there together for a while */
-	       (s->flows <= d->max_entries[DP_FLOWS] || d->max_entries[DP_FLOWS] == 1u << 20);
+	       (s->flows <= d->max_entries[DP_FLOWS] || d->max_entries[DP_FLOWS] == ABI_FLOWS_MAX);
 }
 
 /* The last lines that libbpf said while loading: they name the program and the verifier's complaint. */

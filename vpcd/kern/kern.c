@@ -20,7 +20,6 @@ enum {
 	FILES_A_NS = 2,
 	FLOWS_FLOOR = 65536,
 	FLOWS_A_PORT = 128, /* beyond that interfaces share: 1,000 of them at once in full swing are not a lab */
-	FLOWS_CEILING = 1 << 20,
 };
 
 static void set_max_ns(struct kern *k)
@@ -165,7 +164,7 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 		ret->ports = rows[ABI_MAP_ADDRS] / 2;
 	if (flows < FLOWS_A_PORT * (uint64_t)rows[ABI_MAP_PORTS])
 		flows = FLOWS_A_PORT * (uint64_t)rows[ABI_MAP_PORTS];
-	ret->flows = flows > FLOWS_CEILING ? FLOWS_CEILING : (uint32_t)flows;
+	ret->flows = flows > ABI_FLOWS_MAX ? ABI_FLOWS_MAX : (uint32_t)flows;
 }
 
 /* ---- open namespaces ---- */

@@ -258,9 +258,10 @@ struct model {
 	const char *file;          /* as given, for messages; may be NULL */
 	enum datapath_mode datapath;
 	struct quotas quotas;
-	uint32_t conntrack_entries; /* per ENI */
-	uint32_t clock;             /* time runs this many times faster; 1 */
-	const char **zones_down;    /* zones that are out, as written: "a" or "us-east-1a" */
+	uint32_t conntrack_entries;  /* per ENI */
+	uint32_t rule_table_entries; /* of one rule set; 0: as many as its rules may honestly need */
+	uint32_t clock;              /* time runs this many times faster; 1 */
+	const char **zones_down;     /* zones that are out, as written: "a" or "us-east-1a" */
 	uint32_t n_zones_down;
 	bool strict_icmp;      /* ICMP errors need a rule even about a tracked flow */
 	bool strict_fragments; /* NACL rules with ports do not see later fragments */

@@ -158,6 +158,8 @@ static void compare_lab(const struct model *was, const struct model *now, struct
 		note(&n, "datapath %s -> %s", paths[was->datapath], paths[now->datapath]);
 	if (was->conntrack_entries != now->conntrack_entries)
 		note(&n, "conntrack-entries %u -> %u", was->conntrack_entries, now->conntrack_entries);
+	if (was->rule_table_entries != now->rule_table_entries)
+		note(&n, "rule-table-entries %u -> %u", was->rule_table_entries, now->rule_table_entries);
 	if (was->clock != now->clock)
 		note(&n, "clock %ux -> %ux", was->clock, now->clock);
 	compare_zones(&n, was, now);

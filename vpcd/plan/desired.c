@@ -12,9 +12,7 @@
 #include "plan/desired_ctx.h"
 #include "util/mem.h"
 
-#define PORT_LIMIT ABI_PORTS_MAX /* numbers below it fit the mark */
-
-static int check_limits(const struct model *m, struct err *e);
+static void maps_made(const struct model *m, struct map_rows *ret, struct diag_list *diags);
 static void place_all(struct desired *d);
 static void place_eni(struct desired *d, uint32_t i);
 static void port_ifname(const char *wanted, uint32_t port, char ifname[IFNAME_MAX]);
@@ -56,22 +54,46 @@ bool kind_is_policy(enum obj_kind kind)
 
 int maps_desired(const struct model *m, struct map_rows *ret, struct err *e)
 {
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_free_ char *text = NULL;
 	struct map_rows rows;
-	int r;
 
-	r = check_limits(m, e);
-	if (r < 0)
-		return r;
-	map_rows_init(&rows);
-	desired_maps(m, &rows);
-	r = desired_policies(m, &rows, e);
-	if (r < 0) {
-		map_rows_done(&rows);
-		return r;
+	maps_made(m, &rows, &diags);
+	if (!diags.errors) {
+		*ret = rows;
+		return 0;
 	}
-	map_rows_sort(&rows);
-	*ret = rows;
-	return 0;
+	map_rows_done(&rows);
+	diag_sort(&diags);
+	text = diag_format(&diags.v[0]);
+	if (diags.n > 1)
+		return err_set_aws(e, -E2BIG, diags.v[0].code, "%s (and %zu more: vpc validate)", text, diags.n - 1);
+	return err_set_aws(e, -E2BIG, diags.v[0].code, "%s", text);
+}
+
+void maps_desired_check(const struct model *m, struct diag_list *diags)
+{
+	struct map_rows rows;
+
+	maps_made(m, &rows, diags);
+	map_rows_done(&rows);
+	diag_sort(diags);
+}
+
+/* Numbers that the maps cannot hold make no maps. */
+static void maps_made(const struct model *m, struct map_rows *ret, struct diag_list *diags)
+{
+	struct fit fit = { .diags = diags };
+	size_t errors = diags->errors;
+
+	map_rows_init(ret);
+	desired_limits_numbers(m, &fit);
+	if (diags->errors != errors)
+		return;
+	desired_maps(m, ret);
+	desired_policies(m, ret, &fit);
+	map_rows_sort(ret);
+	desired_limits_rows(m, ret, &fit);
 }
 
 char *ns_name_of(const struct model *m, const char *object, char *buf)
@@ -200,40 +222,6 @@ uint16_t pcx_mtu(const struct peering *p)
 void host_ifname(const struct host *h, char ifname[IFNAME_MAX])
 {
 	port_ifname(h->obj.name, h->port, ifname);
-}
-
-/* What the maps and the firewall mark cannot express must not get as far as a plan. */
-static int check_limits(const struct model *m, struct err *e)
-{
-	const char *name = NULL;
-	uint32_t port = 0;
-
-	for (uint32_t i = 0; i < m->n_enis; i++)
-		if (m->enis[i].obj.number > port)
-			port = m->enis[i].obj.number, name = m->enis[i].obj.name;
-	for (uint32_t i = 0; i < m->n_hosts; i++)
-		if (m->hosts[i].port > port)
-			port = m->hosts[i].port, name = m->hosts[i].obj.name;
-	for (uint32_t i = 0; i < m->n_igws; i++) {
-		if (m->igws[i].port > port)
-			port = m->igws[i].port, name = m->igws[i].obj.name;
-		if (m->igws[i].inet_port > port)
-			port = m->igws[i].inet_port, name = m->igws[i].obj.name;
-	}
-	for (uint32_t i = 0; i < m->n_peerings; i++)
-		for (int end = 0; end < 2; end++)
-			if (m->peerings[i].ports[end] > port)
-				port = m->peerings[i].ports[end], name = m->peerings[i].obj.name;
-	if (port >= PORT_LIMIT)
-		return err_set(e, -E2BIG, "lab %s has too many interfaces: %s would be number %u, the last one is %u",
-			       m->name, name, port, PORT_LIMIT - 1);
-	for (uint32_t i = 0; i < m->n_route_tables; i++)
-		if (m->route_tables[i].obj.number > ABI_TABLES_MAX)
-			return err_set(e, -E2BIG,
-				       "lab %s has too many route tables: %s would be number %u, the last one is %u",
-				       m->name, m->route_tables[i].obj.name, m->route_tables[i].obj.number,
-				       ABI_TABLES_MAX);
-	return 0;
 }
 
 static void place_all(struct desired *d)

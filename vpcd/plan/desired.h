@@ -5,9 +5,10 @@
 #pragma once
 #include "model/model.h"
 #include "plan/state.h"
+#include "util/diag.h"
 #include "util/err.h"
 
-/* -E2BIG when a rule set does not fit its tables (names it), or the lab has too many ports. */
+/* -E2BIG when a rule set does not fit its tables, or the lab has more than the data path can number: names it. */
 int state_desired(const struct model *m, struct state **ret, struct err *e);
 /* The same where only objects of kinds that stand in policy maps alone are not as they were: the rest is borrowed
  * (state_borrow) from known, the state of the model before. */
@@ -15,6 +16,8 @@ int state_desired_policies(const struct model *m, struct state *known, struct st
 bool kind_is_policy(enum obj_kind kind);
 /* Only the maps: what the filter engine on the host needs (trace, test, replay). */
 int maps_desired(const struct model *m, struct map_rows *ret, struct err *e);
+/* Everything of the model that does not fit, located, into diags. */
+void maps_desired_check(const struct model *m, struct diag_list *diags);
 
 /* Names, used by everyone who looks for a namespace or interface. buf holds at least 128 bytes. */
 char *ns_name_of(const struct model *m, const char *object, char *buf); /* LAB.NAME */

@@ -2,6 +2,7 @@
  * worked out once. For the plan room only. */
 #pragma once
 #include "plan/desired.h"
+#include "util/diag.h"
 
 #define NS_NAME_MAX 128
 #define LINK_MTU_ENI 9001 /* semantics 3, EC2UG network_mtu.md */
@@ -31,6 +32,13 @@ struct desired {
 	struct eni_place *enis;
 };
 
+/* What of a lab does not fit its tables. */
+struct fit {
+	struct diag_list *diags;
+	char largest[160]; /* the rule set with the most rows */
+	size_t largest_rows;
+};
+
 /* desired_links.c: namespaces, links, their sysctls and addresses, filters, translation. */
 void desired_links(struct desired *d);
 /* desired_routes.c: routes, rules, neighbours. */
@@ -38,7 +46,10 @@ void desired_routes(struct desired *d);
 /* desired_maps.c: ports, addrs, routes, inet. */
 void desired_maps(const struct model *m, struct map_rows *rows);
 /* desired_policies.c: policies, peers, members, rules. */
-int desired_policies(const struct model *m, struct map_rows *rows, struct err *e);
+void desired_policies(const struct model *m, struct map_rows *rows, struct fit *fit);
+/* desired_limits.c: numbers and rows of which there are more than the data path holds, into diags. */
+void desired_limits_numbers(const struct model *m, struct fit *fit);
+void desired_limits_rows(const struct model *m, const struct map_rows *rows, struct fit *fit);
 
 /* Small questions about a model. */
 bool eni_attached(const struct eni *eni);

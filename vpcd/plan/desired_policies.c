@@ -3,7 +3,6 @@
  * A policy is a set of groups that some interface carries, or a network ACL that some subnet uses.
  * Those of groups stand in even slots, ACLs in odd ones, by number (desired.c). With nacl-fragments =
  * strict an ACL has a second slot: what is left of it for packets that carry no ports. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,39 +18,39 @@ struct work {
 	struct map_rows *rows;
 	struct compile_members *members; /* whom the rules of one VPC may name */
 	uint32_t n_members;
+	struct fit *fit;
 };
 struct found_rule {
 	const struct model_rule *r;
 	const char *owner;
 };
 
-static int vpc_policies(struct work *w, uint32_t vpc, struct err *e);
-static int compile_groups(struct work *w, const struct eni *eni, struct err *e);
-static int compile_nacl(struct work *w, const struct nacl *nacl, bool portless, struct err *e);
-static int compile_both(struct work *w, struct compile_ruleset set[2], uint32_t slot, struct err *e);
+static void vpc_policies(struct work *w, uint32_t vpc);
+static void compile_groups(struct work *w, const struct eni *eni);
+static void compile_nacl(struct work *w, const struct nacl *nacl, bool portless);
+static void compile_both(struct work *w, struct compile_ruleset set[2], uint32_t slot);
+static void compile_one(struct work *w, struct compile_ruleset *set, struct abi_ruleset *ret);
 static void fill_rules(struct work *w, const struct found_rule *found, uint32_t n, struct compile_ruleset *ret);
 static struct compile_members members_of(struct work *w, const struct eni *eni);
 static bool *nacls_in_use(struct work *w);
 static int found_cmp(const void *a, const void *b);
 static int u32_cmp(const void *a, const void *b);
 
-int desired_policies(const struct model *m, struct map_rows *rows, struct err *e)
+void desired_policies(const struct model *m, struct map_rows *rows, struct fit *fit)
 {
-	struct work w = { .m = m, .arena = arena_new(), .rows = rows };
+	struct work w = { .m = m, .arena = arena_new(), .rows = rows, .fit = fit };
 	bool *used = nacls_in_use(&w);
-	int r = 0;
 
-	for (uint32_t i = 0; i < m->n_vpcs && !r; i++)
-		r = vpc_policies(&w, i, e);
+	for (uint32_t i = 0; i < m->n_vpcs; i++)
+		vpc_policies(&w, i);
 	w.n_members = 0; /* an ACL knows addresses only */
-	for (uint32_t i = 0; i < m->n_nacls && !r; i++) {
+	for (uint32_t i = 0; i < m->n_nacls; i++) {
 		if (used[i])
-			r = compile_nacl(&w, &m->nacls[i], false, e);
-		if (used[i] && m->strict_fragments && !r)
-			r = compile_nacl(&w, &m->nacls[i], true, e);
+			compile_nacl(&w, &m->nacls[i], false);
+		if (used[i] && m->strict_fragments)
+			compile_nacl(&w, &m->nacls[i], true);
 	}
 	arena_free(&w.arena);
-	return r;
 }
 
 /* Group references reach over a peering connection within a region: semantics 5.2. */
@@ -62,12 +61,11 @@ static bool sees_groups(const struct model *m, uint32_t vpc, uint32_t other)
 	return vpc == other || (pcx != NONE && !m->peerings[pcx].cross_region);
 }
 
-static int vpc_policies(struct work *w, uint32_t vpc, struct err *e)
+static void vpc_policies(struct work *w, uint32_t vpc)
 {
 	const struct model *m = w->m;
 	/* Interfaces of the VPC and of its peers, one a policy. */
 	uint32_t *of_policy, policy_max = 0;
-	int r = 0;
 
 	for (uint32_t i = 0; i < m->n_enis; i++)
 		if (m->enis[i].policy > policy_max)
@@ -83,14 +81,13 @@ static int vpc_policies(struct work *w, uint32_t vpc, struct err *e)
 	for (uint32_t p = 1; p <= policy_max; p++)
 		if (of_policy[p] != NONE)
 			w->members[w->n_members++] = members_of(w, &m->enis[of_policy[p]]);
-	for (uint32_t p = 1; p <= policy_max && !r; p++)
+	for (uint32_t p = 1; p <= policy_max; p++)
 		if (of_policy[p] != NONE && model_eni_vpc(m, of_policy[p]) == vpc)
-			r = compile_groups(w, &m->enis[of_policy[p]], e);
-	return r;
+			compile_groups(w, &m->enis[of_policy[p]]);
 }
 
 /* An interface's groups are one set of rules: any of them may allow (semantics 5.2). */
-static int compile_groups(struct work *w, const struct eni *eni, struct err *e)
+static void compile_groups(struct work *w, const struct eni *eni)
 {
 	const struct model *m = w->m;
 	struct compile_ruleset set[2] = { { .nacl = false }, { .nacl = false } };
@@ -119,11 +116,11 @@ static int compile_groups(struct work *w, const struct eni *eni, struct err *e)
 		fill_rules(w, found, n, &set[dir]);
 	}
 	strbuf_done(&names);
-	return compile_both(w, set, policy_slot_groups(eni->policy), e);
+	compile_both(w, set, policy_slot_groups(eni->policy));
 }
 
 /* portless: only the rules that look at neither ports nor ICMP types. */
-static int compile_nacl(struct work *w, const struct nacl *nacl, bool portless, struct err *e)
+static void compile_nacl(struct work *w, const struct nacl *nacl, bool portless)
 {
 	struct compile_ruleset set[2] = { { .nacl = true }, { .nacl = true } };
 
@@ -140,26 +137,39 @@ static int compile_nacl(struct work *w, const struct nacl *nacl, bool portless, 
 		set[dir].star = nacl->star[dir];
 		fill_rules(w, found, n, &set[dir]);
 	}
-	return compile_both(w, set,
-			    portless ? policy_slot_fragments(nacl->obj.number) : policy_slot_nacl(nacl->obj.number), e);
+	compile_both(w, set, portless ? policy_slot_fragments(nacl->obj.number) : policy_slot_nacl(nacl->obj.number));
 }
 
-static int compile_both(struct work *w, struct compile_ruleset set[2], uint32_t slot, struct err *e)
+static void compile_both(struct work *w, struct compile_ruleset set[2], uint32_t slot)
 {
 	struct abi_policy policy;
-	int r;
 
 	memset(&policy, 0, sizeof(policy));
 	for (int dir = RULE_IN; dir <= RULE_OUT; dir++)
 		set[dir].table = ABI_TABLE_OF(slot, dir == RULE_OUT);
 	set[RULE_IN].other = &set[RULE_OUT];
 	set[RULE_OUT].other = &set[RULE_IN];
-	r = ruleset_compile(&set[RULE_IN], w->members, w->n_members, w->rows, &policy.in, e);
-	if (!r)
-		r = ruleset_compile(&set[RULE_OUT], w->members, w->n_members, w->rows, &policy.out, e);
-	if (!r)
-		map_rows_add(w->rows, ABI_MAP_POLICIES, &slot, &policy);
-	return r;
+	compile_one(w, &set[RULE_IN], &policy.in);
+	compile_one(w, &set[RULE_OUT], &policy.out);
+	map_rows_add(w->rows, ABI_MAP_POLICIES, &slot, &policy);
+}
+
+/* What does not fit is noted, and the others are looked at, too. */
+static void compile_one(struct work *w, struct compile_ruleset *set, struct abi_ruleset *ret)
+{
+	size_t before = w->rows->n;
+	struct err e = { 0 };
+
+	set->table_entries_max = w->m->rule_table_entries;
+	if (ruleset_compile(set, w->members, w->n_members, w->rows, ret, &e) < 0)
+		diag_add(w->fit->diags, SEV_ERROR, e.loc, e.aws,
+			 "set a higher rule-table-entries in [lab], or use fewer port ranges inside nested prefixes"
+			 " or with groups that are combined in many ways",
+			 "%s", e.msg);
+	if (w->rows->n - before > w->fit->largest_rows) {
+		w->fit->largest_rows = w->rows->n - before;
+		snprintf(w->fit->largest, sizeof(w->fit->largest), "%s", set->name);
+	}
 }
 
 /* found in the order that decides. What a class says holds the order of its rules, so that must not move when
@@ -187,8 +197,8 @@ static void fill_rules(struct work *w, const struct found_rule *found, uint32_t 
 			c->prefixes = m->prefix_lists[r->peer_index].entries;
 			c->n_prefixes = m->prefix_lists[r->peer_index].n_entries;
 		}
-		c->place = r->loc.line && r->loc.file ? arena_printf(w->arena, "%s:%u", r->loc.file, r->loc.line)
-						      : found[i].owner;
+		c->owner = found[i].owner;
+		c->loc = r->loc;
 	}
 	ret->rules = rules;
 	ret->n_rules = n;
