@@ -23,6 +23,12 @@ golden matrix.csv 0 vpc matrix $aws tcp/3306
 golden matrix.json 0 vpc matrix $aws tcp/3306 -o json
 golden matrix.html 0 vpc matrix topologies/two-vpcs.ini tcp/80 icmp -o html
 golden matrix-from-port.txt 0 vpc matrix $aws tcp/443 --from-port 1024
+same_page() { # FILE FLOW…: the page says what the CSV says, of as many pairs
+	vpc matrix "$@" -o html >"$T/page" && vpc matrix "$@" -o csv >"$T/csv"
+	is "$(PYTHONDONTWRITEBYTECODE=1 python3 tests/net/wire/matrix_page.py "$T/page" "$T/csv")" "$(($(wc -l <"$T/csv") - 1))" \
+		"${1##*/}: each cell of the page says what the CSV says, and leads to its rule"
+}
+for f in topologies/*.ini; do same_page "$f" tcp/443 tcp/5432 icmp; done
 check_rc 2 "matrix of a flow that is none" vpc matrix $three tcp
 check_rc 4 "matrix of a broken file" vpc matrix tests/golden/conf/key-twice.ini
 
@@ -65,6 +71,8 @@ for port in tcp/443 icmp; do
 	[ "$ms" -le 1000 ] && ok "matrix of 1,000 instances, $port: $ms ms" || not_ok "matrix of 1,000 instances, $port: $ms ms"
 	like "$(tail -n1 "$T/out")" '^1001 ends in [78][0-9]{2} rows' "... has them all"
 done
+same_page "$T/thousand.ini" tcp/443
+is "$(($(wc -c <"$T/page") < 1000000))" 1 "a page of a million pairs is less than a megabyte: $(wc -c <"$T/page")"
 sed 's/tcp 8003 from 0.0.0.0.0$/&\ninbound = tcp 444 from 198.51.100.0\/24/' "$T/thousand.ini" >"$T/thousand-new.ini"
 ms=$(cpu_ms vpc diff "$T/thousand.ini" "$T/thousand-new.ini")
 [ "$ms" -le 1000 ] && ok "diff of two of them: $ms ms" || not_ok "diff of two of them: $ms ms"

@@ -89,7 +89,7 @@ const struct verb verbs[] = {
 	  .line = "who reaches whom: all pairs of instances and hosts",
 	  .text = "Without PROTO/PORT: all that some instance or host listens on. Rows send, columns receive; a cell is\n"
 		  "\"allow\" or the gate that denies (return: means the reply). Where there are very many, those that no rule\n"
-		  "tells apart share a row. -o html is one page whose cells lead to the rules.\n\n"
+		  "tells apart share a row. -o html is one page of all of them, whose cells lead to the rules.\n\n"
 		  "  vpc matrix lab.ini tcp/443 tcp/22\n"
 		  "  vpc matrix lab.ini -o html > lab.html\n",
 	  .need = NEEDS_NOTHING,
