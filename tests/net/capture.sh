@@ -6,44 +6,10 @@
 flood=$B/tests/net/flood
 [ -x "$flood" ] || bail "$flood is not built: make test-net"
 topology() { # MODE
-	cat <<INI
-[lab ca-$1]
-datapath = $1
-[vpc v]
-cidr = 10.0.0.0/16
-[internet-gateway igw]
-vpc = v
-[route-table pub]
-vpc = v
-main = yes
-route = 0.0.0.0/0 via igw:igw
-[nacl n]
-vpc = v
-inbound = 10 deny udp 9 from 0.0.0.0/0
-inbound = 100 allow all from 0.0.0.0/0
-outbound = 100 allow all to 0.0.0.0/0
-[subnet a]
-vpc = v
-cidr = 10.0.1.0/24
-[subnet b]
-vpc = v
-cidr = 10.0.2.0/24
-nacl = n
-[security-group take]
-vpc = v
-inbound = tcp 80 from 10.0.0.0/8
-inbound = tcp 80 from 198.51.100.0/24
-[instance a1]
-subnet = a
-security-groups = take
-[instance b1]
-subnet = b
-security-groups = take
-public-ip = 203.0.113.20
-listen = tcp/80
-[host laptop]
-address = 198.51.100.7
-INI
+	cat "$ROOT/tests/net/small.ini"
+	printf '[lab ca-%s]
+datapath = %s
+' "$1" "$1"
 }
 parsed() { python3 "$ROOT/tests/net/wire/pcapng.py" "$T/cap.pcapng" >"$T/cap.json" && python3 -c "
 import json
@@ -82,22 +48,22 @@ for mode in fast kernel; do
 	# fields: interface, direction, as that end sees it, the program's answer, why
 	is "$(rows "q['dport'] == 80 and q['src'] == '10.0.1.4'" | sort -u)" "$(
 		cat <<-WANT
-			a1 out 10.0.1.4>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 10.0.0.0/8" $mode.ini:25 [ACCEPT]
-			a1 out 10.0.1.4>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 10.0.0.0/8" $mode.ini:25 [TRACKED]
-			b1 in 10.0.1.4>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 10.0.0.0/8" $mode.ini:25 [ACCEPT]
-			b1 in 10.0.1.4>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 10.0.0.0/8" $mode.ini:25 [TRACKED]
+			a1 out 10.0.1.4>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 10.0.0.0/16" $mode.ini:24 [ACCEPT]
+			a1 out 10.0.1.4>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 10.0.0.0/16" $mode.ini:24 [TRACKED]
+			b1 in 10.0.1.4>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 10.0.0.0/16" $mode.ini:24 [ACCEPT]
+			b1 in 10.0.1.4>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 10.0.0.0/16" $mode.ini:24 [TRACKED]
 		WANT
 	)" "$mode: an allowed flow, at both ends"
 	is "$(rows "q['dport'] == 80 and q['src'] == '198.51.100.7' and 'TRACKED' not in q['comment']" | sort -u)" "$(
 		cat <<-WANT
-			b1 in 198.51.100.7>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 198.51.100.0/24" $mode.ini:26 [ACCEPT]
+			b1 in 198.51.100.7>10.0.2.4 $act allow by sg-in: rule "tcp 80 from 198.51.100.0/24" $mode.ini:25 [ACCEPT]
 			laptop out 198.51.100.7>203.0.113.20 $act allow [ACCEPT]
 		WANT
 	)" "$mode: through the internet gateway: each end sees the address it knows"
 	is "$(rows "q['dport'] == 9")" "$(
 		cat <<-WANT
-			a1 out 10.0.1.4>10.0.2.4 2 deny at nacl-in@n: rule "10 deny udp 9 from 0.0.0.0/0" $mode.ini:13 [SUBNET_ACL_RESTRICTION]
-			b1 in 10.0.1.4>10.0.2.4 2 deny at nacl-in@n: rule "10 deny udp 9 from 0.0.0.0/0" $mode.ini:13 [SUBNET_ACL_RESTRICTION]
+			a1 out 10.0.1.4>10.0.2.4 2 deny at nacl-in@n: rule "10 deny udp 9 from 0.0.0.0/0" $mode.ini:12 [SUBNET_ACL_RESTRICTION]
+			b1 in 10.0.1.4>10.0.2.4 2 deny at nacl-in@n: rule "10 deny udp 9 from 0.0.0.0/0" $mode.ini:12 [SUBNET_ACL_RESTRICTION]
 		WANT
 	)" "$mode: denied at the receiver's ACL: shown at both ends"
 	is "$(rows "q['dport'] == 22 and q['if'] == 'b1' and q['dir'] == 'in'" | sort -u)" \
@@ -107,7 +73,7 @@ for mode in fast kernel; do
 	is "$(parsed "[i['ifrecv'] == i['packets'] == i['accepted'] == i['delivered'] and i['ifdrop'] == 0 for i in d['interfaces']]")" "[True, True, True]" "$mode: statistics"
 	if command -v tshark >/dev/null; then
 		is "$(tshark -r "$T/cap.pcapng" -T fields -e frame.interface_name -e ip.dst -e frame.verdict.ebpf_tc -e frame.comment 'udp.dstport == 9' 2>/dev/null | sed "s,$T/,," | tail -n1)" \
-			$'b1\t10.0.2.4\t2\t'"deny at nacl-in@n: rule \"10 deny udp 9 from 0.0.0.0/0\" $mode.ini:13 [SUBNET_ACL_RESTRICTION]" "$mode: tshark reads it"
+			$'b1\t10.0.2.4\t2\t'"deny at nacl-in@n: rule \"10 deny udp 9 from 0.0.0.0/0\" $mode.ini:12 [SUBNET_ACL_RESTRICTION]" "$mode: tshark reads it"
 		is "$(tshark -r "$T/cap.pcapng" -Y '_ws.malformed || _ws.expert.group == 0x07000000' 2>/dev/null)" "" "$mode: and finds nothing wrong"
 	else
 		skip "$mode: tshark reads it" "tshark is not installed"

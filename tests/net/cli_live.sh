@@ -89,7 +89,7 @@ check_rc 2 "a group that both have" vpc set security-group g inbound tcp 81 from
 # ---- probe, trace, test ---------------------------------------------------------------------------------
 check_rc 1 "a denied probe" vpc probe alpha beta tcp/22
 like "$(vpc probe alpha beta tcp/22)" 'at sg-in@beta: no rule .*\(group g\) \[ENI_SG_RULES_MISMATCH\]' "gate and reason in words"
-like "$(vpc probe alpha beta tcp/80)" 'rule "tcp 80 from sg:g" .*pair.ini:8' "rule and place"
+like "$(vpc probe alpha beta tcp/80)" '; sg-in: rule "tcp 80 from sg:g" .*pair.ini:8' "gate, rule and place"
 is "$(vpc probe alpha beta tcp/80 --count 3 | tail -n1)" "3 of 3 allowed" "--count"
 check "a connection" vpc exec pair/beta -- bash -c 'exec 3<>/dev/tcp/10.0.0.4/80'
 port=$(vpc ct --lab pair -o json | json 'next(e["sport"] for e in d["entries"] if e["eni"] == "beta" and e["direction"] == "outbound" and e["dport"] == 80)')
@@ -100,7 +100,8 @@ check_rc 1 "... of another port" vpc trace --live "pair/beta:$((port ^ 1))" alph
 check_rc 0 "... --state established, whichever" vpc trace --live "pair/beta:$((port ^ 1))" alpha tcp/80 --state established
 vpc set security-group g inbound tcp 80 from sg:g --lab pair >"$T/out"
 is "$(vpc probe alpha beta tcp/80 -o json | json '" ".join(d["results"][0])')" \
-	"flow verdict denied rule file line rtt_us note" "probe -o json"
+	"$(json_members PROBE)" "probe -o json as documented"
+is "$(vpc probe alpha beta tcp/80 -o json | json '(d["results"][0]["rule_gate"], d["results"][0]["denied"])')" "('sg-in', None)" "it names the gate of the rule"
 check_rc 2 "a flow that is none" vpc probe alpha beta tcp
 check "trace --live" vpc trace --live pair/alpha beta tcp/80
 check_rc 1 "trace --live denies" vpc trace --live --lab pair alpha beta tcp/22

@@ -4,34 +4,10 @@
 . "${0%/*}/../lib.sh"
 
 topology() { # MODE
+	cat "$ROOT/tests/net/small.ini"
 	cat <<INI
 [lab me-$1]
 datapath = $1
-[vpc v]
-cidr = 10.0.0.0/16
-[nacl n]
-vpc = v
-inbound = 10 deny udp 9 from 0.0.0.0/0
-inbound = 100 allow all from 0.0.0.0/0
-outbound = 100 allow all to 0.0.0.0/0
-[subnet a]
-vpc = v
-cidr = 10.0.1.0/24
-[subnet b]
-vpc = v
-cidr = 10.0.2.0/24
-nacl = n
-[security-group take]
-vpc = v
-inbound = icmp from 10.0.0.0/16
-inbound = tcp 80 from 10.0.0.0/16
-[instance a1]
-subnet = a
-security-groups = take
-[instance b1]
-subnet = b
-security-groups = take
-listen = tcp/80
 [alarm denied]
 metric = vpcd_gate_packets_total
 dimensions = verdict=deny gate=nacl-in subnet=b

@@ -6,35 +6,8 @@
 flood=$B/tests/net/flood
 [ -x "$flood" ] || bail "$flood is not built: make test-net"
 load_s=${LOAD_S:-3} rate=${RATE:-100000}
-cat >"$T/ob.ini" <<'INI'
-[vpc v]
-cidr = 10.0.0.0/16
-[nacl n]
-vpc = v
-inbound = 10 deny udp 9 from 0.0.0.0/0
-inbound = 100 allow all from 0.0.0.0/0
-outbound = 100 allow all to 0.0.0.0/0
-[subnet a]
-vpc = v
-cidr = 10.0.1.0/24
-[subnet b]
-vpc = v
-cidr = 10.0.2.0/24
-nacl = n
-[security-group take]
-vpc = v
-inbound = tcp 80 from 10.0.0.0/16
-inbound = icmp from 10.0.0.0/16
-[instance a1]
-subnet = a
-security-groups = take
-[instance b1]
-subnet = b
-security-groups = take
-listen = tcp/80
-INI
+cp "$ROOT/tests/net/small.ini" "$T/ob.ini"
 json() { python3 -c "import json,sys; d=[json.loads(l) for l in sys.stdin]; print($1)"; }
-members() { sed -nE "s/^$1 +\{(.*)\}.*/\1/p" "$ROOT/docs/json.md" | sed -E 's/\[[^]]*\]//g; s/:"[^"]*"//g; s/[",:]+/ /g' | xargs; }
 gate_of() { # FLOW...: "verdict gate rule line" as probe says
 	vpc probe "$@" -o json | python3 -c 'import json,sys; p=json.load(sys.stdin)["results"][0]; print(p["verdict"], (p["denied"] or {}).get("gate"), p["rule"], p["line"])'
 }
@@ -46,16 +19,16 @@ daemon_start
 check "goes up" vpc up "$T/ob.ini"
 
 # ---- what a probe finds is what observe tells --------------------------------------------------------
-is "$(gate_of a1 b1 tcp/80)" "allow None tcp 80 from 10.0.0.0/16 17" "an allowed probe"
-is "$(last_of --from a1 --proto tcp --port 80 --verdict allow)" "allow None tcp 80 from 10.0.0.0/16 17" "observe names its rule"
-is "$(gate_of a1 b1 udp/9)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 5" "a probe that an ACL denies"
-is "$(last_of --to b1 --port 9)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 5" "observe names gate and rule"
+is "$(gate_of a1 b1 tcp/80)" "allow None tcp 80 from 10.0.0.0/16 24" "an allowed probe"
+is "$(last_of --from a1 --proto tcp --port 80 --verdict allow)" "allow None tcp 80 from 10.0.0.0/16 24" "observe names its rule"
+is "$(gate_of a1 b1 udp/9)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 12" "a probe that an ACL denies"
+is "$(last_of --to b1 --port 9)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 12" "observe names gate and rule"
 is "$(gate_of a1 b1 tcp/22)" "deny sg-in None None" "a probe that a group denies"
 is "$(last_of --instance b1 --gate sg-in@b1)" "deny sg-in None None" "observe names the gate"
 # What is remembered ends with the daemon; a test's daemon may have been killed above.
 for flow in tcp/80 udp/9 tcp/22; do vpc probe a1 b1 $flow >/dev/null; done
-is "$(vpc observe -o jsonl | json '" ".join(d[-1])')" "$(members EVENT)" "members as documented"
-like "$(vpc observe --port 9 | tail -n1)" '^[0-9:.]+ +deny +denied +a1 10.0.1.4:[0-9]+ -> b1 10.0.2.4:9 udp  at nacl-in@n  "10 deny udp 9 from 0.0.0.0/0" .*ob.ini:5  \[SUBNET_ACL_RESTRICTION\]  [0-9]+ packets since ' \
+is "$(vpc observe -o jsonl | json '" ".join(d[-1])')" "$(json_members EVENT)" "members as documented"
+like "$(vpc observe --port 9 | tail -n1)" '^[0-9:.]+ +deny +denied +a1 10.0.1.4:[0-9]+ -> b1 10.0.2.4:9 udp  at nacl-in@n  "10 deny udp 9 from 0.0.0.0/0" .*ob.ini:12  \[SUBNET_ACL_RESTRICTION\]  [0-9]+ packets since ' \
 	"a line for people"
 
 # ---- filters -------------------------------------------------------------------------------------------
@@ -64,7 +37,7 @@ all=$(n_of)
 is "$(($(n_of --verdict allow) + $(n_of --verdict deny)))" "$all" "--verdict parts them"
 is "$(n_of --from b1 --port 9)" 0 "--from"
 is "$(n_of --to 10.0.2.0/24 --port 9)" "$(n_of --to b1 --port 9)" "--to takes a prefix"
-is "$(n_of --rule ob.ini:5)" "$(n_of --gate nacl-in)" "--rule FILE:LINE"
+is "$(n_of --rule ob.ini:12)" "$(n_of --gate nacl-in)" "--rule FILE:LINE"
 is "$(n_of --rule 'deny udp')" "$(n_of --gate nacl-in)" "--rule TEXT"
 is "$(n_of --since 1h)" "$all" "--since an hour ago: all"
 is "$(n_of --since 2199-01-01T00:00:00)" 0 "--since later: none"
@@ -83,7 +56,7 @@ for r in json.load(sys.stdin)['rules']:
 vpc probe a1 b1 udp/9 >/dev/null
 is "$(last_hits | sort)" "10 True
 icmp None" "rules: last hit, or none"
-like "$(vpc rules | grep '10 deny udp 9')" ' [0-9]s +.*ob.ini:5$' "how long ago"
+like "$(vpc rules | grep '10 deny udp 9')" ' [0-9]s +.*ob.ini:12$' "how long ago"
 is "$(vpc status -o json | python3 -c "import json,sys; d={m['name']: m for m in json.load(sys.stdin)['maps']}; print(d['addrs']['entries'] >= 2, all(m['entries'] is None or m['entries'] < m['max'] for m in d.values()), d['flows']['max'] >= 16384)")" \
 	"True True True" "status: how full maps are"
 dev=$(ip netns exec ob.v.router ip -o link | sed -nE 's/^[0-9]+: ([^:@]*a1[^:@]*)[:@].*/\1/p')

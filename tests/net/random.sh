@@ -20,7 +20,7 @@ def words(r):
 
 def rule(r):
     d = r["decided"]
-    return "no rule" if d is None else "%s at %s" % (d["rule"], d["line"])
+    return "no rule" if d is None else "%s: %s at %s" % (d["rule_gate"], d["rule"], d["line"])
 
 def results(path):
     return {r["flow"]: r for r in json.load(open(path))["results"]}
@@ -69,7 +69,7 @@ for r in live:
     src, _, dst, what = r["flow"].split()
     proto, _, port = what.partition("/")
     proto, port = PROTOS.get(proto) or int(proto), int(port) if proto in ("tcp", "udp") else None
-    d, decided = r["denied"], r["decided"] or {"rule": None, "file": None, "line": None}
+    d, decided = r["denied"], r["decided"] or {"rule_gate": d and d["gate"], "rule": None, "line": None}
     if (d and not d["gate"]) or any(
             x in (r["note"] or "") for x in ("no packet was sent", "no interface answers", "the answer left by")):
         continue  # no event says so, and the probe's note why
@@ -85,7 +85,7 @@ for r in live:
     told += 1
     if not any((port is None or e["sport" if back else "dport"] == port) and
                (not d or (e["gate"], e["reason"]) == (d["gate"], d["reason"]) and (vague or e["object"] == d["object"])) and
-               (e["rule"], e["line"]) == (decided["rule"], decided["line"]) for e in near):
+               all(e[x] == decided[x] for x in ("rule_gate", "rule", "line")) for e in near):
         bad += 1
         if bad <= 10:
             print(r["flow"], d, decided, r["note"], len(near))

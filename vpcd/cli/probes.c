@@ -56,6 +56,7 @@ void answer_of_probe(const json_t *probe, struct answer *ret)
 		.gate = json_string_value(json_object_get(denied, "gate")),
 		.object = json_string_value(json_object_get(denied, "object")),
 		.reason = json_string_value(json_object_get(denied, "reason")),
+		.rule_gate = json_string_value(json_object_get(probe, "rule_gate")),
 		.rule = json_string_value(json_object_get(probe, "rule")),
 		.file = json_string_value(json_object_get(probe, "file")),
 		.line = (uint32_t)json_integer_value(json_object_get(probe, "line")),

@@ -56,7 +56,8 @@ int probe_run(const struct args *a)
 	return denied ? EXIT_FINDING : EXIT_OK;
 }
 
-/* "deny   laptop -> db-1 tcp/22  at nacl-in@db: why; rule "…" FILE:LINE [REASON]" */
+/* "deny   laptop -> db-1 tcp/22  at nacl-in@db: why; rule "…" FILE:LINE [REASON]"
+ * "allow  laptop -> db-1 tcp/22  0.2 ms; sg-in: rule "…" FILE:LINE" */
 static void probe_print(const json_t *probe)
 {
 	struct answer answer;
@@ -77,7 +78,8 @@ static void probe_print(const json_t *probe)
 	if (note && answer.gate)
 		printf(" (%s)", note);
 	if (rule)
-		printf("; rule \"%s\"", rule);
+		printf("; %s%srule \"%s\"", answer.allow && answer.rule_gate ? answer.rule_gate : "",
+		       answer.allow && answer.rule_gate ? ": " : "", rule);
 	if (file && line)
 		printf(" %s:%" JSON_INTEGER_FORMAT, file, line);
 	if (!answer.allow && answer.reason)
@@ -103,7 +105,7 @@ static void walk_compare(const char *lab, const struct args *a, const char *src,
 	struct answer live, expected;
 	struct flow f;
 	struct err e = { 0 };
-	char text[128];
+	char text[512];
 
 	if (model_of_lab(lab, &m))
 		return;
@@ -120,7 +122,8 @@ static void walk_compare(const char *lab, const struct args *a, const char *src,
 			warn_line("through the NAT gateway it is a matter of luck: %s",
 				  walk.steps[walk.denied].reason_more);
 		else if (!answer_eq(&live, &expected))
-			warn_line("the static walk differs: it says %s", answer_format(&expected, text, sizeof(text)));
+			warn_line("the static walk differs: it says %s",
+				  answer_format_rule(&expected, text, sizeof(text)));
 		walk_done(&walk);
 	}
 	walker_free(&w);

@@ -157,7 +157,7 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 	snprintf(note, sizeof(note), "%s", said ? said : "");
 	if (!answer_eq(&got, &expected))
 		snprintf(note, sizeof(note), "the static walk differs: it says %s%s%s",
-			 answer_format(&expected, text, sizeof(text)), said ? "; " : "", said ? said : "");
+			 answer_format_rule(&expected, text, sizeof(text)), said ? "; " : "", said ? said : "");
 	o = result_make(x, &got, note);
 	if (!answer_eq(&got, &expected))
 		json_object_set_new(o, "ok", json_false());
@@ -235,7 +235,7 @@ static json_t *result_make(const struct expect *x, const struct answer *got, con
 	json_object_set_new(o, "verdict", got ? json_string(got->allow ? "allow" : "deny") : json_null());
 	json_object_set_new(o, "denied", denied);
 	json_object_set_new(o, "decided",
-			    got && got->rule ? json_pack("{s:s,s:s?,s:o}", "rule", got->rule, "file", got->file, "line",
+			    got && got->rule ? json_pack("{s:s?,s:s,s:s?,s:o}", "rule_gate", got->rule_gate, "rule", got->rule, "file", got->file, "line",
 							 got->line ? json_integer(got->line) : json_null())
 					     : json_null());
 	json_object_set_new(o, "note", text_or_null(text));

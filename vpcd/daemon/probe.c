@@ -643,6 +643,8 @@ static void set_result(struct probe *p, const struct verdict_words *w, json_t *d
 	json_object_set_new(o, "flow", json_string(flow_format(&p->flow, text, sizeof(text))));
 	json_object_set_new(o, "verdict", json_string(denied ? "deny" : "allow"));
 	json_object_set_new(o, "denied", denied ? denied : json_null());
+	json_object_set_new(o, "rule_gate",
+			    denied ? json_incref(json_object_get(denied, "gate")) : json_text(w->rule_gate));
 	json_object_set_new(o, "rule", json_text(w->rule));
 	json_object_set_new(o, "file", json_file(w->loc));
 	json_object_set_new(o, "line", json_line(w->loc));

@@ -19,6 +19,7 @@ void answer_of_walk(const struct walk *w, struct answer *ret)
 		ret->rule = s->rule_text[0] ? s->rule_text : NULL;
 		ret->file = s->loc.line ? s->loc.file : NULL;
 		ret->line = s->loc.line;
+		ret->rule_gate = gate_name(s->gate);
 	}
 	if (w->allow)
 		return;
@@ -38,9 +39,31 @@ char *answer_format(const struct answer *a, char *buf, size_t size)
 	return buf;
 }
 
+char *answer_format_rule(const struct answer *a, char *buf, size_t size)
+{
+	size_t n;
+
+	answer_format(a, buf, size);
+	n = strlen(buf);
+	if (a->rule && a->allow)
+		n += (size_t)snprintf(buf + n, size - n, " by %s", a->rule_gate);
+	if (a->rule && n < size)
+		n += (size_t)snprintf(buf + n, size - n, ": rule \"%s\"", a->rule);
+	if (a->rule && a->line && n < size)
+		snprintf(buf + n, size - n, " %s:%u", a->file, a->line);
+	return buf;
+}
+
+/* One that was not heard of is not another one. */
+static bool answer_rule_eq(const struct answer *a, const struct answer *b)
+{
+	return !a->rule || !b->rule ||
+	       (str_eq(a->rule_gate, b->rule_gate) && str_eq(a->rule, b->rule) && a->line == b->line);
+}
+
 bool answer_eq(const struct answer *a, const struct answer *b)
 {
-	if (a->allow != b->allow)
+	if (a->allow != b->allow || !answer_rule_eq(a, b))
 		return false;
 	return a->allow || (str_eq(a->leg, b->leg) && str_eq(a->gate, b->gate) && str_eq(a->object, b->object));
 }

@@ -6,13 +6,17 @@
  * denied, or the last rule that let the request in; NULL = none; file and line: where it stands, or NULL and 0. */
 struct answer {
 	bool allow;
-	const char *leg, *gate, *object, *reason, *rule, *file;
+	const char *leg, *gate, *object, *reason; /* of a denial */
+	const char *rule_gate, *rule, *file;      /* what decided, of either */
 	uint32_t line;
 };
 void answer_of_walk(const struct walk *w, struct answer *ret);
 /* "allow" or "deny at return:nacl-out@edge". Returns buf. */
 char *answer_format(const struct answer *a, char *buf, size_t size);
-bool answer_eq(const struct answer *a, const struct answer *b); /* reasons do not count */
+/* The same and the rule: "allow by sg-in: rule \"…\" FILE:LINE". Returns buf. */
+char *answer_format_rule(const struct answer *a, char *buf, size_t size);
+/* Reasons do not count; rules do, where both are named. */
+bool answer_eq(const struct answer *a, const struct answer *b);
 
 /* "allow" or "deny at nacl-in@edge", as the line wants it. Returns buf. */
 char *expect_format(const struct expect *x, char *buf, size_t size);
