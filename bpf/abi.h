@@ -399,7 +399,7 @@ struct abi_bucket { /* map buckets: ARRAY, port * ABI_TELL_MAX + enum abi_tell; 
 	__u32 seen; /* packets that sampling counts over */
 };
 
-struct abi_drop { /* map drops: LRU_HASH by flow; its drops gathered, so that an event stands for many */
+struct abi_drop { /* map drops: HASH by flow; its drops gathered, so that an event stands for many. Swept by user space */
 	__u64 first_ns, last_ns, packets;
 	__u64 told_ns; /* when an event was due last */
 	__u32 rule;

@@ -37,7 +37,7 @@ DEFINE_MAP(frags, BPF_MAP_TYPE_LRU_HASH, struct abi_frag_key, struct abi_frag, P
 DEFINE_MAP(watches, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_watch, NO_PREALLOC);
 DEFINE_MAP(buckets, BPF_MAP_TYPE_ARRAY, __u32, struct abi_bucket, PLAIN);
 DEFINE_MAP(port_ct, BPF_MAP_TYPE_ARRAY, __u32, __s64, PLAIN);
-DEFINE_MAP(drops, BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_drop, PLAIN);
+DEFINE_MAP(drops, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_drop, PLAIN);
 DEFINE_MAP(taps, BPF_MAP_TYPE_ARRAY, __u32, __u32, PLAIN);
 /* counters */
 DEFINE_MAP(flow_log, BPF_MAP_TYPE_HASH, struct abi_log_key, struct abi_log, NO_PREALLOC);

@@ -43,7 +43,7 @@ struct world *world_new(__u32 flows)
 	w->frags = host_map_new(HOST_LRU, sizeof(struct abi_frag_key), sizeof(struct abi_frag), 4096);
 	w->watches = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_watch), 1024);
 	w->buckets = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_bucket), ABI_PORTS_MAX * ABI_TELL_MAX);
-	w->drops = host_map_new(HOST_LRU, sizeof(struct abi_flow_key), sizeof(struct abi_drop), 4096);
+	w->drops = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_drop), 4096);
 	w->port_ct = host_map_new(HOST_ARRAY, 4, sizeof(__s64), ABI_PORTS_MAX);
 	w->rule_hits = host_map_new(HOST_HASH, 4, sizeof(struct abi_counter), many);
 	w->rule_last = host_map_new(HOST_HASH, 4, sizeof(__u64), many);

@@ -2,7 +2,8 @@
  *
  *	flood ADDRESS RATE SECONDS
  *
- * Prints how many went out and how long it took. Exit 1 when it fell behind by more than a tenth. */
+ * RATE 0: as fast as it goes. Prints how many went out and how long it took. Exit 1 when it fell behind by more
+ * than a tenth. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -27,13 +28,14 @@ int main(int argc, char **argv)
 	struct iovec data = { .iov_base = (char[18]){ "flood" }, .iov_len = 18 };
 	struct mmsghdr msgs[BATCH] = { 0 };
 	unsigned long sent = 0, total;
-	double start, rate, took;
+	double start, rate, seconds, took;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
 	if (argc != 4)
 		return 2;
 	rate = atof(argv[2]);
-	total = (unsigned long)(rate * atof(argv[3])) / BATCH * BATCH;
+	seconds = atof(argv[3]);
+	total = (unsigned long)(rate * seconds) / BATCH * BATCH;
 	for (int i = 0; i < BATCH; i++) {
 		to[i] = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(SAME_PORT) };
 		inet_pton(AF_INET, argv[1], &to[i].sin_addr);
@@ -42,10 +44,10 @@ int main(int argc, char **argv)
 		};
 	}
 	start = now();
-	while (sent < total) {
+	while (rate ? sent < total : now() - start < seconds) {
 		int done = 0;
 
-		if ((now() - start) * rate < (double)sent) {
+		if (rate && (now() - start) * rate < (double)sent) {
 			sched_yield();
 			continue;
 		}
@@ -64,5 +66,5 @@ int main(int argc, char **argv)
 	}
 	took = now() - start;
 	printf("%lu packets in %.2f s\n", sent, took);
-	return took > (double)total / rate * 1.1;
+	return rate && took > (double)total / rate * 1.1;
 }

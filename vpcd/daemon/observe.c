@@ -20,7 +20,8 @@ enum {
 	SLICE = 64,   /* events of a turn of the loop */
 	SLICE_MS = 10,
 };
-#define QUIET_NS 1500000000ull /* no drop for so long: the flow has stopped */
+#define QUIET_NS 1500000000ull  /* no drop for so long: the flow has stopped */
+#define FORGET_NS 3000000000ull /* and its last ones have been told of */
 
 struct told { /* a flow whose drops were told of, and may be more by now */
 	struct abi_event last;
@@ -31,7 +32,8 @@ struct observe {
 	struct timer *second;
 	struct told *slots; /* by hash of the flow; NULL until there is one */
 	unsigned used, at;
-	uint64_t lost; /* told of */
+	uint64_t lost;  /* told of */
+	bool gathering; /* the data path may hold drops */
 };
 struct wish {
 	struct server *server;
@@ -68,6 +70,7 @@ void observe_free(struct observe **o)
 void observe_start(struct observe *o)
 {
 	o->lost = datapath_events_lost(lab_datapath(o->lab));
+	o->gathering = true;
 	timer_set_ms(o->second, SECOND_MS);
 }
 
@@ -82,8 +85,10 @@ void observe_rest(struct observe *o)
 void observe_event(struct observe *o, const struct abi_event *ev)
 {
 	add(o, ev);
-	if (!ev->allow)
-		told_keep(o, ev);
+	if (ev->allow)
+		return;
+	told_keep(o, ev);
+	o->gathering = true;
 }
 
 static void add(struct observe *o, const struct abi_event *ev)
@@ -192,6 +197,8 @@ static void on_second(void *ctx)
 		return;
 	}
 	o->at = 0;
+	if (o->gathering)
+		o->gathering = datapath_drops_sweep(lab_datapath(o->lab), FORGET_NS) > 0;
 	timer_set_ms(o->second, SECOND_MS);
 }
 

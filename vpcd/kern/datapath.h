@@ -107,6 +107,9 @@ int datapath_events_consume(struct datapath *d, unsigned max, int (*fn)(void *ct
 uint64_t datapath_events_lost(struct datapath *d); /* of all ports together */
 void datapath_sample(struct datapath *d, const uint32_t sample[ABI_TELL_MAX]);
 int datapath_drop(struct datapath *d, const struct abi_flow_key *flow, struct abi_drop *ret); /* -ENOENT */
+/* Makes room for flows whose drops are to be gathered: those that were quiet for quiet_ns go where there are many,
+ * else those that would be counted anew. How many are left. */
+uint32_t datapath_drops_sweep(struct datapath *d, uint64_t quiet_ns);
 /* Reports every packet of a flow (both directions must be watched apart) until a time; port 0 = any. */
 int datapath_watch(struct datapath *d, const struct abi_flow_key *flow, uint64_t for_ns, struct err *e);
 int datapath_unwatch(struct datapath *d, const struct abi_flow_key *flow);

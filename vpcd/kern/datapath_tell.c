@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 #include <bpf/bpf.h>
+#include "filters/world.h"
+#include "filters/tell.h"
 #include "kern/datapath_parts.h"
 #include "util/mem.h"
 
@@ -93,6 +95,27 @@ void datapath_sample(struct datapath *d, const uint32_t sample[ABI_TELL_MAX])
 int datapath_drop(struct datapath *d, const struct abi_flow_key *flow, struct abi_drop *ret)
 {
 	return bpf_map_lookup_elem(d->maps[DP_DROPS], flow, ret) ? -errno : 0;
+}
+
+uint32_t datapath_drops_sweep(struct datapath *d, uint64_t quiet_ns)
+{
+	__u32 n = d->max_entries[DP_DROPS], many = n / 2, gone = 0, at;
+	_cleanup_free_ struct abi_flow_key *keys = xcalloc(n, sizeof(*keys));
+	_cleanup_free_ struct abi_drop *drops = xcalloc(n, sizeof(*drops));
+	struct timespec now;
+	uint64_t now_ns;
+
+	/* All of them in one call: ENOENT says that these were the last. */
+	if (bpf_map_lookup_batch(d->maps[DP_DROPS], NULL, &at, keys, drops, &n, NULL) && errno != ENOENT)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	if (n < many)
+		quiet_ns = DROP_FORGET_NS;
+	for (__u32 i = 0; i < n; i++)
+		if (drops[i].last_ns + quiet_ns < now_ns && !bpf_map_delete_elem(d->maps[DP_DROPS], &keys[i]))
+			gone++;
+	return n - gone;
 }
 
 static void flag_set(struct datapath *d, __u32 flag, bool on)
