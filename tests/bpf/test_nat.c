@@ -1,6 +1,7 @@
 /* test_nat.c: the NAT gateway's ruleset with real packets: what goes out leaves with the gateway's
  * address and a port of 1024-65535 drawn at random, answers come back, nothing comes in by itself,
- * the gateway answers nobody, a forgotten connection is reset. Three namespaces without names.
+ * the gateway answers nobody, a forgotten connection is reset; several addresses; 55,000 connections. Three namespaces
+ * without names.
  *
  *   client 10.0.2.4 -- 10.0.2.1 gateway 10.0.1.4 -- 192.0.2.10 server */
 #include <arpa/inet.h>
@@ -19,12 +20,14 @@
 #include <linux/netlink.h>
 #include "tests/unit/test.h"
 #include "kern/nft.h"
+#include "kern/nft_count.h"
 #include "kern/nl.h"
 #include "kern/ns.h"
 #include "kern/sysctl.h"
 #include "util/mem.h"
 
 enum { CONNECTIONS = 64, WAIT_MS = 5000, SILENCE_MS = 150, PORT = 7777 };
+enum { NAT_LIMIT = 55000, NAT_HALF = NAT_LIMIT / 2, NAT_FIRST = 1024, NAT_LAST = 65535 }; /* semantics 4.1 */
 
 static int self_ns = -1, client = -1, gateway = -1, server = -1;
 
@@ -89,17 +92,54 @@ static void link_to_gateway(int ns, const char *ifname, uint32_t ifindex)
 	nl_ns_close(&nl);
 }
 
+struct gateway_row {
+	struct nft_row row;
+	struct prefix inside;
+	struct addr addrs[NAT_ADDRS_MAX + 1];
+};
+/* 10.0.1.4, 10.0.1.5, … */
+static struct nft_row *row_init(struct gateway_row *g, uint32_t n_addrs, uint32_t idle_s)
+{
+	prefix_parse("10.0.0.0/16", &g->inside, NULL);
+	for (uint32_t i = 0; i < n_addrs; i++)
+		g->addrs[i] = addr_from_v4(0x0a000104 + i);
+	g->row = (struct nft_row){ .inside = &g->inside,
+				   .n_inside = 1,
+				   .addrs = g->addrs,
+				   .n_addrs = n_addrs,
+				   .idle_s = idle_s,
+				   .udp_s = idle_s,
+				   .icmp_s = 30 };
+	return &g->row;
+}
+
+/* The gateway as row says from here on. */
+static void gateway_is(const struct nft_row *row)
+{
+	struct err e = { 0 };
+
+	assert_int_equal(netns_enter(gateway), 0);
+	if (nft_write("natlab", row, &e) || nft_compare("natlab", row, &e) != 1)
+		print_error("%s\n", e.msg);
+	assert_int_equal(nft_compare("natlab", row, &e), 1);
+	netns_leave(self_ns);
+}
+
+static struct nat_metrics metrics(void)
+{
+	struct nat_metrics m;
+	struct err e = { 0 };
+
+	assert_int_equal(netns_enter(gateway), 0);
+	assert_int_equal(nft_count_read(&m, &e), 0);
+	netns_leave(self_ns);
+	return m;
+}
+
 static int set_up(void **unused)
 {
-	struct prefix inside;
-	struct addr address = addr_of("10.0.1.4");
-	struct nft_row row = { .inside = &inside,
-			       .n_inside = 1,
-			       .addrs = &address,
-			       .n_addrs = 1,
-			       .idle_s = 350,
-			       .udp_s = 350,
-			       .icmp_s = 30 };
+	struct gateway_row g;
+	struct nft_row *row = row_init(&g, 1, 350);
 	struct err e = { 0 };
 
 	(void)unused;
@@ -113,23 +153,26 @@ static int set_up(void **unused)
 	give_address(gateway, "in", "10.0.2.1", 24);
 	give_address(server, "eth0", "192.0.2.10", 24);
 	give_address(gateway, "out", "10.0.1.4", 32);
+	give_address(gateway, "out", "10.0.1.5", 32);
+	give_address(gateway, "out", "10.0.1.6", 32);
 	give_address(gateway, "out", "192.0.2.1", 24);
 	give_default(client, "10.0.2.1");
 	give_default(server, "192.0.2.1");
-	prefix_parse("10.0.0.0/16", &inside, NULL);
 	assert_int_equal(netns_enter(gateway), 0);
-	assert_int_equal(nft_compare("natlab", &row, &e), 0);
-	if (nft_write("natlab", &row, &e) || nft_write("natlab", &row, &e))
+	assert_int_equal(nft_compare("natlab", row, &e), 0);
+	if (nft_write("natlab", row, &e) || nft_write("natlab", row, &e))
 		print_error("%s\n", e.msg);
 	assert_int_equal(sysctl_write(NULL, "net/ipv4/ip_forward", "1"), 0);
-	assert_int_equal(nft_compare("natlab", &row, &e), 1);
-	row.idle_s = 100;
-	assert_int_equal(nft_compare("natlab", &row, &e), 2);
-	row.idle_s = 350;
-	address = addr_of("10.0.1.5");
-	assert_int_equal(nft_compare("natlab", &row, &e), 2);
+	assert_int_equal(nft_compare("natlab", row, &e), 1);
+	row->idle_s = 100;
+	assert_int_equal(nft_compare("natlab", row, &e), 2);
+	row->idle_s = 350;
+	g.addrs[0] = addr_of("10.0.1.5");
+	assert_int_equal(nft_compare("natlab", row, &e), 2);
 	assert_int_equal(nft_compare("natlab", NULL, &e), 2);
-	assert_int_equal(nft_compare("another", &row, &e), 0);
+	assert_int_equal(nft_compare("another", row, &e), 0);
+	row_init(&g, NAT_ADDRS_MAX + 1, 350);
+	assert_int_equal(nft_write("natlab", row, &e), -E2BIG);
 	netns_leave(self_ns);
 	return 0;
 }
@@ -348,12 +391,198 @@ static void forgotten_is_reset(void **unused)
 	assert_false(readable(a, SILENCE_MS));
 }
 
+/* A connection that nothing was sent on for so long: the inside is told when it goes on, the outside is not. UDP is
+ * forgotten in silence. Real timers, of one second. */
+static void idle_is_reset(void **unused)
+{
+	_cleanup_close_ int l = bound(server, SOCK_STREAM, "192.0.2.10", PORT), s = socket_in(client, SOCK_STREAM, 0),
+			    a = -1, u = bound(server, SOCK_DGRAM, "192.0.2.10", PORT),
+			    c = socket_in(client, SOCK_DGRAM, 0);
+	struct sockaddr_in to = at("192.0.2.10", PORT), from, again;
+	struct nat_metrics before;
+	struct gateway_row g;
+	socklen_t len = sizeof(from);
+	char x;
+
+	(void)unused;
+	forget_connections();
+	gateway_is(row_init(&g, 1, 1));
+	before = metrics();
+	assert_int_equal(connect(s, (struct sockaddr *)&to, sizeof(to)), 0);
+	a = accept(l, NULL, NULL);
+	assert_true(a >= 0);
+	assert_int_equal(sendto(c, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	assert_true(readable(u, WAIT_MS));
+	assert_int_equal(recvfrom(u, &x, 1, 0, (struct sockaddr *)&from, &len), 1);
+	assert_int_equal(metrics().active, 1);
+	for (int i = 0; i < WAIT_MS / 50 && metrics().active; i++)
+		assert_false(readable(a, 50));
+	assert_int_equal(metrics().active, 0);
+	assert_int_equal(metrics().idle - before.idle, 1);
+	assert_false(readable(s, SILENCE_MS)); /* nobody is told before it goes on */
+	assert_int_equal(write(s, "x", 1), 1);
+	assert_true(readable(s, WAIT_MS));
+	assert_int_equal(read(s, &x, 1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_false(readable(a, SILENCE_MS));
+	/* The late answer of UDP comes nowhere; who asks again has another port. */
+	assert_int_equal(sendto(u, "y", 1, 0, (struct sockaddr *)&from, sizeof(from)), 1);
+	assert_false(readable(c, SILENCE_MS));
+	assert_int_equal(sendto(c, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	assert_true(readable(u, WAIT_MS));
+	assert_int_equal(recvfrom(u, &x, 1, 0, (struct sockaddr *)&again, &len), 1);
+	assert_int_not_equal(from.sin_port, again.sin_port);
+	gateway_is(row_init(&g, 1, 350));
+}
+
+/* Does a byte get through, there and back? */
+static bool talks(int s, int a)
+{
+	char x;
+
+	return send(s, "x", 1, MSG_NOSIGNAL) == 1 && readable(a, SILENCE_MS) && read(a, &x, 1) == 1 &&
+	       send(a, "y", 1, MSG_NOSIGNAL) == 1 && readable(s, SILENCE_MS) && read(s, &x, 1) == 1;
+}
+
+/* Connections are spread over the addresses and stay where they are; an address takes its own along when it goes. */
+static void several_addresses(void **unused)
+{
+	_cleanup_close_ int l = bound(server, SOCK_STREAM, "192.0.2.10", PORT);
+	struct sockaddr_in to = at("192.0.2.10", PORT), from;
+	int s[CONNECTIONS], a[CONNECTIONS], of[CONNECTIONS];
+	unsigned on[3] = { 0 };
+	struct nat_metrics before, after;
+	struct gateway_row g;
+
+	(void)unused;
+	forget_connections();
+	gateway_is(row_init(&g, 3, 350));
+	before = metrics();
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		socklen_t len = sizeof(from);
+
+		s[i] = socket_in(client, SOCK_STREAM, 0);
+		assert_int_equal(connect(s[i], (struct sockaddr *)&to, sizeof(to)), 0);
+		a[i] = accept(l, (struct sockaddr *)&from, &len);
+		assert_true(a[i] >= 0);
+		of[i] = (int)(ntohl(from.sin_addr.s_addr) - 0x0a000104);
+		assert_in_range(of[i], 0, 2);
+		on[of[i]]++;
+	}
+	for (int i = 0; i < 3; i++)
+		assert_in_range(on[i], CONNECTIONS / 8, CONNECTIONS / 8 * 5); /* 2^-12 or so to fail */
+	gateway_is(row_init(&g, 4, 350));
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		assert_true(talks(s[i], a[i]));
+	/* 10.0.1.5 goes, from the middle. */
+	row_init(&g, 3, 350);
+	g.addrs[1] = g.addrs[2];
+	g.row.n_addrs = 2;
+	gateway_is(&g.row);
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		bool reset = of[i] == 1;
+		char x;
+
+		if (!reset) {
+			assert_true(talks(s[i], a[i]));
+		} else {
+			assert_int_equal(send(s[i], "x", 1, MSG_NOSIGNAL), 1);
+			assert_true(readable(s[i], WAIT_MS));
+			assert_int_equal(read(s[i], &x, 1), -1);
+			assert_int_equal(errno, ECONNRESET);
+		}
+	}
+	after = metrics();
+	assert_int_equal(after.active, on[0] + on[2]);
+	assert_int_equal(after.idle, before.idle); /* cut, which is not idle */
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		close(s[i]);
+		close(a[i]);
+	}
+	gateway_is(row_init(&g, 1, 350));
+}
+
+/* One datagram from a port of the client's own. */
+static void send_from(uint16_t own, const struct sockaddr_in *to)
+{
+	_cleanup_close_ int s = bound(client, SOCK_DGRAM, "10.0.2.4", own);
+
+	assert_int_equal(sendto(s, "x", 1, 0, (const struct sockaddr *)to, sizeof(*to)), 1);
+}
+
+/* What has arrived: a flag a source port. How many were new. */
+static unsigned drain(int l, uint8_t seen[UINT16_MAX + 1])
+{
+	struct sockaddr_in from;
+	unsigned n = 0;
+	char x;
+
+	for (;;) {
+		socklen_t len = sizeof(from);
+
+		if (recvfrom(l, &x, 1, MSG_DONTWAIT, (struct sockaddr *)&from, &len) < 0)
+			return n;
+		n += !seen[ntohs(from.sin_port)];
+		seen[ntohs(from.sin_port)] = 1;
+	}
+}
+
+/* semantics 4.1: 55,000 connections to one destination and not one more; each is found; others are not concerned. */
+static void every_port(void **unused)
+{
+	_cleanup_close_ int l = bound(server, SOCK_DGRAM, "192.0.2.10", PORT),
+			    other = bound(server, SOCK_DGRAM, "192.0.2.10", PORT + 1),
+			    t = bound(server, SOCK_STREAM, "192.0.2.10", PORT), s = socket_in(client, SOCK_STREAM, 0);
+	_cleanup_free_ uint8_t *seen = xcalloc(UINT16_MAX + 1, 1);
+	struct sockaddr_in to = at("192.0.2.10", PORT), beside = at("192.0.2.10", PORT + 1);
+	unsigned arrived = 0, sent = 0, at_half = 0, low = 0;
+	struct nat_metrics before, after;
+	struct gateway_row g;
+
+	(void)unused;
+	forget_connections();
+	gateway_is(row_init(&g, 1, 350));
+	before = metrics();
+	/* What found no port tries again, as a client would. */
+	for (int round = 0; round < 8 && arrived < NAT_LIMIT; round++)
+		for (unsigned own = NAT_FIRST; own <= NAT_LAST; own++) {
+			send_from((uint16_t)own, &to);
+			if (++sent % 64 == 0 || sent == NAT_HALF)
+				arrived += drain(l, seen);
+			if (sent == NAT_HALF)
+				at_half = arrived;
+		}
+	arrived += drain(l, seen);
+	assert_int_equal(at_half, NAT_HALF); /* with half of the ports free, each finds one at once */
+	assert_int_equal(arrived, NAT_LIMIT);
+	for (unsigned port = 0; port < NAT_FIRST; port++)
+		assert_int_equal(seen[port], 0);
+	assert_int_equal(seen[NAT_FIRST] + seen[NAT_LAST], 2);
+	for (unsigned port = NAT_FIRST; port < 32768; port++)
+		low += seen[port];
+	assert_int_equal(low, NAT_HALF);
+	after = metrics();
+	assert_int_equal(after.packets_in_source - before.packets_in_source, sent);
+	assert_in_range(after.port_errors - before.port_errors, NAT_LAST - NAT_FIRST + 1 - NAT_LIMIT, sent - NAT_LIMIT);
+	assert_int_equal(after.packets_out_destination - before.packets_out_destination,
+			 sent - (after.port_errors - before.port_errors));
+	/* Connections that ended in other tests may still say goodbye, in vain. */
+	assert_true(after.drops - before.drops >= after.port_errors - before.port_errors);
+	send_from(NAT_FIRST, &beside);
+	assert_true(readable(other, WAIT_MS));
+	assert_int_equal(connect(s, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_true(readable(t, WAIT_MS));
+	forget_connections();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tcp_out),          cmocka_unit_test(udp_out),
 		cmocka_unit_test(icmp_out),         cmocka_unit_test(gateway_is_silent),
 		cmocka_unit_test(nothing_comes_in), cmocka_unit_test(forgotten_is_reset),
+		cmocka_unit_test(idle_is_reset),    cmocka_unit_test(several_addresses),
+		cmocka_unit_test(every_port),
 	};
 
 	if (geteuid() != 0) {

@@ -235,15 +235,29 @@ static bool same_flow(const struct oracle_flow *a, const struct oracle_flow *b)
 	       !memcmp(&a->src, &b->src, sizeof(a->src)) && !memcmp(&a->dst, &b->dst, sizeof(a->dst));
 }
 
-/* What a NAT gateway does with what it got: out under its own address, or back to who asked. */
+static bool is_of(const struct eni *eni, const struct addr *a)
+{
+	for (uint32_t i = 0; i < eni->n_addrs; i++)
+		if (addr_cmp(&eni->addrs[i].addr, a) == 0)
+			return true;
+	return false;
+}
+
+/* Its source is one of the gateway's, the same one for the same flow. */
+static void nat_source(const struct eni *nat, struct oracle_flow *f)
+{
+	f->src = nat->addrs[(f->a + f->b) % nat->n_addrs].addr;
+	if (f->proto == TCP || f->proto == UDP)
+		f->a = (uint16_t)(NAT_PORT + f->a % 8);
+}
+
+/* What a NAT gateway does with what it got: out under an address of its own, or back to who asked. */
 static bool through_nat(struct draw *d, const struct eni *nat, const struct drawn_packet *p, struct step *s)
 {
 	struct oracle_flow *f = &s->frame.flow;
 
-	if (memcmp(&p->got.dst, &nat->addrs[0].addr, sizeof(struct addr)) != 0) {
-		f->src = nat->addrs[0].addr;
-		if (f->proto == TCP || f->proto == UDP)
-			f->a = (uint16_t)(NAT_PORT + f->a % 8);
+	if (!is_of(nat, &p->got.dst)) {
+		nat_source(nat, f);
 		return true;
 	}
 	for (unsigned i = 0; i < DRAW_RECENT; i++) { /* who asked: something that the NAT's own packet came of */
@@ -252,9 +266,7 @@ static bool through_nat(struct draw *d, const struct eni *nat, const struct draw
 
 		if (!q->allowed || strcmp(q->peer, p->peer) || q->got.family != 4)
 			continue;
-		out.src = nat->addrs[0].addr;
-		if (out.proto == TCP || out.proto == UDP)
-			out.a = (uint16_t)(NAT_PORT + out.a % 8);
+		nat_source(nat, &out);
 		out = oracle_flow_back(&out);
 		if (same_flow(&out, &p->got)) {
 			*f = oracle_flow_back(&q->got);

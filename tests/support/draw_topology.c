@@ -184,7 +184,8 @@ static void vpc_add(struct gen *g, unsigned v)
 	if (g->igw[v])
 		strbuf_addf(&g->b, "[internet-gateway igw%u]\nvpc = v%u\n", v, v);
 	if (g->nat[v])
-		strbuf_addf(&g->b, "[nat-gateway nat%u]\nsubnet = s%u-0\naddress = 10.%u.0.200\n", v, v, v);
+		strbuf_addf(&g->b, "[nat-gateway nat%u]\nsubnet = s%u-0\naddress = 10.%u.0.200\n%s", v, v, v,
+			    below(g, 2) ? "address = auto\n" : "");
 	tables_add(g, v);
 	policies_add(g, v);
 	for (unsigned i = 0; i < g->subnets[v]; i++) {

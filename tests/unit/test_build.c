@@ -226,6 +226,92 @@ static void addresses_are_kept(void **state)
 	free(kept);
 }
 
+/* "PRIVATE=PUBLIC PRIVATE=PUBLIC …" */
+static const char *pairs_of(const struct model *m, const char *eni)
+{
+	static char text[512];
+	const struct eni *e = &m->enis[model_find_eni(m, eni)];
+	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < e->n_addrs; i++)
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n, "%s%s=%s", i ? " " : "", addr_format(&e->addrs[i].addr, a),
+			addr_is_zero(&e->addrs[i].public_ip) ? "none" : addr_format(&e->addrs[i].public_ip, b));
+	return text;
+}
+
+#define NAT_LAB "[lab t]\nquotas = public-ips-per-nat-gateway=8\n" SUBNET IGW "[nat-gateway n]\nsubnet = s\n"
+
+static void nat_gateway_addresses(void **state)
+{
+	static const struct {
+		const char *lines, *pairs;
+	} cases[] = {
+		{ "", "10.0.0.4=203.0.113.1" },
+		{ "public-ip = auto\npublic-ip = auto\n", "10.0.0.4=203.0.113.1 10.0.0.5=203.0.113.2" },
+		{ "address = 10.0.0.9\naddress = auto\n", "10.0.0.9=203.0.113.1 10.0.0.4=203.0.113.2" },
+		{ "public-ip = 203.0.113.50\npublic-ip = auto\npublic-ip = 203.0.113.1\naddress = 10.0.0.9\n",
+		  "10.0.0.9=203.0.113.50 10.0.0.4=203.0.113.2 10.0.0.5=203.0.113.1" },
+		{ "connectivity = private\n", "10.0.0.4=none" },
+		{ "connectivity = private\naddress = auto\naddress = 10.0.0.4\naddress = auto\n",
+		  "10.0.0.5=none 10.0.0.4=none 10.0.0.6=none" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = xasprintf(NAT_LAB "%s", cases[i].lines);
+		_cleanup_model_ struct model *m = build(text);
+
+		assert_string_equal(pairs_of(m, "n"), cases[i].pairs);
+	}
+}
+
+/* One that comes or goes leaves the others what they have, wherever its line stands. */
+static void nat_gateway_addresses_are_kept(void **state)
+{
+	static const struct {
+		const char *lines, *pairs;
+	} steps[] = {
+		{ "public-ip = 203.0.113.50\npublic-ip = 203.0.113.60\npublic-ip = 203.0.113.70\n",
+		  "10.0.0.4=203.0.113.50 10.0.0.5=203.0.113.60 10.0.0.6=203.0.113.70" },
+		{ "public-ip = 203.0.113.50\npublic-ip = 203.0.113.70\n",
+		  "10.0.0.4=203.0.113.50 10.0.0.6=203.0.113.70" },
+		{ "public-ip = 203.0.113.70\npublic-ip = auto\n", "10.0.0.6=203.0.113.70 10.0.0.4=203.0.113.1" },
+		{ "public-ip = auto\npublic-ip = 203.0.113.70\npublic-ip = auto\n",
+		  "10.0.0.4=203.0.113.1 10.0.0.6=203.0.113.70 10.0.0.5=203.0.113.2" },
+		{ "public-ip = auto\npublic-ip = auto\n", "10.0.0.4=203.0.113.1 10.0.0.5=203.0.113.2" },
+	};
+	_cleanup_registry_ struct registry *r = registry_new(1);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		_cleanup_free_ char *text = xasprintf(NAT_LAB "%s", steps[i].lines);
+		_cleanup_model_ struct model *m = build_with(r, text);
+
+		assert_string_equal(pairs_of(m, "n"), steps[i].pairs);
+	}
+}
+
+static void nat_gateway_addresses_are_refused(void **state)
+{
+	(void)state;
+	assert_error(SUBNET IGW "[nat-gateway n]\nsubnet = s\npublic-ip = none\n", 10, "InvalidParameterValue");
+	assert_error(SUBNET IGW "[nat-gateway n]\nsubnet = s\naddress = 10.0.0.3\n", 10, "InvalidParameterValue");
+	assert_error(SUBNET IGW "[nat-gateway n]\nsubnet = s\naddress = 10.0.0.8\naddress = 10.0.0.8\n", 11,
+		     "InvalidIPAddress.InUse");
+	assert_error(SUBNET IGW "[nat-gateway n]\nsubnet = s\npublic-ip = 203.0.113.9\npublic-ip = 203.0.113.9\n", 11,
+		     "Resource.AlreadyAssociated");
+	assert_error(SUBNET "[nat-gateway n]\nsubnet = s\nconnectivity = private\npublic-ip = auto\n", 9,
+		     "InvalidParameterCombination");
+	/* Eight is all there is, whatever the quotas say. */
+	assert_error("[lab t]\nquotas = off\n" SUBNET "[nat-gateway n]\nsubnet = s\nconnectivity = private\n"
+		     "address = auto\naddress = auto\naddress = auto\naddress = auto\naddress = auto\naddress = auto\n"
+		     "address = auto\naddress = auto\naddress = auto\n",
+		     8, "PrivateIpAddressLimitExceeded");
+}
+
 static void map_public_ip(void **state)
 {
 	_cleanup_model_ struct model *m = build(SUBNET "map-public-ip = yes\n" IGW "[instance i]\nsubnet = s\n"
@@ -542,6 +628,8 @@ static void quotas_count(void **state)
 		  "outbound = 1%d allow all to 0.0.0.0/0\n", 20 },
 		{ "nat-gateways-per-zone", "NatGatewayLimitExceeded", SUBNET IGW, "[nat-gateway n%d]\nsubnet = s\n",
 		  5 },
+		{ "public-ips-per-nat-gateway", "AddressLimitExceeded", SUBNET IGW "[nat-gateway n]\nsubnet = s\n",
+		  "public-ip = 203.0.113.%d\n", 4 },
 		{ "prefix-list-entries", "PrefixListMaxEntriesLimitExceeded", "[prefix-list p]\n",
 		  "entry = 10.%d.0.0/16\n", 9 },
 		{ "addresses-per-eni", "PrivateIpAddressLimitExceeded", SUBNET "[instance i]\nsubnet = s\n",
@@ -683,6 +771,9 @@ int main(void)
 		cmocka_unit_test(equal_sets_of_groups_share_a_policy),
 		cmocka_unit_test(addresses_in_file_order),
 		cmocka_unit_test(addresses_are_kept),
+		cmocka_unit_test(nat_gateway_addresses),
+		cmocka_unit_test(nat_gateway_addresses_are_kept),
+		cmocka_unit_test(nat_gateway_addresses_are_refused),
 		cmocka_unit_test(map_public_ip),
 		cmocka_unit_test(public_pool_goes_on),
 		cmocka_unit_test(routes),

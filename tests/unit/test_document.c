@@ -145,6 +145,39 @@ static void edits_lines_and_scalars(void **state)
 	assert_string_equal(d.sections[2].name, "j");
 }
 
+#define NAT_SECTION "[nat-gateway n]\nsubnet = s\n"
+
+/* Each auto asks for one more address. */
+static void edits_repeat_auto(void **state)
+{
+	_cleanup_document_ struct document d = { 0 }, file = { 0 }, merged = { 0 };
+
+	(void)state;
+	parse(NAT_SECTION "public-ip = auto\n", &d);
+	assert_int_equal(edit(&d, EDIT_SET, "nat-gateway", "n", "public-ip", "auto"), 0);
+	assert_int_equal(edit(&d, EDIT_SET, "nat-gateway", "n", "public-ip", "203.0.113.7"), 0);
+	assert_int_equal(edit(&d, EDIT_SET, "nat-gateway", "n", "public-ip", "203.0.113.7"), -EEXIST);
+	assert_int_equal(edit(&d, EDIT_SET, "nat-gateway", "n", "address", "auto"), 0);
+	assert_int_equal(edit(&d, EDIT_SET, "nat-gateway", "n", "address", "10.0.0"), -EINVAL);
+	assert_format(&d, NAT_SECTION "public-ip = auto\npublic-ip = auto\npublic-ip = 203.0.113.7\naddress = auto\n");
+	/* The file again: it says one of the two. Said twice by it, there are two. */
+	parse(NAT_SECTION "public-ip = auto\n", &file);
+	document_merge_file(&d, &file, &merged);
+	assert_format(&merged,
+		      NAT_SECTION "public-ip = auto\npublic-ip = auto\npublic-ip = 203.0.113.7\naddress = auto\n");
+	document_done(&file);
+	document_done(&merged);
+	parse(NAT_SECTION "public-ip = auto\npublic-ip = auto\n", &file);
+	document_merge_file(&d, &file, &merged);
+	assert_format(&merged,
+		      NAT_SECTION "public-ip = auto\npublic-ip = auto\npublic-ip = 203.0.113.7\naddress = auto\n");
+	/* One of them goes, then the other. */
+	assert_int_equal(edit(&d, EDIT_UNSET, "nat-gateway", "n", "public-ip", "auto"), 0);
+	assert_format(&d, NAT_SECTION "public-ip = auto\npublic-ip = 203.0.113.7\naddress = auto\n");
+	assert_int_equal(edit(&d, EDIT_UNSET, "nat-gateway", "n", "public-ip", "auto"), 0);
+	assert_int_equal(edit(&d, EDIT_UNSET, "nat-gateway", "n", "public-ip", "auto"), -ENOENT);
+}
+
 static void edits_are_refused(void **state)
 {
 	_cleanup_document_ struct document d = { 0 };
@@ -239,6 +272,7 @@ int main(void)
 		cmocka_unit_test(dump_and_load),
 		cmocka_unit_test(load_refuses_broken_state),
 		cmocka_unit_test(edits_lines_and_scalars),
+		cmocka_unit_test(edits_repeat_auto),
 		cmocka_unit_test(edits_are_refused),
 		cmocka_unit_test(merge_keeps_what_the_api_made),
 		cmocka_unit_test(merge_of_the_same_file_changes_nothing),

@@ -359,7 +359,7 @@ static void nat_ports_one_by_one(void **state)
 
 		if (!want && port > 7000 && port % 97) /* far from any edge: some will do */
 			continue;
-		trial_run(w, &f, (uint16_t)port, &t);
+		trial_run(w, &f, (struct nat_choice){ (uint16_t)port, 0 }, &t);
 		assert_int_equal(t.walk.allow, want);
 		works += t.walk.allow;
 		trial_done(&t);
@@ -403,6 +403,61 @@ static void expectations_are_judged(void **state)
 	assert_true(expect_holds(&(struct expect){ .at_leg = "return", .at_gate = "nacl-in", .at_object = "default" },
 				 &back));
 	assert_false(expect_holds(&(struct expect){ .at_leg = "return", .at_gate = "nacl-in" }, &in));
+}
+
+/* A NAT gateway with several addresses takes any of them: the answer holds for all, or says for how many. */
+static void nat_addresses(void **state)
+{
+	static const char text[] =
+		"[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n"
+		"[route-table pub]\nvpc = v\nroute = 0.0.0.0/0 via igw:igw\n"
+		"[route-table nat]\nvpc = v\nroute = 0.0.0.0/0 via nat:gw\nroute = 10.0.3.0/24 via nat:gw\n"
+		"[subnet pub]\nvpc = v\ncidr = 10.0.1.0/24\nroute-table = pub\n"
+		"[subnet priv]\nvpc = v\ncidr = 10.0.2.0/24\nroute-table = nat\n"
+		"[subnet inner]\nvpc = v\ncidr = 10.0.3.0/24\n"
+		"[nat-gateway gw]\nsubnet = pub\npublic-ip = 203.0.113.7\npublic-ip = 203.0.113.8\n"
+		"[security-group one]\nvpc = v\ninbound = tcp 80 from 10.0.1.5/32\n"
+		"inbound = tcp 81 from 10.0.1.4/31\n"
+		"[instance a]\nsubnet = priv\n[instance b]\nsubnet = inner\nsecurity-groups = one\n"
+		"[host h]\naddress = 198.51.100.7\n";
+	_cleanup_model_ struct model *m = load(text, "lab.ini");
+	struct walker *w = walker_of(m);
+	const struct walk_step *s;
+	unsigned any = 0;
+	struct walk walk;
+	char words[ADDR_CHOICE_STRLEN];
+
+	(void)state;
+	walk_text(w, m, "a -> h tcp/443", &walk);
+	assert_true(walk.allow);
+	for (size_t i = 0; i < walk.n; i++) {
+		s = &walk.steps[i];
+		any += s->src_any.eni || s->dst_any.eni;
+		if (s->gate == ABI_GATE_IGW && s->leg == LEG_FORWARD)
+			assert_string_equal(s->reason_more, "source 10.0.1.4|10.0.1.5 becomes 203.0.113.7|203.0.113.8");
+		if (s->gate == ABI_GATE_IGW && s->leg == LEG_RETURN)
+			assert_string_equal(addr_choice_format(&s->dst_any, &s->dst, words), "203.0.113.7|203.0.113.8");
+	}
+	assert_in_range(any, 6, walk.n - 1);
+	walk_done(&walk);
+
+	walk_text(w, m, "a -> b tcp/81", &walk);
+	assert_true(walk.allow);
+	walk_done(&walk);
+	walk_text(w, m, "a -> b tcp/80", &walk);
+	assert_false(walk.allow);
+	s = &walk.steps[walk.denied];
+	assert_int_equal(s->gate, ABI_GATE_SG_IN);
+	assert_string_equal(addr_choice_format(&s->src_any, &s->src, words), "10.0.1.4");
+	assert_string_equal(s->reason_more, "group one; 1 of the NAT gateway's 2 addresses would work");
+	walk_done(&walk);
+	walk_text(w, m, "a -> b tcp/82", &walk); /* none: which it is makes no difference */
+	assert_false(walk.allow);
+	s = &walk.steps[walk.denied];
+	assert_string_equal(addr_choice_format(&s->src_any, &s->src, words), "10.0.1.4|10.0.1.5");
+	assert_string_equal(s->reason_more, "group one");
+	walk_done(&walk);
+	walker_free(&w);
 }
 
 static void json_has_its_shape(void **state)
@@ -501,10 +556,15 @@ static void golden_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shipped_expectations_hold), cmocka_unit_test(hand_made_cases),
-		cmocka_unit_test(steps_say_what_decided),    cmocka_unit_test(translations_are_shown),
-		cmocka_unit_test(nat_ports_one_by_one),      cmocka_unit_test(expectations_are_judged),
-		cmocka_unit_test(json_has_its_shape),        cmocka_unit_test(golden_texts),
+		cmocka_unit_test(shipped_expectations_hold),
+		cmocka_unit_test(hand_made_cases),
+		cmocka_unit_test(steps_say_what_decided),
+		cmocka_unit_test(translations_are_shown),
+		cmocka_unit_test(nat_ports_one_by_one),
+		cmocka_unit_test(expectations_are_judged),
+		cmocka_unit_test(nat_addresses),
+		cmocka_unit_test(json_has_its_shape),
+		cmocka_unit_test(golden_texts),
 	};
 
 	return cmocka_run_group_tests_name("walk", tests, NULL, NULL);

@@ -30,7 +30,7 @@ static const struct kind_row kind_rows[] = {
 	{ "nacl", "nacls", NULL, NULL, rules_print },
 	{ "internet-gateway", "internet-gateways", "NAME ID VPC STATE", "name id vpc state", NULL },
 	{ "nat-gateway", "nat-gateways", "NAME SUBNET PRIVATE PUBLIC NAMESPACE STATE",
-	  "name subnet private public namespace state", NULL },
+	  "name subnet addresses.private addresses.public namespace state", NULL },
 	{ "vpc-peering-connection", "vpc-peering-connections", "NAME ID VPC PEER-VPC BETWEEN-REGIONS STATE",
 	  "name id vpc peer_vpc between_regions state", NULL },
 	{ "prefix-list", "prefix-lists", "NAME ID ENTRIES", "name id entries", NULL },

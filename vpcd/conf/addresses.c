@@ -13,6 +13,11 @@ enum { RESERVED_FIRST = 4 /* network, router, DNS, future */, RESERVED_LAST = 1 
 #define POOL2_SIZE 131070u
 #define OF_HOST ((uint64_t)1 << 32) /* beside an index: a host's, not an ENI's */
 
+/* An address of an interface that can have a public one: the first; of a NAT gateway, each. */
+struct slot {
+	uint32_t eni, k;
+	struct public_ip_text wish;
+};
 struct vpc_addr {
 	uint32_t vpc;
 	struct addr addr;
@@ -22,15 +27,17 @@ _Static_assert(sizeof(struct vpc_addr) == 20, "hashed as bytes: no padding");
 static void private_explicit(struct build *b, struct keymap *taken, uint32_t eni_index);
 static bool private_is_legal(struct build *b, const struct section *s, const struct entry *en, const struct subnet *sub,
 			     const struct addr *a);
-static bool private_remembered(struct build *b, struct keymap *taken, struct eni *eni);
-static void private_automatic(struct build *b, struct keymap *taken, struct eni *eni, uint64_t *next);
+static void private_write(struct build *b, struct keymap *taken, uint32_t eni_index, uint32_t k,
+			  const struct entry *en);
+static bool private_remembered(struct build *b, struct keymap *taken, struct eni *eni, uint32_t k);
+static void private_automatic(struct build *b, struct keymap *taken, struct eni *eni, uint32_t k, uint64_t *next);
 static bool take_private(struct build *b, struct keymap *taken, uint32_t eni_index, const struct addr *a);
-static int public_wish(struct build *b, const struct section *s, const struct eni *eni, struct public_ip_text *ret);
-static void public_explicit(struct build *b, struct keymap *taken, uint32_t eni_index, const struct addr *a);
+static int public_wish(struct build *b, struct slot *slot);
+static void public_explicit(struct build *b, struct keymap *taken, const struct slot *slot);
 static bool public_is_free(const struct build *b, const struct keymap *taken, const struct addr *a);
-static void public_automatic(struct build *b, struct keymap *taken, uint32_t eni_index, uint32_t *next);
+static void public_automatic(struct build *b, struct keymap *taken, const struct slot *slot, uint32_t *next);
 static bool in_public_pool(const struct addr *a);
-static const char *public_key(const struct eni *eni, char buf[128]);
+static const char *public_key(const struct build *b, const struct slot *slot, char buf[128]);
 static bool in_some_vpc(const struct build *b, const struct addr *a, const struct vpc **ret);
 
 static void build_private(struct build *b)
@@ -42,11 +49,13 @@ static void build_private(struct build *b)
 	for (uint32_t i = 0; i < m->n_enis; i++)
 		private_explicit(b, &taken, i);
 	for (uint32_t i = 0; i < m->n_enis; i++)
-		if (m->enis[i].addrs[0].automatic)
-			private_remembered(b, &taken, &m->enis[i]);
+		for (uint32_t k = 0; k < m->enis[i].n_addrs; k++)
+			if (m->enis[i].addrs[k].automatic)
+				private_remembered(b, &taken, &m->enis[i], k);
 	for (uint32_t i = 0; i < m->n_enis; i++)
-		if (m->enis[i].addrs[0].automatic && addr_is_zero(&m->enis[i].addrs[0].addr))
-			private_automatic(b, &taken, &m->enis[i], next);
+		for (uint32_t k = 0; k < m->enis[i].n_addrs; k++)
+			if (m->enis[i].addrs[k].automatic && addr_is_zero(&m->enis[i].addrs[k].addr))
+				private_automatic(b, &taken, &m->enis[i], k, next);
 	free(next);
 	keymap_done(&taken);
 }
@@ -55,33 +64,40 @@ static void build_public(struct build *b)
 {
 	struct model *m = b->m;
 	struct keymap taken = { 0 };
-	struct public_ip_text *wishes = xcalloc(m->n_enis, sizeof(*wishes));
+	struct slot *slots = NULL;
+	size_t n = 0, cap = 0;
 	uint32_t next = 0;
 	char key[128];
 
 	for (uint32_t i = 0; i < m->n_hosts; i++)
 		keymap_put(&taken, &m->hosts[i].addr, sizeof(struct addr), OF_HOST | i);
 	for (uint32_t i = 0; i < m->n_enis; i++)
-		if (public_wish(b, b->eni_sections[i], &m->enis[i], &wishes[i]) == PUBLIC_IP_ADDRESS)
-			public_explicit(b, &taken, i, &wishes[i].addr);
-	for (uint32_t i = 0; i < m->n_enis; i++) {
-		struct eni_addr *ea = &m->enis[i].addrs[0];
+		for (uint32_t k = 0; k < (m->enis[i].owner == ENI_OF_NAT_GATEWAY ? m->enis[i].n_addrs : 1); k++) {
+			struct slot *slot = VEC_PUSH(slots, n, cap);
+
+			*slot = (struct slot){ .eni = i, .k = k };
+			if (public_wish(b, slot) == PUBLIC_IP_ADDRESS)
+				public_explicit(b, &taken, slot);
+		}
+	for (size_t i = 0; i < n; i++) {
+		struct eni_addr *ea = &m->enis[slots[i].eni].addrs[slots[i].k];
 		struct addr a;
 
-		if (wishes[i].kind != PUBLIC_IP_AUTO)
+		if (slots[i].wish.kind != PUBLIC_IP_AUTO)
 			continue;
 		ea->public_automatic = true;
-		if (registry_addr_get(b->reg, public_key(&m->enis[i], key), &a) < 0 || !in_public_pool(&a) ||
+		if (registry_addr_get(b->reg, public_key(b, &slots[i], key), &a) < 0 || !in_public_pool(&a) ||
 		    !public_is_free(b, &taken, &a))
 			continue;
 		ea->public_ip = a;
-		keymap_put(&taken, &ea->public_ip, sizeof(ea->public_ip), i);
+		keymap_put(&taken, &ea->public_ip, sizeof(ea->public_ip), slots[i].eni);
 		registry_addr_set(b->reg, key, &a);
 	}
-	for (uint32_t i = 0; i < m->n_enis; i++)
-		if (m->enis[i].addrs[0].public_automatic && addr_is_zero(&m->enis[i].addrs[0].public_ip))
-			public_automatic(b, &taken, i, &next);
-	free(wishes);
+	for (size_t i = 0; i < n; i++)
+		if (slots[i].wish.kind == PUBLIC_IP_AUTO &&
+		    addr_is_zero(&m->enis[slots[i].eni].addrs[slots[i].k].public_ip))
+			public_automatic(b, &taken, &slots[i], &next);
+	free(slots);
 	keymap_done(&taken);
 }
 
@@ -94,44 +110,51 @@ void build_addresses(struct build *b)
 static void private_explicit(struct build *b, struct keymap *taken, uint32_t eni_index)
 {
 	const struct section *s = b->eni_sections[eni_index];
-	struct model *m = b->m;
-	struct eni *eni = &m->enis[eni_index];
-	const struct subnet *sub = eni->subnet == NONE ? NULL : &m->subnets[eni->subnet];
-	unsigned n = entry_count(s, "address");
-	char text[ADDR_STRLEN], where[PLACE_STRLEN];
+	struct eni *eni = &b->m->enis[eni_index];
+	uint32_t n = entry_count(s, "address"), k = 0;
 
-	eni->addrs = build_array(b, n ? n : 1, eni->addrs);
-	if (!n) {
-		eni->n_addrs = 1;
-		eni->addrs[0].automatic = true;
-		return;
-	}
+	/* A NAT gateway knows how many it has. */
+	if (eni->owner != ENI_OF_NAT_GATEWAY)
+		eni->n_addrs = n ? n : 1;
+	eni->addrs = build_array(b, eni->n_addrs, eni->addrs);
 	for_each_entry(en, s, "address")
 	{
-		struct addr a;
-		uint32_t owner;
-
-		/* A NAT gateway has one: a further line has been reported. */
-		if (eni->owner == ENI_OF_NAT_GATEWAY && eni->n_addrs)
+		if (k == eni->n_addrs)
 			break;
-		if (value_address(en->value, &a, NULL) < 0 || !sub || sub->vpc == NONE || !sub->cidr.family ||
-		    !private_is_legal(b, s, en, sub, &a))
-			continue;
-		eni->addrs[eni->n_addrs].addr = a;
-		if (take_private(b, taken, eni_index, &a)) {
-			eni->n_addrs++;
-			continue;
-		}
-		owner = (uint32_t)keymap_get(taken, &(struct vpc_addr){ sub->vpc, a }, sizeof(struct vpc_addr));
-		section_error(b, s, en->loc, "InvalidIPAddress.InUse",
-			      "choose another one, or take the line out for an automatic one",
-			      "address %s is taken by %s %s (%s)", addr_format(&a, text), b->eni_sections[owner]->kind,
-			      b->eni_sections[owner]->name, place_text(b->eni_sections[owner]->loc, where));
+		if (strcmp(en->value, "auto") == 0)
+			eni->addrs[k].automatic = true;
+		else
+			private_write(b, taken, eni_index, k, en);
+		k++;
 	}
-	/* Only after an error: the rest of the build wants one. */
-	if (!eni->n_addrs)
-		eni->n_addrs = 1;
-	build_quota(b, s, s->loc, "PrivateIpAddressLimitExceeded", n, m->quotas.addresses_per_eni, "addresses-per-eni");
+	for (; k < eni->n_addrs; k++)
+		eni->addrs[k].automatic = true;
+	build_quota(b, s, s->loc, "PrivateIpAddressLimitExceeded", n, b->m->quotas.addresses_per_eni,
+		    "addresses-per-eni");
+}
+
+/* Address k is what a line says; it stays zero only after an error. */
+static void private_write(struct build *b, struct keymap *taken, uint32_t eni_index, uint32_t k, const struct entry *en)
+{
+	const struct section *s = b->eni_sections[eni_index];
+	struct eni *eni = &b->m->enis[eni_index];
+	const struct subnet *sub = eni->subnet == NONE ? NULL : &b->m->subnets[eni->subnet];
+	char text[ADDR_STRLEN], where[PLACE_STRLEN];
+	uint32_t owner;
+	struct addr a;
+
+	if (value_address(en->value, &a, NULL) < 0 || !sub || sub->vpc == NONE || !sub->cidr.family ||
+	    !private_is_legal(b, s, en, sub, &a))
+		return;
+	if (take_private(b, taken, eni_index, &a)) {
+		eni->addrs[k].addr = a;
+		return;
+	}
+	owner = (uint32_t)keymap_get(taken, &(struct vpc_addr){ sub->vpc, a }, sizeof(struct vpc_addr));
+	section_error(b, s, en->loc, "InvalidIPAddress.InUse",
+		      "choose another one, or take the line out for an automatic one",
+		      "address %s is taken by %s %s (%s)", addr_format(&a, text), b->eni_sections[owner]->kind,
+		      b->eni_sections[owner]->name, place_text(b->eni_sections[owner]->loc, where));
 }
 
 static uint64_t offset_in(const struct prefix *p, const struct addr *a)
@@ -161,33 +184,72 @@ static bool private_is_legal(struct build *b, const struct section *s, const str
 	return false;
 }
 
+static const struct entry *entry_nth(const struct section *s, const char *key, uint32_t n)
+{
+	const struct entry *en = entry_first(s, key);
+
+	for (; en && n; n--)
+		en = entry_next(s, key, en);
+	return en;
+}
+
+static bool is_address(const struct entry *en)
+{
+	return en && strcmp(en->value, "auto") != 0;
+}
+
+/* What automatic address k is remembered by. The addresses of a NAT gateway move up when a line before them goes: what
+ * tells them apart is their public address, or which one of those with nothing written they are. */
+static const char *private_key(const struct build *b, const struct eni *eni, uint32_t k, char buf[128])
+{
+	const struct section *s = b->eni_sections[eni - b->m->enis];
+	const struct entry *public_ip = entry_nth(s, "public-ip", k);
+	unsigned before = 0;
+
+	for (uint32_t i = 0; i < k; i++)
+		before += !is_address(entry_nth(s, "public-ip", i)) && !is_address(entry_nth(s, "address", i));
+	if (eni->owner == ENI_OF_NAT_GATEWAY && is_address(public_ip))
+		snprintf(buf, 128, "private/%.40s/%.40s", eni->obj.name, public_ip->value);
+	else if (before)
+		snprintf(buf, 128, "private/%.40s/%u", eni->obj.name, before + 1);
+	else
+		snprintf(buf, 128, "private/%.40s", eni->obj.name);
+	return buf;
+}
+
+static void private_remember(struct build *b, const struct eni *eni, uint32_t k)
+{
+	char key[128];
+
+	registry_addr_set(b->reg, private_key(b, eni, k, key), &eni->addrs[k].addr);
+}
+
 /* What the lab gave before, if it is still free and still fits the subnet. */
-static bool private_remembered(struct build *b, struct keymap *taken, struct eni *eni)
+static bool private_remembered(struct build *b, struct keymap *taken, struct eni *eni, uint32_t k)
 {
 	const struct subnet *sub = eni->subnet == NONE ? NULL : &b->m->subnets[eni->subnet];
-	char key[64];
+	char key[128];
 	struct addr a;
 	uint64_t at;
 
-	snprintf(key, sizeof(key), "private/%.40s", eni->obj.name);
-	if (!sub || registry_addr_get(b->reg, key, &a) < 0 || !prefix_contains(&sub->cidr, &a))
+	if (!sub || registry_addr_get(b->reg, private_key(b, eni, k, key), &a) < 0 || !prefix_contains(&sub->cidr, &a))
 		return false;
 	at = offset_in(&sub->cidr, &a);
 	if (at < RESERVED_FIRST || at >= prefix_size(&sub->cidr) - RESERVED_LAST ||
 	    !take_private(b, taken, (uint32_t)(eni - b->m->enis), &a))
 		return false;
-	eni->addrs[0].addr = a;
-	registry_addr_set(b->reg, key, &a);
+	eni->addrs[k].addr = a;
+	private_remember(b, eni, k);
 	return true;
 }
 
 /* next: by subnet, the lowest offset that may be free. */
-static void private_automatic(struct build *b, struct keymap *taken, struct eni *eni, uint64_t *next)
+static void private_automatic(struct build *b, struct keymap *taken, struct eni *eni, uint32_t k, uint64_t *next)
 {
 	const struct section *s = b->eni_sections[eni - b->m->enis];
 	const struct subnet *sub = eni->subnet == NONE ? NULL : &b->m->subnets[eni->subnet];
 	uint64_t *at = sub ? &next[eni->subnet] : NULL, size;
-	char key[64], cidr[PREFIX_STRLEN];
+	char cidr[PREFIX_STRLEN];
 
 	if (!sub || sub->vpc == NONE || !sub->cidr.family)
 		return;
@@ -199,9 +261,8 @@ static void private_automatic(struct build *b, struct keymap *taken, struct eni 
 
 		if (!take_private(b, taken, (uint32_t)(eni - b->m->enis), &a))
 			continue;
-		eni->addrs[0].addr = a;
-		snprintf(key, sizeof(key), "private/%.40s", eni->obj.name);
-		registry_addr_set(b->reg, key, &a);
+		eni->addrs[k].addr = a;
+		private_remember(b, eni, k);
 		(*at)++;
 		return;
 	}
@@ -220,9 +281,12 @@ static bool take_private(struct build *b, struct keymap *taken, uint32_t eni_ind
 }
 
 /* What an interface wants: as its section says, else as its subnet's map-public-ip. */
-static int public_wish(struct build *b, const struct section *s, const struct eni *eni, struct public_ip_text *ret)
+static int public_wish(struct build *b, struct slot *slot)
 {
-	const struct entry *en = entry_first(s, "public-ip");
+	const struct section *s = b->eni_sections[slot->eni];
+	const struct eni *eni = &b->m->enis[slot->eni];
+	const struct entry *en = entry_nth(s, "public-ip", slot->k);
+	struct public_ip_text *ret = &slot->wish;
 	const struct subnet *sub = eni->subnet == NONE ? NULL : &b->m->subnets[eni->subnet];
 	bool of_nat = eni->owner == ENI_OF_NAT_GATEWAY;
 	/* map-public-ip is for an instance's first interface, the one made at its launch: semantics 3.2. */
@@ -252,11 +316,12 @@ static int public_wish(struct build *b, const struct section *s, const struct en
 	return ret->kind = PUBLIC_IP_NONE;
 }
 
-static void public_explicit(struct build *b, struct keymap *taken, uint32_t eni_index, const struct addr *a)
+static void public_explicit(struct build *b, struct keymap *taken, const struct slot *slot)
 {
-	const struct section *s = b->eni_sections[eni_index];
-	struct src_loc loc = entry_first(s, "public-ip")->loc;
-	struct eni_addr *ea = &b->m->enis[eni_index].addrs[0];
+	const struct section *s = b->eni_sections[slot->eni];
+	struct src_loc loc = entry_nth(s, "public-ip", slot->k)->loc;
+	struct eni_addr *ea = &b->m->enis[slot->eni].addrs[slot->k];
+	const struct addr *a = &slot->wish.addr;
 	struct prefix p = prefix_of(a, 32);
 	uint32_t v4 = addr_to_v4(a);
 	const struct section *owner;
@@ -277,7 +342,7 @@ static void public_explicit(struct build *b, struct keymap *taken, uint32_t eni_
 		return;
 	}
 	ea->public_ip = *a;
-	if (keymap_put(taken, &ea->public_ip, sizeof(ea->public_ip), eni_index))
+	if (keymap_put(taken, &ea->public_ip, sizeof(ea->public_ip), slot->eni))
 		return;
 	i = keymap_get(taken, a, sizeof(*a));
 	owner = i & OF_HOST ? build_section_of(b, KIND_HOST, (uint32_t)i) : b->eni_sections[i];
@@ -309,10 +374,10 @@ static bool in_public_pool(const struct addr *a)
 	return v4 - (POOL1_BASE + 1) < POOL1_SIZE || v4 - (POOL2_BASE + 1) < POOL2_SIZE;
 }
 
-static void public_automatic(struct build *b, struct keymap *taken, uint32_t eni_index, uint32_t *next)
+static void public_automatic(struct build *b, struct keymap *taken, const struct slot *slot, uint32_t *next)
 {
-	const struct section *s = b->eni_sections[eni_index];
-	struct eni *eni = &b->m->enis[eni_index];
+	const struct section *s = b->eni_sections[slot->eni];
+	struct eni_addr *ea = &b->m->enis[slot->eni].addrs[slot->k];
 	char key[128];
 	uint32_t v4;
 
@@ -321,9 +386,9 @@ static void public_automatic(struct build *b, struct keymap *taken, uint32_t eni
 
 		if (!public_is_free(b, taken, &a))
 			continue;
-		eni->addrs[0].public_ip = a;
-		keymap_put(taken, &eni->addrs[0].public_ip, sizeof(a), eni_index);
-		registry_addr_set(b->reg, public_key(eni, key), &a);
+		ea->public_ip = a;
+		keymap_put(taken, &ea->public_ip, sizeof(a), slot->eni);
+		registry_addr_set(b->reg, public_key(b, slot, key), &a);
 		return;
 	}
 	(*next)--;
@@ -332,11 +397,12 @@ static void public_automatic(struct build *b, struct keymap *taken, uint32_t eni
 }
 
 /* The address belongs to a private one of an interface: with that it goes. */
-static const char *public_key(const struct eni *eni, char buf[128])
+static const char *public_key(const struct build *b, const struct slot *slot, char buf[128])
 {
+	const struct eni *eni = &b->m->enis[slot->eni];
 	char text[ADDR_STRLEN];
 
-	snprintf(buf, 128, "public/%.40s/%s", eni->obj.name, addr_format(&eni->addrs[0].addr, text));
+	snprintf(buf, 128, "public/%.40s/%s", eni->obj.name, addr_format(&eni->addrs[slot->k].addr, text));
 	return buf;
 }
 

@@ -14,6 +14,7 @@ static void build_interface(struct build *b, const struct section *s);
 static void attach_interfaces(struct build *b);
 static void eni_groups(struct build *b, const struct section *s, struct eni *eni);
 static void eni_policy(struct build *b, const struct section *s, struct eni *eni);
+static void nat_addresses(struct build *b, const struct section *s, const struct nat_gateway *nat);
 static void nat_gateways_per_zone(struct build *b);
 static void build_hosts(struct build *b);
 static void host_addr(struct build *b, const struct section *s, struct host *h);
@@ -72,6 +73,7 @@ static void build_nat_gateway(struct build *b, const struct section *s, uint32_t
 	build_obj(b, KIND_NAT_GATEWAY, "nat", s, &nat->obj);
 	nat->eni = (uint32_t)(eni - b->m->enis);
 	nat->is_public = !connectivity || strcmp(connectivity->value, "private") != 0;
+	nat_addresses(b, s, nat);
 	if (!nat->is_public && public_ip)
 		section_error(b, s, public_ip->loc, "InvalidParameterCombination", "take one of the two lines out",
 			      "a NAT gateway with connectivity = private has no public-ip");
@@ -80,6 +82,23 @@ static void build_nat_gateway(struct build *b, const struct section *s, uint32_t
 			      "add an [internet-gateway NAME] with its vpc, or write connectivity = private",
 			      "a public NAT gateway needs an internet gateway, and vpc %s has none",
 			      b->m->vpcs[vpc].obj.name);
+}
+
+/* How many it has, each with its public one: as many as the longer list of lines; one without any. semantics 1.5, 4.1 */
+static void nat_addresses(struct build *b, const struct section *s, const struct nat_gateway *nat)
+{
+	struct eni *eni = &b->m->enis[nat->eni];
+	unsigned n = entry_count(s, "address"), n_public = nat->is_public ? entry_count(s, "public-ip") : 0;
+
+	if (n < n_public)
+		n = n_public;
+	if (n > NAT_ADDRS_MAX)
+		section_error(b, s, s->loc, "PrivateIpAddressLimitExceeded", "add a second NAT gateway",
+			      "%u addresses are more than the %d a NAT gateway can have", n, NAT_ADDRS_MAX);
+	else if (nat->is_public && n)
+		build_quota(b, s, s->loc, "AddressLimitExceeded", n, b->m->quotas.public_ips_per_nat_gateway,
+			    "public-ips-per-nat-gateway");
+	eni->n_addrs = !n ? 1 : n > NAT_ADDRS_MAX ? NAT_ADDRS_MAX : n;
 }
 
 /* Whose it is, is known when all instances are. */

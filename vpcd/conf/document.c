@@ -22,6 +22,7 @@ static void target_goes(struct document *d, enum obj_kind kind, const char *name
 static int check_text(const struct section *s, const struct schema_key *key, const char *value, const char *note,
 		      struct err *e);
 static bool same_value(const struct schema_key *key, const char *a, const char *b);
+static bool may_repeat(const struct schema_key *key, const char *value);
 static struct section *lab_section(struct document *d);
 static void remove_entry(struct section *s, size_t i);
 static bool is_plain(const char *text);
@@ -327,6 +328,17 @@ static void section_copy(const struct section *from, struct document *to)
 		entry_copy(&from->entries[i], s, to);
 }
 
+/* How many of the first n entries say this, or, where there can be only one, anything. */
+static size_t count_same(const struct section *s, size_t n, const struct schema_key *key, const char *value)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += strcmp(s->entries[i].key, key->name) == 0 &&
+			 (key->shape != KEY_LINES || same_value(key, s->entries[i].value, value));
+	return found;
+}
+
 /* What did not come from a file joins the file's entries, unless the file says the same, or says
  * something else where there can be only one. */
 static void merge_entries(const struct section *base, struct section *to)
@@ -337,14 +349,13 @@ static void merge_entries(const struct section *base, struct section *to)
 	for (size_t i = 0; i < base->n; i++) {
 		const struct entry *en = &base->entries[i];
 		const struct schema_key *key = kind ? schema_key_find(kind, en->key) : NULL;
-		bool there = false;
+		size_t nth, n_there;
 
 		if (en->origin == ORIGIN_FILE || !key)
 			continue;
-		for (size_t j = 0; j < n_file && !there; j++)
-			there = strcmp(to->entries[j].key, en->key) == 0 &&
-				(key->shape != KEY_LINES || same_value(key, to->entries[j].value, en->value));
-		if (!there) {
+		nth = key->shape == KEY_LINES ? count_same(base, i + 1, key, en->value) : 1;
+		n_there = count_same(to, n_file, key, en->value);
+		if (n_there < nth) {
 			struct entry *copy = section_add_entry(to, en->key, en->value, en->origin);
 
 			copy->note = en->note ? xstrdup(en->note) : NULL;
@@ -401,7 +412,7 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 			continue;
 		if (key->shape != KEY_LINES)
 			remove_entry(s, i);
-		else if (same_value(key, s->entries[i].value, value))
+		else if (same_value(key, s->entries[i].value, value) && !may_repeat(key, value))
 			return err_set_aws(e, -EEXIST,
 					   strcmp(s->kind, "security-group") == 0 ? "InvalidPermission.Duplicate"
 										  : "InvalidParameterValue",
@@ -430,6 +441,8 @@ static int edit_unset(struct section *s, const struct schema_key *key, const cha
 			continue;
 		remove_entry(s, i);
 		removed++;
+		if (value && may_repeat(key, value))
+			break; /* one of them, the last */
 	}
 	if (removed)
 		return 0;
@@ -479,6 +492,13 @@ static bool same_value(const struct schema_key *key, const char *a, const char *
 		return value_prefix(a, &pa, NULL) == 0 && value_prefix(b, &pb, NULL) == 0 && prefix_cmp(&pa, &pb) == 0;
 	default: return false;
 	}
+}
+
+/* Each of two such lines asks for one more. */
+static bool may_repeat(const struct schema_key *key, const char *value)
+{
+	return key->shape == KEY_LINES && (key->type == VALUE_NAT_IP || key->type == VALUE_NAT_ADDRESS) &&
+	       str_eq(value, "auto");
 }
 
 static void remove_entry(struct section *s, size_t i)

@@ -74,8 +74,10 @@ static const struct schema_key route_table_keys[] = {
 static const struct schema_key igw_keys[] = { VPC_KEY, { 0 } };
 static const struct schema_key nat_gateway_keys[] = {
 	{ "subnet", KEY_SCALAR, VALUE_REF, "subnet", REQUIRED, .help = "the subnet its interface stands in" },
-	{ "public-ip", KEY_SCALAR, VALUE_NAT_IP, .help = "auto (default) or its public address" },
-	{ "address", KEY_SCALAR, VALUE_ADDRESS, .help = "its private address (default: the lowest free one)" },
+	{ "public-ip", KEY_LINES, VALUE_NAT_IP,
+	  .help = "auto (default) or a public address; the first line is the primary one, eight are the most" },
+	{ "address", KEY_LINES, VALUE_NAT_ADDRESS,
+	  .help = "private address, or auto: the lowest free one (default); the n-th goes with the n-th public-ip" },
 	{ "connectivity", KEY_SCALAR, VALUE_CHOICE, "public|private",
 	  .help = "public (default), or private: no public address" },
 	{ 0 }

@@ -24,6 +24,7 @@ const struct quota_row quota_rows[] = {
 	QUOTA("cidrs-per-vpc", cidrs_per_vpc, 5),
 	QUOTA("internet-gateways", igws, 5),
 	QUOTA("nat-gateways-per-zone", nat_gateways_per_zone, 5),
+	QUOTA("public-ips-per-nat-gateway", public_ips_per_nat_gateway, 2),
 	QUOTA("nacls-per-vpc", nacls_per_vpc, 200),
 	QUOTA("rules-per-nacl", rules_per_nacl, 20),
 	QUOTA("route-tables-per-vpc", route_tables_per_vpc, 200),
@@ -90,6 +91,7 @@ int value_check(enum value_type type, const char *arg, const char *text, struct 
 		if (rc == 0 && u.public_ip.kind == PUBLIC_IP_NONE)
 			return bad(e, "a public NAT gateway has a public address");
 		return rc;
+	case VALUE_NAT_ADDRESS: return str_eq(text, "auto") ? 0 : value_address(text, &u.addr, e);
 	case VALUE_ROUTE: return value_route(text, &u.route, e);
 	case VALUE_EDGE:
 		rc = value_target(text, &u.route, e);
@@ -136,6 +138,7 @@ const char *value_hint(enum value_type type)
 		[VALUE_ADDRESS] = "write an address like 10.0.0.10",
 		[VALUE_PUBLIC_IP] = "write auto, none, or an address like 203.0.113.10",
 		[VALUE_NAT_IP] = "write auto or an address like 203.0.113.10; connectivity = private goes without",
+		[VALUE_NAT_ADDRESS] = "write auto or an address like 10.0.0.10",
 		[VALUE_ROUTE] =
 			"write PREFIX via TARGET, like 0.0.0.0/0 via igw:NAME; targets are local, igw:, nat:, eni:, instance:, pcx:",
 		[VALUE_EDGE] = "write igw:NAME",

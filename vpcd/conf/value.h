@@ -20,10 +20,11 @@ enum value_type {
 	VALUE_ADDRESS,   /* 10.0.0.10 */
 	VALUE_PUBLIC_IP, /* auto | ADDRESS | none */
 	VALUE_NAT_IP,    /* auto | ADDRESS */
-	VALUE_ROUTE,     /* PREFIX|pl:NAME via TARGET */
-	VALUE_EDGE,      /* igw:NAME */
-	VALUE_TARGET,    /* a target of routes (a list) */
-	VALUE_GROUP_IN,  /* PROTO [PORTS] from PEER | none */
+	VALUE_NAT_ADDRESS,
+	VALUE_ROUTE,    /* PREFIX|pl:NAME via TARGET */
+	VALUE_EDGE,     /* igw:NAME */
+	VALUE_TARGET,   /* a target of routes (a list) */
+	VALUE_GROUP_IN, /* PROTO [PORTS] from PEER | none */
 	VALUE_GROUP_OUT,
 	VALUE_NACL_IN, /* NUMBER allow|deny PROTO [PORT] from PREFIX | none */
 	VALUE_NACL_OUT,

@@ -312,21 +312,28 @@ static json_t *view_subnets(struct lab *l, const char *name)
 	return a;
 }
 
+static json_t *addresses_of(const struct eni *eni)
+{
+	json_t *a = json_array();
+
+	for (uint32_t k = 0; k < eni->n_addrs; k++)
+		json_array_append_new(a, json_pack("{soso}", "private", json_addr(&eni->addrs[k].addr), "public",
+						   json_addr(&eni->addrs[k].public_ip)));
+	return a;
+}
+
 static void add_eni(json_t *o, const struct model *m, const struct eni *eni)
 {
 	const struct subnet *s = &m->subnets[eni->subnet];
-	json_t *addresses = json_array(), *groups = json_array();
+	json_t *groups = json_array();
 
-	for (uint32_t k = 0; k < eni->n_addrs; k++)
-		json_array_append_new(addresses, json_pack("{soso}", "private", json_addr(&eni->addrs[k].addr),
-							   "public", json_addr(&eni->addrs[k].public_ip)));
 	for (uint32_t k = 0; k < eni->n_groups; k++)
 		json_array_append_new(groups, json_string(m->security_groups[eni->groups[k]].obj.name));
 	json_object_set_new(o, "eni", json_text(eni->obj.id));
 	json_object_set_new(o, "subnet", json_string(s->obj.name));
 	json_object_set_new(o, "vpc", json_string(m->vpcs[s->vpc].obj.name));
 	json_object_set_new(o, "zone", json_string(s->zone));
-	json_object_set_new(o, "addresses", addresses);
+	json_object_set_new(o, "addresses", addresses_of(eni));
 	json_object_set_new(o, "security_groups", groups);
 	json_object_set_new(o, "source_dest_check", json_boolean(eni->source_dest_check));
 }
@@ -426,6 +433,7 @@ static json_t *view_nat_gateways(struct lab *l, const char *name)
 		json_object_set_new(o, "vpc", json_string(m->vpcs[s->vpc].obj.name));
 		json_object_set_new(o, "private", json_addr(&eni->addrs[0].addr));
 		json_object_set_new(o, "public", json_addr(&eni->addrs[0].public_ip));
+		json_object_set_new(o, "addresses", addresses_of(eni));
 		json_object_set_new(o, "state",
 				    json_string(strcmp(health_now, "running") == 0 ? "available" : health_now));
 		json_object_set_new(o, "namespace", json_string(ns_name_of(m, g->obj.name, ns)));

@@ -7,9 +7,12 @@
  *   forwarding  policy drop   tcp invalid from inside: reset | invalid: drop | established, related: accept
  *                             | new tcp, udp, icmp from inside: accept
  *   entering    policy drop   a NAT gateway answers nobody itself (semantics of AWS's gateway)
- *   leaving     nat           tcp, udp: snat to ADDRESS:1024-65535 fully random | icmp: snat to ADDRESS
+ *   leaving     nat           one of ADDRESS × HALF of its ports, drawn anew for each connection: snat, fully random
  *
- * The table's user data holds "vpcd LAB" and a hash of the row, which is how it is known again. */
+ * A destination finds 55,000 ports at an address, and no more: the two halves are that many. Only a connection's first
+ * packet comes here. Its mark says which address it has (nft_batch.h), so that an address that goes takes its own along.
+ *
+ * The table's user data holds "vpcd LAB", a hash of the row, which is how it is known again, and its addresses. */
 #include "kern/nft.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,6 +34,7 @@
 #include "kern/nft_batch.h"
 #include "kern/nft_count.h"
 #include "kern/sysctl.h"
+#include "model/model.h"
 #include "util/mem.h"
 
 #define TABLE "vpcd"
@@ -38,9 +42,13 @@
 #define CHAIN_INPUT "entering"
 #define CHAIN_NAT "leaving"
 
+/* semantics 4.1: ports from 1024 to 65535, and 55,000 connections: the ends of that range, so that who admits only a part
+ * of it notices. */
+static const struct half {
+	uint16_t first, last;
+} halves[] = { { 1024, 28523 }, { 38036, 65535 } };
+
 enum {
-	PORT_FIRST = 1024, /* semantics 6: a NAT gateway's source ports */
-	PORT_LAST = 65535,
 	REG_A = NFT_REG_1, /* three 16-byte registers */
 	REG_B = NFT_REG_2,
 	REG_C = NFT_REG_3,
@@ -71,26 +79,35 @@ static void expr_load(struct nftnl_rule *r, uint32_t reg, const void *data, uint
 	nftnl_expr_set(x, NFTNL_EXPR_IMM_DATA, data, size);
 }
 
-static void expr_snat(struct nftnl_rule *r, const struct addr *a, bool ports)
+/* One of n, at random. */
+static void expr_chance(struct nftnl_rule *r, uint32_t n)
+{
+	static const uint32_t zero;
+	struct nftnl_expr *x = expr_add(r, "numgen");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NG_DREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NG_TYPE, NFT_NG_RANDOM);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NG_MODULUS, n);
+	expr_compare(r, NFT_CMP_EQ, &zero, sizeof(zero));
+}
+
+/* An ICMP echo's identifier is its port. */
+static void expr_snat(struct nftnl_rule *r, const struct addr *a, const struct half *half)
 {
 	uint32_t to = htonl(addr_to_v4(a));
-	uint16_t first = htons(PORT_FIRST), last = htons(PORT_LAST);
+	uint16_t first = htons(half->first), last = htons(half->last);
 	struct nftnl_expr *x;
 
 	expr_load(r, REG_A, &to, sizeof(to));
-	if (ports) {
-		expr_load(r, REG_B, &first, sizeof(first));
-		expr_load(r, REG_C, &last, sizeof(last));
-	}
+	expr_load(r, REG_B, &first, sizeof(first));
+	expr_load(r, REG_C, &last, sizeof(last));
 	x = expr_add(r, "nat");
 	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT);
 	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
 	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_ADDR_MIN, REG_A);
-	if (ports) {
-		nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_PROTO_MIN, REG_B);
-		nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_PROTO_MAX, REG_C);
-		nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
-	}
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_PROTO_MIN, REG_B);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_PROTO_MAX, REG_C);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
 }
 
 /* ---- the ruleset ---- */
@@ -131,23 +148,26 @@ static void rules_forward(struct batch *b, const struct nft_row *row)
 		}
 }
 
-/* Several addresses: the later ones are spare room for ports, which no rule here spreads over yet. */
+/* Each address and half with the same chance: the first of n takes one in n, the next one in n - 1 of the rest, … */
 static void rules_nat(struct batch *b, const struct nft_row *row)
 {
-	static const uint8_t carried[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	uint32_t left = row->n_addrs * ARRAY_SIZE(halves);
 
-	for (size_t p = 0; row->n_addrs && p < sizeof(carried); p++) {
-		struct nftnl_rule *r = rule_new(TABLE, CHAIN_NAT);
+	for (uint32_t i = 0; i < row->n_addrs; i++)
+		for (size_t h = 0; h < ARRAY_SIZE(halves); h++) {
+			struct nftnl_rule *r = rule_new(TABLE, CHAIN_NAT);
 
-		expr_proto(r, carried[p]);
-		expr_snat(r, &row->addrs[0], carried[p] != IPPROTO_ICMP);
-		batch_rule(b, r);
-	}
+			if (left > 1)
+				expr_chance(r, left--);
+			expr_ct_mark_write(r, 0, ct_mark_of(&row->addrs[i]));
+			expr_snat(r, &row->addrs[i], &halves[h]);
+			batch_rule(b, r);
+		}
 }
 
 static uint32_t rules_expected(const struct nft_row *row)
 {
-	return 4 * row->n_inside + 2 + (row->n_addrs ? 3 : 0);
+	return 4 * row->n_inside + 2 + row->n_addrs * (uint32_t)ARRAY_SIZE(halves);
 }
 
 static uint64_t hash_bytes(uint64_t hash, const void *p, size_t n)
@@ -160,8 +180,9 @@ static uint64_t hash_bytes(uint64_t hash, const void *p, size_t n)
 /* Changes with everything the ruleset is made of; the first number is the ruleset's own version. */
 static void row_mark(const char *lab, const struct nft_row *row, char buf[NFT_USERDATA_MAXLEN])
 {
-	uint32_t numbers[] = { 1, row->n_inside, row->n_addrs };
+	uint32_t numbers[] = { 2, row->n_inside, row->n_addrs };
 	uint64_t hash = hash_bytes(14695981039346656037u, numbers, sizeof(numbers));
+	int n;
 
 	for (uint32_t i = 0; i < row->n_inside; i++) {
 		hash = hash_bytes(hash, &row->inside[i].addr, sizeof(row->inside[i].addr));
@@ -169,7 +190,30 @@ static void row_mark(const char *lab, const struct nft_row *row, char buf[NFT_US
 	}
 	for (uint32_t i = 0; i < row->n_addrs; i++)
 		hash = hash_bytes(hash, &row->addrs[i], sizeof(row->addrs[i]));
-	snprintf(buf, NFT_USERDATA_MAXLEN, "vpcd %s %016llx", lab, (unsigned long long)hash);
+	n = snprintf(buf, NFT_USERDATA_MAXLEN, "vpcd %s %016llx", lab, (unsigned long long)hash);
+	for (uint32_t i = 0; i < row->n_addrs && n < NFT_USERDATA_MAXLEN; i++)
+		n += snprintf(buf + n, (size_t)(NFT_USERDATA_MAXLEN - n), " %08x", addr_to_v4(&row->addrs[i]));
+}
+
+/* The addresses of a mark that row has not; how many. */
+static size_t addrs_gone(const char *mark, const struct nft_row *row, struct addr ret[NAT_ADDRS_MAX])
+{
+	size_t n = 0, used = 0;
+	int at = 0, len = 0;
+	unsigned v4;
+
+	if (sscanf(mark, "vpcd %*s %*s%n", &at) < 0 || !at)
+		return 0;
+	while (used++ < NAT_ADDRS_MAX && sscanf(mark + at, " %8x%n", &v4, &len) == 1) {
+		bool there = false;
+
+		at += len;
+		ret[n] = addr_from_v4(v4);
+		for (uint32_t i = 0; i < row->n_addrs; i++)
+			there |= addr_cmp(&row->addrs[i], &ret[n]) == 0;
+		n += !there;
+	}
+	return n;
 }
 
 /* ---- timers ---- */
@@ -222,52 +266,11 @@ static bool timers_match(const struct nft_row *row)
 	return true;
 }
 
-/* ---- the doors ---- */
-
 static const struct nft_chain chains[] = {
 	{ TABLE, CHAIN_FORWARD, "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, NF_DROP },
 	{ TABLE, CHAIN_INPUT, "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_DROP },
 	{ TABLE, CHAIN_NAT, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT },
 };
-
-int nft_write(const char *lab, const struct nft_row *row, struct err *e)
-{
-	_cleanup_free_ void *memory = xmalloc(2 * NFT_BATCH_BYTES); /* the library may run over by one message */
-	char mark[NFT_USERDATA_MAXLEN];
-	struct batch b = { 0 };
-	int r = nft_count_write(lab, e);
-
-	if (r < 0)
-		return r;
-
-	/* A NAT gateway has at most a VPC's five blocks inside (semantics 1.5); rules are some 300 bytes. */
-	if (row->n_inside > 64)
-		return err_set(e, -E2BIG, "nf_tables: %u ranges inside, 64 are the limit", row->n_inside);
-	row_mark(lab, row, mark);
-	batch_begin(&b, memory);
-	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, NULL);
-	batch_table(&b, TABLE, NFT_MSG_DELTABLE, NULL);
-	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, mark);
-	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
-		batch_chain(&b, &chains[i]);
-	rules_forward(&b, row);
-	rules_nat(&b, row);
-	r = batch_commit(&b, e);
-	/* After the rules: they are what makes the kernel track connections at all. */
-	return r < 0 ? r : write_timers(row, e);
-}
-
-int nft_delete(struct err *e)
-{
-	_cleanup_free_ void *memory = xmalloc(2 * NFT_BATCH_BYTES);
-	struct batch b = { 0 };
-
-	batch_begin(&b, memory);
-	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, NULL); /* so that deleting cannot fail */
-	batch_table(&b, TABLE, NFT_MSG_DELTABLE, NULL);
-	nft_count_forget(&b);
-	return batch_commit(&b, e);
-}
 
 /* ---- reading back ---- */
 
@@ -344,6 +347,77 @@ static int ask(struct mnl_socket *s, uint16_t type, uint16_t flags, mnl_cb_t fn,
 			return -errno;
 	}
 	return 0;
+}
+
+/* ---- the doors ---- */
+
+static int ruleset_write(const struct nft_row *row, const char *mark, struct err *e)
+{
+	_cleanup_free_ void *memory = xmalloc(2 * NFT_BATCH_BYTES); /* the library may run over by one message */
+	struct batch b = { 0 };
+
+	batch_begin(&b, memory);
+	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, NULL);
+	batch_table(&b, TABLE, NFT_MSG_DELTABLE, NULL);
+	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, mark);
+	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
+		batch_chain(&b, &chains[i]);
+	rules_forward(&b, row);
+	rules_nat(&b, row);
+	return batch_commit(&b, e);
+}
+
+/* Connections end with their address. Who dies in the middle leaves a mark that nft_compare() does not take for right. */
+static int ruleset_shrink(const char *lab, const struct nft_row *row, struct err *e)
+{
+	_cleanup_nft_ struct mnl_socket *s = NULL;
+	struct found f = { .lab = lab };
+	struct addr gone[NAT_ADDRS_MAX];
+	size_t n;
+	int r = nft_open(&s, e);
+
+	if (r < 0)
+		return r;
+	r = ask(s, NFT_MSG_GETTABLE, NLM_F_ACK, table_found, &f);
+	n = r < 0 || !f.ours ? 0 : addrs_gone(f.mark, row, gone);
+	if (!n)
+		return 0;
+	r = ruleset_write(row, f.mark, e);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = nft_count_cut(&gone[i], e);
+	return r;
+}
+
+int nft_write(const char *lab, const struct nft_row *row, struct err *e)
+{
+	char mark[NFT_USERDATA_MAXLEN];
+	int r = nft_count_write(lab, e);
+
+	if (r < 0)
+		return r;
+	/* A NAT gateway has at most a VPC's five blocks inside (semantics 1.5); rules are some 300 bytes. */
+	if (row->n_inside > 64 || row->n_addrs > NAT_ADDRS_MAX)
+		return err_set(e, -E2BIG, "nf_tables: %u ranges inside, %u addresses; 64 and %d are the limits",
+			       row->n_inside, row->n_addrs, NAT_ADDRS_MAX);
+	r = ruleset_shrink(lab, row, e);
+	if (r < 0)
+		return r;
+	row_mark(lab, row, mark);
+	r = ruleset_write(row, mark, e);
+	/* After the rules: they are what makes the kernel track connections at all. */
+	return r < 0 ? r : write_timers(row, e);
+}
+
+int nft_delete(struct err *e)
+{
+	_cleanup_free_ void *memory = xmalloc(2 * NFT_BATCH_BYTES);
+	struct batch b = { 0 };
+
+	batch_begin(&b, memory);
+	batch_table(&b, TABLE, NFT_MSG_NEWTABLE, NULL); /* so that deleting cannot fail */
+	batch_table(&b, TABLE, NFT_MSG_DELTABLE, NULL);
+	nft_count_forget(&b);
+	return batch_commit(&b, e);
 }
 
 int nft_compare(const char *lab, const struct nft_row *row, struct err *e)

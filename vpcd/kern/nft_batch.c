@@ -13,6 +13,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include "util/addr.h"
 
 enum { REG_A = NFT_REG_1 };
 
@@ -120,6 +121,30 @@ void expr_ct_state(struct nftnl_rule *r, uint32_t bits)
 	expr_compare(r, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
+void expr_ct_mark_write(struct nftnl_rule *r, uint32_t keep, uint32_t bits)
+{
+	struct nftnl_expr *x;
+
+	if (keep) {
+		x = expr_add(r, "ct");
+		nftnl_expr_set_u32(x, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
+		nftnl_expr_set_u32(x, NFTNL_EXPR_CT_DREG, REG_A);
+		x = expr_add(r, "bitwise");
+		nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_SREG, REG_A);
+		nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_DREG, REG_A);
+		nftnl_expr_set_u32(x, NFTNL_EXPR_BITWISE_LEN, sizeof(keep));
+		nftnl_expr_set(x, NFTNL_EXPR_BITWISE_MASK, &keep, sizeof(keep));
+		nftnl_expr_set(x, NFTNL_EXPR_BITWISE_XOR, &bits, sizeof(bits));
+	} else {
+		x = expr_add(r, "immediate");
+		nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, REG_A);
+		nftnl_expr_set(x, NFTNL_EXPR_IMM_DATA, &bits, sizeof(bits));
+	}
+	x = expr_add(r, "ct");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_SREG, REG_A);
+}
+
 void expr_verdict(struct nftnl_rule *r, uint32_t verdict)
 {
 	struct nftnl_expr *x = expr_add(r, "immediate");
@@ -203,4 +228,9 @@ int batch_commit(struct batch *b, struct err *e)
 	r = send_batch(b, e);
 	mnl_nlmsg_batch_stop(b->b);
 	return r;
+}
+
+uint32_t ct_mark_of(const struct addr *a)
+{
+	return addr_to_v4(a) << CT_STAGE_BITS;
 }

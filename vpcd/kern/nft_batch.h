@@ -14,6 +14,11 @@ enum {
 	STATE_RELATED = 4,
 	STATE_NEW = 8,
 };
+/* The mark of a connection: how far it came (nft_count.c), and above that the low bits of its address at the gateway. The
+ * addresses of a gateway are in one subnet, of which they tell them apart. */
+enum { CT_STAGE_MASK = 3, CT_STAGE_BITS = 2 };
+struct addr;
+uint32_t ct_mark_of(const struct addr *a); /* stage 0 */
 
 struct batch {
 	struct mnl_nlmsg_batch *b;
@@ -42,6 +47,7 @@ void expr_compare(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t 
 void expr_mask(struct nftnl_rule *r, const void *mask); /* four bytes of it */
 void expr_proto(struct nftnl_rule *r, uint8_t proto);
 void expr_ct_state(struct nftnl_rule *r, uint32_t bits);
+void expr_ct_mark_write(struct nftnl_rule *r, uint32_t keep, uint32_t bits); /* mark = mark & keep ^ bits */
 void expr_verdict(struct nftnl_rule *r, uint32_t verdict);
 
 int nft_open(struct mnl_socket **ret, struct err *e);

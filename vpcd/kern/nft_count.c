@@ -4,8 +4,8 @@
  *   refused   input                         sent to the gateway itself: it answers nobody
  *   carried   forward, after the ruleset    to the destination, to the source; then TCP's beginning and end
  *
- * The mark of a connection says how far it came: OPEN at the first SYN-ACK, ENDING at the first FIN or RST after. What was
- * once open, did not end and is no longer in the kernel's table has timed out idle. What arrived and was not carried was
+ * The mark of a connection says at which stage it is: OPEN at the first SYN-ACK, ENDING at the first FIN or RST after. What was
+ * once open, did not end, was not cut and is no longer in the kernel's table has timed out idle. What arrived and was not carried was
  * dropped. Directions are the connection's: the source is who opened it. */
 #include "kern/nft_count.h"
 #include <arpa/inet.h>
@@ -25,12 +25,13 @@
 #include <netinet/in.h>
 #include <string.h>
 #include "kern/nft_batch.h"
+#include "util/addr.h"
 #include "util/mem.h"
 
 #define TABLE "vpcd-count"
-#define VERSION 1 /* of the table's rules */
+#define VERSION 2 /* of the table's rules */
 
-enum { MARK_NONE, MARK_OPEN, MARK_ENDING };
+enum { STAGE_NONE, STAGE_OPEN, STAGE_ENDING }; /* of a connection, in its mark */
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 
 enum counter {
@@ -43,6 +44,7 @@ enum counter {
 	ATTEMPTS,
 	OPENED,
 	ENDED,
+	CUT, /* no rule counts it: written when an address goes */
 	COUNTER_MAX
 };
 static const char *const counter_names[COUNTER_MAX] = {
@@ -55,6 +57,7 @@ static const char *const counter_names[COUNTER_MAX] = {
 	[ATTEMPTS] = "attempts",
 	[OPENED] = "opened",
 	[ENDED] = "ended",
+	[CUT] = "cut",
 };
 
 static const struct nft_chain chains[] = {
@@ -65,14 +68,17 @@ static const struct nft_chain chains[] = {
 
 /* ---- writing ---- */
 
-static void batch_counter(struct batch *b, const char *name)
+static void batch_counter(struct batch *b, uint16_t type, enum counter c, uint64_t packets)
 {
 	struct nftnl_obj *o = nftnl_obj_alloc();
+	uint16_t flags = NLM_F_ACK | (type == NFT_MSG_NEWOBJ ? NLM_F_CREATE : 0);
 
 	nftnl_obj_set_str(o, NFTNL_OBJ_TABLE, TABLE);
-	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, name);
+	nftnl_obj_set_str(o, NFTNL_OBJ_NAME, counter_names[c]);
 	nftnl_obj_set_u32(o, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
-	nftnl_obj_nlmsg_build_payload(batch_msg(b, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_ACK), o);
+	if (packets)
+		nftnl_obj_set_u64(o, NFTNL_OBJ_CTR_PKTS, packets);
+	nftnl_obj_nlmsg_build_payload(batch_msg(b, type, flags), o);
 	nftnl_obj_free(o);
 	mnl_nlmsg_batch_next(b->b);
 }
@@ -111,20 +117,17 @@ static void expr_tcp_flags(struct nftnl_rule *r, uint8_t mask, uint8_t want)
 	expr_compare(r, want ? NFT_CMP_EQ : NFT_CMP_NEQ, &want, 1);
 }
 
-/* Of a connection with mark `from`: marked `to`. */
-static void expr_mark_on(struct nftnl_rule *r, uint32_t from, uint32_t to)
+/* Of a connection at stage `from`: now it is at `to`. */
+static void expr_stage(struct nftnl_rule *r, uint32_t from, uint32_t to)
 {
+	static const uint32_t stage = CT_STAGE_MASK;
 	struct nftnl_expr *x = expr_add(r, "ct");
 
 	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
 	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	expr_mask(r, &stage);
 	expr_compare(r, NFT_CMP_EQ, &from, sizeof(from));
-	x = expr_add(r, "immediate");
-	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
-	nftnl_expr_set(x, NFTNL_EXPR_IMM_DATA, &to, sizeof(to));
-	x = expr_add(r, "ct");
-	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_SREG, NFT_REG_1);
+	expr_ct_mark_write(r, ~stage, to);
 }
 
 static void count_direction(struct batch *b, const char *chain, uint8_t direction, enum counter c)
@@ -155,11 +158,11 @@ static void count_rules(struct batch *b)
 	r = rule_new(TABLE, "carried");
 	expr_tcp_flags(r, SYN | ACK, SYN | ACK);
 	expr_direction(r, IP_CT_DIR_REPLY);
-	expr_mark_on(r, MARK_NONE, MARK_OPEN);
+	expr_stage(r, STAGE_NONE, STAGE_OPEN);
 	count(b, r, OPENED);
 	r = rule_new(TABLE, "carried");
 	expr_tcp_flags(r, FIN | RST, 0);
-	expr_mark_on(r, MARK_OPEN, MARK_ENDING);
+	expr_stage(r, STAGE_OPEN, STAGE_ENDING);
 	count(b, r, ENDED);
 }
 
@@ -185,7 +188,7 @@ int nft_count_write(const char *lab, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
 		batch_chain(&b, &chains[i]);
 	for (size_t i = 0; i < COUNTER_MAX; i++)
-		batch_counter(&b, counter_names[i]);
+		batch_counter(&b, NFT_MSG_NEWOBJ, (enum counter)i, 0);
 	count_rules(&b);
 	return batch_commit(&b, e);
 }
@@ -254,11 +257,13 @@ int nft_count_there(const char *lab)
 	return r == -ENOENT ? 0 : r < 0 ? r : f.same;
 }
 
+struct sum {
+	uint64_t packets, bytes;
+};
+
 static int counter_found(const struct nlmsghdr *h, void *ctx)
 {
-	struct sums {
-		uint64_t packets, bytes;
-	} *sums = ctx;
+	struct sum *sums = ctx;
 	struct nftnl_obj *o = nftnl_obj_alloc();
 
 	if (nftnl_obj_nlmsg_parse(h, o) == 0 && nftnl_obj_is_set(o, NFTNL_OBJ_CTR_PKTS) &&
@@ -278,10 +283,19 @@ static struct nlmsghdr *ct_msg(char *buf, uint16_t type)
 	struct nfgenmsg *g;
 
 	h->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | type;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	h->nlmsg_flags = NLM_F_REQUEST | (type == IPCTNL_MSG_CT_DELETE ? NLM_F_ACK : NLM_F_DUMP);
 	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
-	g->nfgen_family = type == IPCTNL_MSG_CT_GET ? NFPROTO_IPV4 : NFPROTO_UNSPEC;
-	g->version = NFNETLINK_V0;
+	g->nfgen_family = type == IPCTNL_MSG_CT_GET_STATS_CPU ? NFPROTO_UNSPEC : NFPROTO_IPV4;
+	g->version = type == IPCTNL_MSG_CT_DELETE; /* of a deletion, 1: the family counts */
+	return h;
+}
+
+static struct nlmsghdr *ct_msg_marked(char *buf, uint16_t type, uint32_t mark, uint32_t mask)
+{
+	struct nlmsghdr *h = ct_msg(buf, type);
+
+	mnl_attr_put_u32(h, CTA_MARK, htonl(mark));
+	mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(mask));
 	return h;
 }
 
@@ -302,26 +316,53 @@ static int stats_found(const struct nlmsghdr *h, void *ctx)
 	return MNL_CB_OK;
 }
 
-int nft_count_read(struct nat_metrics *ret, struct err *e)
+/* All counters into sums[COUNTER_MAX]. */
+static int read_counters(struct mnl_socket *s, struct sum *sums)
 {
-	_cleanup_nft_ struct mnl_socket *s = NULL;
-	struct {
-		uint64_t packets, bytes;
-	} c[COUNTER_MAX] = { 0 };
-	uint64_t open = 0, failed = 0, arrived, carried, gone;
 	char buf[256];
-	struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_IPV4, NLM_F_DUMP, 0);
+
+	return ask(s, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_IPV4, NLM_F_DUMP, 0), counter_found, sums);
+}
+
+int nft_count_cut(const struct addr *a, struct err *e)
+{
+	_cleanup_free_ void *memory = xmalloc(2 * NFT_BATCH_BYTES);
+	_cleanup_nft_ struct mnl_socket *s = NULL;
+	uint32_t mark = ct_mark_of(a), mask = ~(uint32_t)CT_STAGE_MASK;
+	struct sum sums[COUNTER_MAX] = { 0 };
+	char buf[256], text[ADDR_STRLEN];
+	struct batch b = { 0 };
+	uint64_t open = 0;
 	int r = nft_open(&s, e);
 
 	if (r < 0)
 		return r;
-	r = ask(s, h, counter_found, c);
-	if (r == 0) {
-		h = ct_msg(buf, IPCTNL_MSG_CT_GET);
-		mnl_attr_put_u32(h, CTA_MARK, htonl(MARK_OPEN));
-		mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(UINT32_MAX));
-		r = ask(s, h, entry_found, &open);
-	}
+	r = ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_GET, mark | STAGE_OPEN, UINT32_MAX), entry_found, &open);
+	if (r == 0)
+		r = ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_DELETE, mark, mask), NULL, NULL);
+	if (r == 0)
+		r = read_counters(s, sums);
+	if (r < 0)
+		return err_set(e, r, "connections of %s: %s", addr_format(a, text), strerror(-r));
+	batch_begin(&b, memory);
+	batch_counter(&b, NFT_MSG_DELOBJ, CUT, 0);
+	batch_counter(&b, NFT_MSG_NEWOBJ, CUT, sums[CUT].packets + open);
+	return batch_commit(&b, e);
+}
+
+int nft_count_read(struct nat_metrics *ret, struct err *e)
+{
+	_cleanup_nft_ struct mnl_socket *s = NULL;
+	struct sum c[COUNTER_MAX] = { 0 };
+	uint64_t open = 0, failed = 0, arrived, carried, gone, sent;
+	char buf[256];
+	int r = nft_open(&s, e);
+
+	if (r < 0)
+		return r;
+	r = read_counters(s, c);
+	if (r == 0)
+		r = ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_GET, STAGE_OPEN, CT_STAGE_MASK), entry_found, &open);
 	if (r == 0)
 		r = ask(s, ct_msg(buf, IPCTNL_MSG_CT_GET_STATS_CPU), stats_found, &failed);
 	if (r < 0)
@@ -329,7 +370,8 @@ int nft_count_read(struct nat_metrics *ret, struct err *e)
 	/* Read one after the other: a packet on its way may be in one and not yet in the next. */
 	arrived = c[IN_SOURCE].packets + c[IN_DESTINATION].packets + c[IN_STRAY].packets;
 	carried = c[OUT_DESTINATION].packets + c[OUT_SOURCE].packets;
-	gone = c[ENDED].packets + open;
+	sent = c[OUT_DESTINATION].packets;
+	gone = c[ENDED].packets + c[CUT].packets + open;
 	*ret = (struct nat_metrics){
 		.active = open,
 		.bytes_in_destination = c[IN_DESTINATION].bytes,
@@ -343,7 +385,7 @@ int nft_count_read(struct nat_metrics *ret, struct err *e)
 		.drops = (arrived > carried ? arrived - carried : 0) + c[REFUSED].packets + failed,
 		.packets_in_destination = c[IN_DESTINATION].packets,
 		.packets_in_source = c[IN_SOURCE].packets,
-		.packets_out_destination = c[OUT_DESTINATION].packets,
+		.packets_out_destination = sent > failed ? sent - failed : 0,
 		.packets_out_source = c[OUT_SOURCE].packets,
 	};
 	return 0;

@@ -29,8 +29,11 @@ struct nat_metrics {
 #undef NAT_METRIC_MEMBER
 };
 
+struct addr;
 struct batch;
 int nft_count_write(const char *lab, struct err *e); /* nothing to do when it is there: counters go on */
 void nft_count_forget(struct batch *b);              /* adds its deletion; none is no error */
 int nft_count_there(const char *lab);                /* 1, 0, negative errno */
+/* Ends the connections that have this address at the gateway: cut, which is not idle. */
+int nft_count_cut(const struct addr *a, struct err *e);
 int nft_count_read(struct nat_metrics *ret, struct err *e);

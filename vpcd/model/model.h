@@ -193,9 +193,10 @@ struct instance {
 	uint32_t n_enis;
 	struct workload work;
 };
+#define NAT_ADDRS_MAX 8 /* semantics 4.1: one primary, seven secondary */
 struct nat_gateway {
 	struct obj obj;
-	uint32_t eni;
+	uint32_t eni; /* each of its addresses has its own public one when is_public */
 	bool is_public;
 };
 struct host {
@@ -246,9 +247,9 @@ enum datapath_mode { DATAPATH_AUTO, DATAPATH_FAST, DATAPATH_KERNEL };
 
 /* AWS quotas as settings; UINT32_MAX = off. Defaults: semantics 1.5. */
 struct quotas {
-	uint32_t vpcs, subnets_per_vpc, cidrs_per_vpc, igws, nat_gateways_per_zone, nacls_per_vpc, rules_per_nacl,
-		route_tables_per_vpc, routes_per_table, groups, rules_per_group, groups_per_eni, prefix_list_entries,
-		addresses_per_eni, peerings_per_vpc;
+	uint32_t vpcs, subnets_per_vpc, cidrs_per_vpc, igws, nat_gateways_per_zone, public_ips_per_nat_gateway,
+		nacls_per_vpc, rules_per_nacl, route_tables_per_vpc, routes_per_table, groups, rules_per_group,
+		groups_per_eni, prefix_list_entries, addresses_per_eni, peerings_per_vpc;
 };
 
 struct model {

@@ -32,7 +32,7 @@ char *trace_json(const struct walk *w, bool compact)
 	return text ? text : xstrdup("");
 }
 
-/* A port that a NAT gateway is yet to choose is unknown: null. */
+/* A port or address that a NAT gateway is yet to choose is unknown: null. */
 static json_t *step_json(const struct walk_step *s)
 {
 	json_t *o = json_object();
@@ -46,8 +46,8 @@ static json_t *step_json(const struct walk_step *s)
 	json_object_set_new(o, "file", text_or_null(s->loc.line ? s->loc.file : NULL));
 	json_object_set_new(o, "line", number_or_null(s->loc.line));
 	json_object_set_new(o, "reason", json_string(reason_name(s->reason)));
-	json_object_set_new(o, "src", addr_json(&s->src));
-	json_object_set_new(o, "dst", addr_json(&s->dst));
+	json_object_set_new(o, "src", s->src_any.eni ? json_null() : addr_json(&s->src));
+	json_object_set_new(o, "dst", s->dst_any.eni ? json_null() : addr_json(&s->dst));
 	json_object_set_new(o, "sport", s->sport == s->sport_hi ? number_or_null(s->sport) : json_null());
 	json_object_set_new(o, "dport", s->dport == s->dport_hi ? number_or_null(s->dport) : json_null());
 	return o;

@@ -88,11 +88,11 @@ static void step_text(struct strbuf *b, const struct walk_step *s, int width, co
 /* "198.51.100.7:40000 -> 203.0.113.1:443 tcp" */
 static void packet_text(struct strbuf *b, const struct flow *f, const struct walk_step *s)
 {
-	char addr[ADDR_STRLEN], name[8];
+	char addr[ADDR_CHOICE_STRLEN], name[8];
 
-	strbuf_adds(b, addr_format(&s->src, addr));
+	strbuf_adds(b, addr_choice_format(&s->src_any, &s->src, addr));
 	port_text(b, s->sport, s->sport_hi);
-	strbuf_addf(b, " -> %s", addr_format(&s->dst, addr));
+	strbuf_addf(b, " -> %s", addr_choice_format(&s->dst_any, &s->dst, addr));
 	port_text(b, s->dport, s->dport_hi);
 	strbuf_addf(b, " %s", rule_proto_name(f->proto, name));
 }

@@ -15,20 +15,22 @@ struct packet {
 	struct addr src, dst;
 	uint16_t sport, dport; /* ICMP: identifier; type << 8 | code */
 	uint8_t proto, tcp_flags;
-	uint8_t natted; /* NATTED_… */
+	uint8_t natted;                      /* NATTED_… */
+	const struct eni *src_nat, *dst_nat; /* whose address it is, when a NAT gateway put it there; NULL */
 };
 struct nat_entry { /* what a NAT gateway remembers of the forward leg */
 	uint32_t eni;
 	struct addr src;
 	uint16_t sport;
 	uint8_t natted;
+	const struct eni *src_nat;
 };
 struct trip {
 	struct walker *w;
 	const struct flow *f;
 	struct trial *t;
 	enum walk_leg leg;
-	uint16_t nat_port;
+	struct nat_choice choice;
 	unsigned hops;
 	struct nat_entry nats[WALK_NATS_MAX];
 	unsigned n_nats;
@@ -50,15 +52,16 @@ static const struct abi_port *port_row(const struct trip *t, uint32_t port);
 static struct walk_step *step_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port);
 static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port, enum abi_reason reason);
 static void translation_note(const struct trip *t, struct walk_step *s, const char *what, const struct addr *from,
-			     const struct addr *to);
+			     const struct addr *to, const struct eni *any);
+static struct addr_choice choice_of(const struct eni *nat, const struct addr *a);
 static bool eni_has(const struct eni *eni, const struct addr *a);
 static bool came_back(const struct trip *t, const struct packet *p);
 static bool is_own_loop(const struct model *m, const struct flow *f);
 static bool source_is_nobody(const struct trip *t, const struct outcome *o, const struct packet *p);
 
-void trial_run(struct walker *w, const struct flow *f, uint16_t nat_port, struct trial *ret)
+void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice, struct trial *ret)
 {
-	struct trip t = { .w = w, .f = f, .t = ret, .nat_port = nat_port };
+	struct trip t = { .w = w, .f = f, .t = ret, .choice = choice };
 	struct packet p;
 
 	*ret = (struct trial){ 0 };
@@ -162,6 +165,8 @@ static void packet_reply(const struct trip *t, struct packet *p)
 
 	p->src = q.dst;
 	p->dst = q.src;
+	p->src_nat = q.dst_nat;
+	p->dst_nat = q.src_nat;
 	if (q.proto == PKT_PROTO_ICMP) {
 		p->dport =
 			(uint16_t)(icmp_type_reversed(PKT_PROTO_ICMP, (uint8_t)(q.dport >> 8)) << 8 | (q.dport & 0xff));
@@ -319,8 +324,9 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 		for (unsigned i = t->n_nats; i-- > 0;) {
 			if (t->nats[i].eni != index)
 				continue;
-			translation_note(t, s, "destination", &p->dst, &t->nats[i].src);
+			translation_note(t, s, "destination", &p->dst, &t->nats[i].src, eni);
 			p->dst = t->nats[i].src;
+			p->dst_nat = t->nats[i].src_nat;
 			if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP)
 				p->dport = t->nats[i].sport;
 			p->natted = t->nats[i].natted & NATTED_SPORT ? NATTED_DPORT : 0;
@@ -342,14 +348,18 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 		deny_add(t, p, ABI_GATE_NAT, eni->obj.number, ABI_REASON_NO_POSSIBLE_DESTINATION);
 		return false;
 	}
-	t->nats[t->n_nats++] =
-		(struct nat_entry){ .eni = index, .src = p->src, .sport = p->sport, .natted = p->natted };
-	p->src = eni->addrs[0].addr;
+	t->nats[t->n_nats++] = (struct nat_entry){
+		.eni = index, .src = p->src, .sport = p->sport, .natted = p->natted, .src_nat = p->src_nat
+	};
+	p->src = eni->addrs[t->choice.addr % eni->n_addrs].addr;
+	p->src_nat = eni;
+	if (eni->n_addrs > t->t->nat_addrs)
+		t->t->nat_addrs = eni->n_addrs;
 	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP) {
-		p->sport = t->nat_port;
+		p->sport = t->choice.port;
 		p->natted = NATTED_SPORT;
 	}
-	translation_note(t, s, "source", &from, &p->src);
+	translation_note(t, s, "source", &from, &p->src, eni);
 	return true;
 }
 
@@ -467,8 +477,10 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 	if (gate == ABI_GATE_IGW && !denied) {
 		struct addr to_addr = { .a = o->xaddr };
 
-		translation_note(t, s, o->flags & ABI_FLOW_DNAT ? "destination" : "source",
-				 o->flags & ABI_FLOW_DNAT ? &p->dst : &p->src, &to_addr);
+		if (o->flags & ABI_FLOW_DNAT)
+			translation_note(t, s, "destination", &p->dst, &to_addr, p->dst_nat);
+		else
+			translation_note(t, s, "source", &p->src, &to_addr, p->src_nat);
 	}
 	if (!denied)
 		return true;
@@ -498,6 +510,8 @@ static struct walk_step *step_add(struct trip *t, const struct packet *p, enum a
 	s->reason = ABI_REASON_ACCEPT;
 	s->src = p->src;
 	s->dst = p->dst;
+	s->src_any = choice_of(p->src_nat, &p->src);
+	s->dst_any = choice_of(p->dst_nat, &p->dst);
 	s->sport = s->sport_hi = ports ? p->sport : 0;
 	s->dport = s->dport_hi = ports ? p->dport : 0;
 	return s;
@@ -513,15 +527,29 @@ static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate,
 	t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
 }
 
+/* any: the NAT gateway that chose `to` or what it is translated from; its other addresses are named too. NULL: nobody chose. */
 static void translation_note(const struct trip *t, struct walk_step *s, const char *what, const struct addr *from,
-			     const struct addr *to)
+			     const struct addr *to, const struct eni *any)
 {
-	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+	struct addr_choice was = choice_of(any, from), is = choice_of(any, to);
+	char a[ADDR_CHOICE_STRLEN], b[ADDR_CHOICE_STRLEN];
 
 	if (t->w->no_words)
 		return;
-	snprintf(s->reason_more, sizeof(s->reason_more), "%s %s becomes %s", what, addr_format(from, a),
-		 addr_format(to, b));
+	snprintf(s->reason_more, sizeof(s->reason_more), "%s %s becomes %s", what, addr_choice_format(&was, from, a),
+		 addr_choice_format(&is, to, b));
+}
+
+/* Nothing to choose from when the gateway has one address only. */
+static struct addr_choice choice_of(const struct eni *nat, const struct addr *a)
+{
+	for (uint32_t i = 0; nat && nat->n_addrs > 1 && i < nat->n_addrs; i++) {
+		if (addr_cmp(&nat->addrs[i].addr, a) == 0)
+			return (struct addr_choice){ nat, false };
+		if (addr_cmp(&nat->addrs[i].public_ip, a) == 0)
+			return (struct addr_choice){ nat, true };
+	}
+	return (struct addr_choice){ 0 };
 }
 
 static bool eni_has(const struct eni *eni, const struct addr *a)

@@ -1,4 +1,4 @@
-/* trial.h: inside path/: one try of a flow and its reply with one port chosen by NAT gateways. */
+/* trial.h: inside path/: one try of a flow and its reply with one port and address chosen by NAT gateways. */
 #pragma once
 #include "filters/world.h"
 #include "path/walk.h"
@@ -31,8 +31,13 @@ struct trial {
 	uint8_t *natted; /* by step */
 	size_t n_natted, cap_natted;
 	bool used_nat;
+	uint32_t nat_addrs; /* most addresses that a NAT gateway on the way could choose from */
 };
-void trial_run(struct walker *w, const struct flow *f, uint16_t nat_port, struct trial *ret);
+struct nat_choice {
+	uint16_t port;
+	uint32_t addr; /* which of its addresses, modulo how many it has */
+};
+void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice, struct trial *ret);
 void trial_done(struct trial *t);
 
 /* walk_words.c: names and rule texts for a step. */

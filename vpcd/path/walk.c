@@ -2,7 +2,8 @@
  *
  * A NAT gateway draws its port at random from 1024-65535, so a flow through one is tried once for
  * each piece of that range within which no rule of the lab makes a difference. All pieces agree: that
- * is the answer. Only some get through: denied, REMAP_EPHEMERAL_PORT, with the share that would work. */
+ * is the answer. Only some get through: denied, REMAP_EPHEMERAL_PORT, with the share that would work. It also draws one of
+ * its addresses: all of them are tried, and one that does not get through makes the answer. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,9 @@ static void port_set(struct walker *w, uint32_t port, enum port_owner owner, uin
 static void cuts_make(struct walker *w);
 static void cuts_of(struct walker *w, const struct rule_list *l);
 static int cut_cmp(const void *x, const void *y);
-static void walk_range(struct walker *w, const struct flow *f, struct trial *first, struct walk *ret);
+static uint32_t walk_address(struct walker *w, const struct flow *f, uint32_t addr, struct walk *ret);
+static void address_write(struct walk *walk, uint32_t works, uint32_t n);
+static void walk_range(struct walker *w, const struct flow *f, uint32_t addr, struct trial *first, struct walk *ret);
 static void range_write(struct trial *t);
 static void share_write(const struct walker *w, const bool *works, struct walk_step *s);
 static uint32_t piece_last(const struct walker *w, size_t piece);
@@ -61,19 +64,58 @@ void walker_free(struct walker **w)
 
 int walk_flow(struct walker *w, const struct flow *f, struct walk *ret, struct err *e)
 {
-	struct trial t;
+	uint32_t n, works;
 
 	if (addr_family(&f->dst_addr) != FAMILY_V4 || addr_family(&f->src.addr) != FAMILY_V4)
 		return err_set(e, -EINVAL, "%s -> %s: IPv6 is not carried in this lab", f->src.name, f->dst.name);
-	trial_run(w, f, NAT_PORT_LO, &t);
+	n = walk_address(w, f, 0, ret);
+	works = ret->allow;
+	for (uint32_t i = 1; i < n; i++) {
+		struct walk other;
+
+		walk_address(w, f, i, &other);
+		works += other.allow;
+		if (ret->allow && !other.allow) { /* a denial says more */
+			struct walk swap = *ret;
+
+			*ret = other;
+			other = swap;
+		}
+		walk_done(&other);
+	}
+	if (works && !ret->allow)
+		address_write(ret, works, n);
+	return 0;
+}
+
+/* With one address of each NAT gateway on the way. The most that one of them has; 0: there is none. */
+static uint32_t walk_address(struct walker *w, const struct flow *f, uint32_t addr, struct walk *ret)
+{
+	struct trial t;
+	uint32_t n;
+
+	trial_run(w, f, (struct nat_choice){ NAT_PORT_LO, addr }, &t);
+	n = t.nat_addrs;
 	if (t.used_nat && (f->proto == PROTO_TCP || f->proto == PROTO_UDP)) {
-		walk_range(w, f, &t, ret);
+		walk_range(w, f, addr, &t, ret);
 	} else {
 		*ret = t.walk;
 		t.walk = (struct walk){ 0 };
 	}
 	trial_done(&t);
-	return 0;
+	return n;
+}
+
+/* Which address it was makes the difference: it is the one the steps name. */
+static void address_write(struct walk *walk, uint32_t works, uint32_t n)
+{
+	struct walk_step *s = &walk->steps[walk->denied];
+	size_t at = strlen(s->reason_more);
+
+	snprintf(s->reason_more + at, sizeof(s->reason_more) - at, "%s%u of the NAT gateway's %u addresses would work",
+		 at ? "; " : "", works, n);
+	for (size_t i = 0; i < walk->n; i++)
+		walk->steps[i].src_any = walk->steps[i].dst_any = (struct addr_choice){ 0 };
 }
 
 void walker_state_set(struct walker *w, bool (*tracked)(void *ctx, const struct abi_flow_key *key), void *ctx)
@@ -156,7 +198,7 @@ static int cut_cmp(const void *x, const void *y)
 }
 
 /* first: the try with the lowest port; taken over or thrown away here. */
-static void walk_range(struct walker *w, const struct flow *f, struct trial *first, struct walk *ret)
+static void walk_range(struct walker *w, const struct flow *f, uint32_t addr, struct trial *first, struct walk *ret)
 {
 	_cleanup_free_ bool *works = xcalloc(w->n_cuts, sizeof(*works));
 	struct trial best = *first;
@@ -167,7 +209,7 @@ static void walk_range(struct walker *w, const struct flow *f, struct trial *fir
 	for (size_t i = 1; i < w->n_cuts; i++) {
 		struct trial t;
 
-		trial_run(w, f, (uint16_t)w->cuts[i], &t);
+		trial_run(w, f, (struct nat_choice){ (uint16_t)w->cuts[i], addr }, &t);
 		works[i] = t.walk.allow;
 		n += works[i];
 		if (best.walk.allow && !t.walk.allow) { /* a denial says more */

@@ -9,6 +9,11 @@
 #include "model/model.h"
 
 enum walk_leg { LEG_FORWARD, LEG_RETURN };
+/* An address that a NAT gateway is yet to choose among its own; eni NULL: it is known. */
+struct addr_choice {
+	const struct eni *eni; /* the model's */
+	bool is_public;
+};
 struct walk_step {
 	enum walk_leg leg;
 	enum abi_gate gate;
@@ -19,8 +24,9 @@ struct walk_step {
 	struct src_loc loc;  /* of the rule or route; line 0 = none */
 	uint32_t rule;       /* rule or route number; 0 = none */
 	enum abi_reason reason;
-	char reason_more[200]; /* e.g. the share of ports that would work; the groups of the ENI; may be "" */
-	struct addr src, dst;
+	char reason_more[288]; /* e.g. the share of ports that would work; the groups of the ENI; may be "" */
+	struct addr src, dst;  /* where a NAT gateway chooses: its first one */
+	struct addr_choice src_any, dst_any;
 	uint16_t sport, dport; /* host order; a range after a NAT gateway: sport..sport_hi */
 	uint16_t sport_hi, dport_hi;
 };
@@ -30,6 +36,9 @@ struct walk {
 	struct walk_step *steps;
 	size_t n, cap;
 };
+/* "10.0.1.4", or of a choice "10.0.1.4|10.0.1.5|…": all of them */
+#define ADDR_CHOICE_STRLEN (NAT_ADDRS_MAX * 16 + 1)
+const char *addr_choice_format(const struct addr_choice *c, const struct addr *known, char buf[ADDR_CHOICE_STRLEN]);
 struct walker; /* the compiled tables of one model, reusable for many flows */
 int walker_new(const struct model *m, struct walker **ret, struct err *e);
 void walker_free(struct walker **w);

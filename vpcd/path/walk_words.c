@@ -92,3 +92,19 @@ void step_groups_set(const struct walker *w, struct walk_step *s, uint32_t port)
 		n += (size_t)snprintf(s->reason_more + n, sizeof(s->reason_more) - n, "%s%s", i ? ", " : " ",
 				      w->m->security_groups[eni->groups[i]].obj.name);
 }
+
+const char *addr_choice_format(const struct addr_choice *c, const struct addr *known, char buf[ADDR_CHOICE_STRLEN])
+{
+	size_t n = 0;
+
+	if (!c->eni)
+		return addr_format(known, buf);
+	for (uint32_t i = 0; i < c->eni->n_addrs && n < ADDR_CHOICE_STRLEN; i++) {
+		const struct eni_addr *a = &c->eni->addrs[i];
+		char text[ADDR_STRLEN];
+
+		n += (size_t)snprintf(buf + n, ADDR_CHOICE_STRLEN - n, "%s%s", i ? "|" : "",
+				      addr_format(c->is_public ? &a->public_ip : &a->addr, text));
+	}
+	return buf;
+}

@@ -354,6 +354,8 @@ static void describe_eni(struct notes *n, const struct model *m, const struct en
 	note(n, "%s in subnet %s", addr_format(&eni->addrs[0].addr, text), m->subnets[eni->subnet].obj.name);
 	if (!addr_is_zero(&eni->addrs[0].public_ip))
 		note(n, "public %s", addr_format(&eni->addrs[0].public_ip, text));
+	if (eni->n_addrs > 1)
+		note(n, "%u more address%s", eni->n_addrs - 1, eni->n_addrs == 2 ? "" : "es");
 	if (eni->n_groups) {
 		group_names(m, eni, groups, sizeof(groups));
 		note(n, "security group%s %s", eni->n_groups == 1 ? "" : "s", groups);
@@ -388,28 +390,47 @@ static void compare_timer(struct notes *n, const char *word, uint32_t a, uint32_
 	compare_name(n, word, old, new);
 }
 
+/* Either may be NULL: none. */
+static void compare_addr(struct notes *n, const struct eni_addr *a, const struct eni_addr *b)
+{
+	char old[ADDR_STRLEN] = "none", new[ADDR_STRLEN] = "none";
+	char old_public[ADDR_STRLEN] = "none", new_public[ADDR_STRLEN] = "none";
+
+	if (a && b && addr_cmp(&a->addr, &b->addr) == 0 && addr_cmp(&a->public_ip, &b->public_ip) == 0)
+		return;
+	if (a) {
+		addr_text(&a->addr, old);
+		addr_text(&a->public_ip, old_public);
+	}
+	if (b) {
+		addr_text(&b->addr, new);
+		addr_text(&b->public_ip, new_public);
+	}
+	compare_name(n, "address", old, new);
+	compare_name(n, "public-ip", old_public, new_public);
+}
+
+static const struct eni_addr *addr_of(const struct eni *eni, const struct addr *a)
+{
+	for (uint32_t i = 0; i < eni->n_addrs; i++)
+		if (addr_cmp(&eni->addrs[i].addr, a) == 0)
+			return &eni->addrs[i];
+	return NULL;
+}
+
+/* As many as there were: place by place. Else which ones came and went: the others have moved up. */
 static void compare_addrs(struct notes *n, const struct eni *a, const struct eni *b)
 {
-	uint32_t most = a->n_addrs > b->n_addrs ? a->n_addrs : b->n_addrs;
-
-	for (uint32_t i = 0; i < most; i++) {
-		char old[ADDR_STRLEN] = "none", new[ADDR_STRLEN] = "none";
-		char old_public[ADDR_STRLEN] = "none", new_public[ADDR_STRLEN] = "none";
-
-		if (i < a->n_addrs && i < b->n_addrs && addr_cmp(&a->addrs[i].addr, &b->addrs[i].addr) == 0 &&
-		    addr_cmp(&a->addrs[i].public_ip, &b->addrs[i].public_ip) == 0)
-			continue;
-		if (i < a->n_addrs) {
-			addr_text(&a->addrs[i].addr, old);
-			addr_text(&a->addrs[i].public_ip, old_public);
-		}
-		if (i < b->n_addrs) {
-			addr_text(&b->addrs[i].addr, new);
-			addr_text(&b->addrs[i].public_ip, new_public);
-		}
-		compare_name(n, "address", old, new);
-		compare_name(n, "public-ip", old_public, new_public);
+	if (a->n_addrs == b->n_addrs) {
+		for (uint32_t i = 0; i < a->n_addrs; i++)
+			compare_addr(n, &a->addrs[i], &b->addrs[i]);
+		return;
 	}
+	for (uint32_t i = 0; i < a->n_addrs; i++)
+		compare_addr(n, &a->addrs[i], addr_of(b, &a->addrs[i].addr));
+	for (uint32_t i = 0; i < b->n_addrs; i++)
+		if (!addr_of(a, &b->addrs[i].addr))
+			compare_addr(n, NULL, &b->addrs[i]);
 }
 
 /* The lists are short. */
