@@ -43,7 +43,7 @@ enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_ACK = 16 };
 struct ip6_walk {
 	__u32 off; /* of what stands behind the last extension header, from the fixed header */
 	__u32 frag_id, frag_off;
-	__u32 frag_at; /* where the fragments' part begins */
+	__u32 frag_at; /* where the fragments' part begins; 0: there is no fragment header */
 	__u8 proto;    /* of what stands at off */
 	__u8 frag;     /* enum pkt_frag */
 	__u8 frag_proto;
@@ -158,6 +158,7 @@ static __always_inline void ip6_walk(const __u8 *ip, const __u8 *end, struct ip6
 	v->proto = ip[6];
 	v->off = IP6_HLEN;
 	v->frag = PKT_FRAG_NONE;
+	v->frag_at = 0;
 	v->bad = 0;
 	for (int i = 0; i <= IP6_HEADERS_MAX; i++) {
 		proto = v->proto;
@@ -175,7 +176,7 @@ static __always_inline void ip6_walk(const __u8 *ip, const __u8 *end, struct ip6
 			break;
 		v->proto = h[0];
 		if (proto == IP6_FRAGMENT) {
-			if (v->frag)
+			if (v->frag_at)
 				break;
 			word = read_be16(h + 2);
 			v->frag_proto = h[0];

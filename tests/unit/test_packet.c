@@ -309,6 +309,7 @@ static void chains_lead_to_ports(void **state)
 		{ "seven", { H, D, D, D, D, D, D, END }, 0, false },
 		{ "hop by hop not first", { D, H, END }, 0, false },
 		{ "a fragment of a fragment", { F, F, END }, 1, false },
+		{ "all of a packet in one fragment, twice", { F, F, END }, 0, false },
 	};
 
 	(void)state;
