@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf/build_ctx.h"
+#include "conf/entry.h"
 
 enum { RULE_TEXT_MAX = 512 };
 
@@ -24,10 +25,11 @@ static void add_line(struct build *b, const struct owner *o, enum rule_dir dir, 
 static bool peer_resolve(struct build *b, const struct owner *o, const struct entry *en, struct model_rule *r);
 static uint32_t peer_group(struct build *b, const struct owner *o, const struct entry *en, const char *name);
 static bool is_twice(struct build *b, const struct owner *o, const struct entry *en, const struct model_rule *r,
-		     struct keymap *seen);
+		     const char *said, struct keymap *seen);
 static void add_implicit(struct build *b, const struct owner *o, enum rule_dir dir);
 static const char *implicit_text(const struct owner *o, enum rule_dir dir);
-static void number_rule(struct build *b, const struct owner *o, enum rule_dir dir, struct model_rule *r);
+static void number_rule(struct build *b, const struct owner *o, enum rule_dir dir, const char *text,
+			struct model_rule *r);
 static void nacl_order(struct rule_list *l);
 static void quota_rules(struct build *b, const struct owner *o, enum rule_dir dir);
 
@@ -105,12 +107,15 @@ static void add_line(struct build *b, const struct owner *o, enum rule_dir dir, 
 		[RULE_OF_NACL] = { VALUE_NACL_IN, VALUE_NACL_OUT },
 	};
 	struct rule_list *l = &o->dir[dir];
+	const struct entry_rule *said = entry_rule(en, types[o->kind][dir], NULL);
 	struct model_rule *r = &l->v[l->n];
 	size_t n;
 
-	*r = (struct model_rule){ .peer_index = NONE, .origin = en->origin, .loc = build_loc(b, en->loc) };
-	if (value_rule(types[o->kind][dir], en->value, &r->rule, NULL) < 0)
+	if (!said)
 		return;
+	*r = (struct model_rule){
+		.rule = said->rule, .peer_index = NONE, .origin = en->origin, .loc = build_loc(b, en->loc)
+	};
 	if (en->note && !r->rule.note[0]) {
 		snprintf(r->rule.note, sizeof(r->rule.note), "%s", en->note);
 		/* Not through the middle of a character. */
@@ -118,10 +123,10 @@ static void add_line(struct build *b, const struct owner *o, enum rule_dir dir, 
 		     n && n < strlen(en->note) && ((unsigned char)en->note[n] & 0xc0) == 0x80;)
 			r->rule.note[--n] = '\0';
 	}
-	if (!peer_resolve(b, o, en, r) || is_twice(b, o, en, r, seen))
+	if (!peer_resolve(b, o, en, r) || is_twice(b, o, en, r, said->text, seen))
 		return;
 	r->order = ++b->rule_order;
-	number_rule(b, o, dir, r);
+	number_rule(b, o, dir, said->text, r);
 	l->n++;
 }
 
@@ -164,29 +169,37 @@ static uint32_t peer_group(struct build *b, const struct owner *o, const struct 
 	return NONE;
 }
 
+/* The i-th of the AWS rules that a line of a group stands for. A group is named by its index: it has two names. */
+static const char *aws_rule_text(struct build *b, const struct model_rule *r, const char *said, unsigned i)
+{
+	struct rule one = r->rule;
+	char text[RULE_TEXT_MAX];
+
+	if (r->rule.n_ports <= 1 && r->rule.peer_kind != PEER_GROUP)
+		return said;
+	if (r->rule.peer_kind == PEER_GROUP)
+		snprintf(one.peer_name, sizeof(one.peer_name), "#%u", r->peer_index);
+	if (r->rule.n_ports) {
+		one.n_ports = 1;
+		one.ports[0] = r->rule.ports[i];
+	}
+	return arena_strdup(b->a, rule_format(&one, text, sizeof(text)));
+}
+
 /* NACL rules by number; group rules by what they mean, one AWS rule after the other: a list of ports
  * is one rule a range. */
 static bool is_twice(struct build *b, const struct owner *o, const struct entry *en, const struct model_rule *r,
-		     struct keymap *seen)
+		     const char *said, struct keymap *seen)
 {
-	struct rule one = r->rule;
-	char text[RULE_TEXT_MAX], where[PLACE_STRLEN];
 	bool of_group = o->kind == RULE_OF_GROUP;
 
-	if (r->rule.peer_kind == PEER_GROUP)
-		snprintf(one.peer_name, sizeof(one.peer_name), "#%u", r->peer_index);
 	for (unsigned i = 0; i == 0 || i < r->rule.n_ports; i++) {
+		const char *text =
+			of_group ? aws_rule_text(b, r, said, i) : arena_printf(b->a, "%u", r->rule.nacl_number);
 		const struct entry *other;
+		char where[PLACE_STRLEN];
 
-		if (r->rule.n_ports) {
-			one.n_ports = 1;
-			one.ports[0] = r->rule.ports[i];
-		}
-		if (of_group)
-			rule_format(&one, text, sizeof(text));
-		else
-			snprintf(text, sizeof(text), "%u", r->rule.nacl_number);
-		if (keymap_put_str(seen, arena_strdup(b->a, text), (uint64_t)(en - o->s->entries)))
+		if (keymap_put_str(seen, text, (uint64_t)(en - o->s->entries)))
 			continue;
 		other = &o->s->entries[keymap_get_str(seen, text)];
 		if (other == en)
@@ -207,6 +220,7 @@ static bool is_twice(struct build *b, const struct owner *o, const struct entry 
 static void add_implicit(struct build *b, const struct owner *o, enum rule_dir dir)
 {
 	const char *text = implicit_text(o, dir);
+	char canonical[RULE_TEXT_MAX];
 	struct rule_list *l = &o->dir[dir];
 	struct model_rule *r = &l->v[l->n];
 
@@ -217,7 +231,7 @@ static void add_implicit(struct build *b, const struct owner *o, enum rule_dir d
 		return;
 	if (r->rule.peer_kind == PEER_GROUP)
 		r->peer_index = b->m->vpcs[o->vpc].default_group;
-	number_rule(b, o, dir, r);
+	number_rule(b, o, dir, rule_format(&r->rule, canonical, sizeof(canonical)), r);
 	l->n++;
 }
 
@@ -233,11 +247,12 @@ static const char *implicit_text(const struct owner *o, enum rule_dir dir)
 	return dir == RULE_IN ? "100 allow all from 0.0.0.0/0" : "100 allow all to 0.0.0.0/0";
 }
 
-static void number_rule(struct build *b, const struct owner *o, enum rule_dir dir, struct model_rule *r)
+/* text: of the rule, canonical */
+static void number_rule(struct build *b, const struct owner *o, enum rule_dir dir, const char *text,
+			struct model_rule *r)
 {
-	char text[RULE_TEXT_MAX], key[RULE_TEXT_MAX + 96];
+	char key[RULE_TEXT_MAX + 96];
 
-	rule_format(&r->rule, text, sizeof(text));
 	snprintf(key, sizeof(key), "%s/%.64s/%s/%s", o->path, o->obj->name, dir_paths[dir], text);
 	r->number = build_number(b, KIND_RULE, key, r->loc.line ? r->loc : o->obj->loc);
 }

@@ -10,6 +10,8 @@
 #include "util/mem.h"
 #include "util/str.h"
 
+static void entry_done(struct entry *en);
+#define _cleanup_entry_ __attribute__((cleanup(entry_done)))
 static void section_done(struct section *s);
 static void section_copy(const struct section *from, struct document *to);
 static void merge_entries(const struct section *base, struct section *to);
@@ -21,7 +23,7 @@ static int edit_unset(struct section *s, const struct schema_key *key, const cha
 static void target_goes(struct document *d, enum obj_kind kind, const char *name);
 static int check_text(const struct section *s, const struct schema_key *key, const char *value, const char *note,
 		      struct err *e);
-static bool same_value(const struct schema_key *key, const char *a, const char *b);
+static bool same_value(const struct schema_key *key, const struct entry *a, const struct entry *b);
 static bool may_repeat(const struct schema_key *key, const char *value);
 static struct section *lab_section(struct document *d);
 static void remove_entry(struct section *s, size_t i);
@@ -293,6 +295,7 @@ static void entry_done(struct entry *en)
 	free(en->key);
 	free(en->value);
 	free(en->note);
+	entry_rule_put(&en->rule);
 }
 
 static void section_done(struct section *s)
@@ -316,6 +319,7 @@ static void entry_copy(const struct entry *from, struct section *to, const struc
 
 	en->note = from->note ? xstrdup(from->note) : NULL;
 	en->loc = loc_in(d, from->loc);
+	en->rule = entry_rule_get(from->rule);
 }
 
 static void section_copy(const struct section *from, struct document *to)
@@ -329,13 +333,13 @@ static void section_copy(const struct section *from, struct document *to)
 }
 
 /* How many of the first n entries say this, or, where there can be only one, anything. */
-static size_t count_same(const struct section *s, size_t n, const struct schema_key *key, const char *value)
+static size_t count_same(const struct section *s, size_t n, const struct schema_key *key, const struct entry *like)
 {
 	size_t found = 0;
 
 	for (size_t i = 0; i < n; i++)
 		found += strcmp(s->entries[i].key, key->name) == 0 &&
-			 (key->shape != KEY_LINES || same_value(key, s->entries[i].value, value));
+			 (key->shape != KEY_LINES || same_value(key, &s->entries[i], like));
 	return found;
 }
 
@@ -353,8 +357,8 @@ static void merge_entries(const struct section *base, struct section *to)
 
 		if (en->origin == ORIGIN_FILE || !key)
 			continue;
-		nth = key->shape == KEY_LINES ? count_same(base, i + 1, key, en->value) : 1;
-		n_there = count_same(to, n_file, key, en->value);
+		nth = key->shape == KEY_LINES ? count_same(base, i + 1, key, en) : 1;
+		n_there = count_same(to, n_file, key, en);
 		if (n_there < nth) {
 			struct entry *copy = section_add_entry(to, en->key, en->value, en->origin);
 
@@ -398,6 +402,7 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 {
 	_cleanup_free_ char *copy = xstrdup(text);
 	char *value, *note = NULL;
+	_cleanup_entry_ struct entry wanted = { 0 };
 	struct entry *en;
 	int rc;
 
@@ -407,12 +412,13 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 	rc = check_text(s, key, value, note, e);
 	if (rc < 0)
 		return rc;
+	wanted.value = xstrdup(value);
 	for (size_t i = s->n; i-- > 0;) {
 		if (strcmp(s->entries[i].key, key->name) != 0)
 			continue;
 		if (key->shape != KEY_LINES)
 			remove_entry(s, i);
-		else if (same_value(key, s->entries[i].value, value) && !may_repeat(key, value))
+		else if (same_value(key, &s->entries[i], &wanted) && !may_repeat(key, value))
 			return err_set_aws(e, -EEXIST,
 					   strcmp(s->kind, "security-group") == 0 ? "InvalidPermission.Duplicate"
 										  : "InvalidParameterValue",
@@ -427,6 +433,7 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 static int edit_unset(struct section *s, const struct schema_key *key, const char *text, struct err *e)
 {
 	_cleanup_free_ char *copy = text ? xstrdup(text) : NULL;
+	_cleanup_entry_ struct entry unwanted = { 0 };
 	char *value = NULL;
 	size_t removed = 0;
 
@@ -434,10 +441,10 @@ static int edit_unset(struct section *s, const struct schema_key *key, const cha
 		if (key->type != VALUE_COMMAND)
 			entry_cut_comment(copy);
 		value = str_trim(copy);
+		unwanted.value = xstrdup(value);
 	}
 	for (size_t i = s->n; i-- > 0;) {
-		if (strcmp(s->entries[i].key, key->name) != 0 ||
-		    (value && !same_value(key, s->entries[i].value, value)))
+		if (strcmp(s->entries[i].key, key->name) != 0 || (value && !same_value(key, &s->entries[i], &unwanted)))
 			continue;
 		remove_entry(s, i);
 		removed++;
@@ -474,24 +481,20 @@ static int check_text(const struct section *s, const struct schema_key *key, con
 }
 
 /* Rules and prefixes are compared by what they mean. */
-static bool same_value(const struct schema_key *key, const char *a, const char *b)
+static bool same_value(const struct schema_key *key, const struct entry *a, const struct entry *b)
 {
+	const struct entry_rule *ra, *rb;
 	struct prefix pa, pb;
-	struct rule ra, rb;
 
-	if (strcmp(a, b) == 0)
+	if (strcmp(a->value, b->value) == 0)
 		return true;
-	switch (key->type) {
-	case VALUE_GROUP_IN:
-	case VALUE_GROUP_OUT:
-	case VALUE_NACL_IN:
-	case VALUE_NACL_OUT:
-		return value_rule(key->type, a, &ra, NULL) == 0 && value_rule(key->type, b, &rb, NULL) == 0 &&
-		       rule_eq(&ra, &rb);
-	case VALUE_PREFIX:
-		return value_prefix(a, &pa, NULL) == 0 && value_prefix(b, &pb, NULL) == 0 && prefix_cmp(&pa, &pb) == 0;
-	default: return false;
+	if (value_is_rule(key->type)) {
+		ra = entry_rule(a, key->type, NULL);
+		rb = entry_rule(b, key->type, NULL);
+		return ra && rb && rule_eq(&ra->rule, &rb->rule);
 	}
+	return key->type == VALUE_PREFIX && value_prefix(a->value, &pa, NULL) == 0 &&
+	       value_prefix(b->value, &pb, NULL) == 0 && prefix_cmp(&pa, &pb) == 0;
 }
 
 /* Each of two such lines asks for one more. */

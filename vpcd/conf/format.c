@@ -125,17 +125,16 @@ static void value_write(struct strbuf *b, const struct section *s, const struct 
 	const struct schema_kind *kind = schema_kind_find(s->kind);
 	const struct schema_key *key = kind ? schema_key_find(kind, en->key) : NULL;
 	_cleanup_free_ char *copy = xstrdup(en->value);
-	char *p = copy, *word, text[200];
+	const struct entry_rule *r = key && value_is_rule(key->type) ? entry_rule(en, key->type, NULL) : NULL;
+	char *p = copy, *word;
 	bool first = true;
-	struct rule r;
 
 	if (entry_value_is_raw(s->kind, en->key)) {
 		strbuf_adds(b, en->value);
 		return;
 	}
-	if (key && key->type >= VALUE_GROUP_IN && key->type <= VALUE_NACL_OUT &&
-	    value_rule(key->type, en->value, &r, NULL) == 0) {
-		strbuf_adds(b, rule_format(&r, text, sizeof(text)));
+	if (r) {
+		strbuf_adds(b, r->text);
 		return;
 	}
 	while ((word = key && key->shape == KEY_WORDS ? schema_next_word(&p) : str_word(&p))) {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "conf/entry.h"
 #include "conf/schema.h"
 #include "model/keymap.h"
 #include "util/mem.h"
@@ -443,6 +444,11 @@ static void check_value(const struct section *s, const struct entry *en, const s
 	struct err e = { 0 };
 	char *p;
 
+	if (value_is_rule(key->type) && strcmp(en->value, "none") != 0) {
+		if (!entry_rule(en, key->type, &e))
+			schema_add_error(diags, s, en, &e, value_hint(key->type));
+		return;
+	}
 	if (key->shape != KEY_WORDS) {
 		if (value_check(key->type, key->arg, en->value, &e) < 0)
 			schema_add_error(diags, s, en, &e, value_hint(key->type));

@@ -82,6 +82,10 @@ int value_route(const char *text, struct route_text *ret, struct err *e);
 /* "igw:NAME", "local": only target and name of *ret are set. */
 int value_target(const char *text, struct route_text *ret, struct err *e);
 int value_rule(enum value_type type, const char *text, struct rule *ret, struct err *e);
+static inline bool value_is_rule(enum value_type type)
+{
+	return type == VALUE_GROUP_IN || type == VALUE_GROUP_OUT || type == VALUE_NACL_IN || type == VALUE_NACL_OUT;
+}
 int value_listen(const char *text, struct listen_spec *ret, struct err *e);
 /* Cuts "FLOW [at LEG:GATE@OBJECT]" in place; missing parts are NULL. */
 struct expect_text {
