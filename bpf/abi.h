@@ -6,7 +6,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 4
+#define ABI_VERSION 5
 
 /* Limits. Map sizes are chosen at load from the lab, never above these. */
 enum {
@@ -113,12 +113,13 @@ enum abi_reason {
 /* ---- attachment points ---- */
 enum abi_port_kind {
 	ABI_PORT_NONE,
-	ABI_PORT_ENI,  /* an instance's interface; port = router end */
-	ABI_PORT_NAT,  /* a NAT gateway's interface; no groups, no source/dest check */
-	ABI_PORT_IGW,  /* router end of a VPC's internet link */
-	ABI_PORT_INET, /* internet end of that link */
-	ABI_PORT_HOST, /* internet end of a host's link */
-	ABI_PORT_PCX,  /* a VPC's end of a peering connection's link */
+	ABI_PORT_ENI,    /* an instance's interface; port = router end */
+	ABI_PORT_NAT,    /* a NAT gateway's interface; no groups, no source/dest check */
+	ABI_PORT_IGW,    /* router end of a VPC's internet link */
+	ABI_PORT_INET,   /* internet end of that link */
+	ABI_PORT_HOST,   /* internet end of a host's link */
+	ABI_PORT_PCX,    /* a VPC's end of a peering connection's link */
+	ABI_PORT_UPLINK, /* internet end of the link towards the machine's network */
 };
 enum {
 	ABI_PORT_SOURCE_DEST_CHECK = 1,
@@ -186,11 +187,12 @@ struct abi_route { /* map routes: LPM, table = route table number */
 _Static_assert(sizeof(struct abi_route) == 12, "map layout");
 
 /* What the lab's internet knows of an address. map inet: LPM, table = 0. */
-enum abi_inet_kind { ABI_INET_NONE, ABI_INET_HOST, ABI_INET_PUBLIC, ABI_INET_VPC };
+enum abi_inet_kind { ABI_INET_NONE, ABI_INET_HOST, ABI_INET_PUBLIC, ABI_INET_VPC, ABI_INET_UPLINK };
 struct abi_inet {
-	__u8 kind; /* HOST: a host's own address; PUBLIC: a gateway translates it; VPC: private, unreachable */
+	__u8 kind; /* NONE: nobody, whatever lies around it; HOST: a host's own address; PUBLIC: a gateway translates it;
+		    * VPC: private, unreachable; UPLINK: everybody else, beyond the lab */
 	__u8 pad[3];
-	__u32 port; /* HOST: its port; PUBLIC: the INET port; VPC: the IGW port when exactly one gateway's VPC holds it, else 0 */
+	__u32 port; /* HOST, UPLINK: its port; PUBLIC: the INET port; VPC: the IGW port when exactly one gateway's VPC holds it, else 0 */
 	__u32 eni;                  /* PUBLIC: port of the ENI behind it */
 	struct abi_addr private_ip; /* PUBLIC: what it is translated to */
 };

@@ -135,7 +135,7 @@ static __always_inline int frame_to_stack(struct __sk_buff *skb, struct pass *x)
 	/* a neighbour's frame bypasses the tables; on a gateway's link the MAC says nothing */
 	if (!x->p.to_port || (s->kind != ABI_PORT_ENI && s->kind != ABI_PORT_NAT))
 		mark |= s->route_table & ABI_MARK_TABLE_MASK;
-	if (s->kind != ABI_PORT_HOST && s->kind != ABI_PORT_INET && ttl < 255) {
+	if (s->kind != ABI_PORT_HOST && s->kind != ABI_PORT_INET && s->kind != ABI_PORT_UPLINK && ttl < 255) {
 		mark |= ABI_MARK_TTL;
 		ttl++;
 		frame_ttl_set(skb, &x->p, ttl);

@@ -569,20 +569,22 @@ static __always_inline int judge_peering_in(struct world *w, struct pass *x, con
 	return judge_arrival(w, x, 1, members_beyond(w, x, s, &x->p.key.src), 1);
 }
 
-/* A packet on the lab's internet, from a host or from a gateway's far end. */
+/* A packet on the lab's internet, from a host, a gateway's far end or the uplink. */
 static __always_inline int judge_internet(struct world *w, struct pass *x, const struct abi_port *s)
 {
 	const struct abi_inet *from, *to = inet_find(w, x, &x->p.key.dst);
 	const struct abi_port *d;
 	__u32 me = x->p.key.port;
 
-	if (s->kind == ABI_PORT_HOST) {
+	if (s->kind == ABI_PORT_HOST || s->kind == ABI_PORT_UPLINK) {
 		from = inet_find(w, x, &x->p.key.src);
-		if (!from || from->kind != ABI_INET_HOST || from->port != me)
+		if (s->kind == ABI_PORT_HOST ? !from || from->kind != ABI_INET_HOST || from->port != me
+					     : from && (from->kind == ABI_INET_HOST || from->kind == ABI_INET_PUBLIC))
 			return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_GATEWAY_REJECTS_SPOOFED_TRAFFIC, me,
 					    0);
 	}
-	if (!to)
+	/* What came in by the uplink does not leave by it again. */
+	if (!to || to->kind == ABI_INET_NONE || (s->kind == ABI_PORT_UPLINK && to->kind == ABI_INET_UPLINK))
 		return outcome_deny(&x->o, ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION, me, 0);
 	if (to->kind == ABI_INET_VPC)
 		return outcome_deny(&x->o, ABI_GATE_IGW, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS,

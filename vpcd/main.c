@@ -21,18 +21,20 @@ enum { HEAP_KEPT = 16 << 20 };
 
 struct options {
 	uint32_t exit_when_idle_s, metrics_port;
+	bool allow_uplink;
 	const char *agent; /* a lab's name: this process is its agent */
 };
 
 static const char usage[] =
 	"usage: vpcd [--foreground] [--exit-when-idle SECONDS] [--metrics-port PORT]\n"
-	"            [--log-level debug|info|warn|error] [--log-json]\n"
+	"            [--allow-uplink] [--log-level debug|info|warn|error] [--log-json]\n"
 	"       vpcd --version | --help\n"
 	"\n"
 	"Runs virtual private clouds on this machine; `vpc` talks to it. It stays in the foreground and logs to stderr.\n"
 	"  --foreground               says so (it is the default)\n"
 	"  --exit-when-idle SECONDS   ends that long after its last lab is gone\n"
 	"  --metrics-port PORT        also answers GET /metrics on 127.0.0.1:PORT, for Prometheus\n"
+	"  --allow-uplink             labs whose file says `uplink = yes` may send into this machine's network\n"
 	"  --log-level LEVEL          how much it says; info unless given\n"
 	"  --log-json                 one JSON object a line instead of text\n"
 	"Environment: VPCD_RUN_DIR (/run/vpcd), VPCD_STATE_DIR (/var/lib/vpcd), VPCD_BPF_DIR (/sys/fs/bpf/vpcd).\n";
@@ -55,6 +57,7 @@ int main(int argc, char **argv)
 	s.dirs.bpf_dir = directory("VPCD_BPF_DIR", BPFFS "/vpcd");
 	s.exit_when_idle_s = o.exit_when_idle_s;
 	s.metrics_port = (uint16_t)o.metrics_port;
+	s.allow_uplink = o.allow_uplink;
 	if (geteuid() != 0) {
 		fputs("vpcd: must be root, because it makes network namespaces and loads BPF programs; start it with sudo\n",
 		      stderr);
@@ -102,6 +105,10 @@ static int parse(int argc, char **argv, struct options *o)
 		}
 		if (strcmp(a, "--foreground") == 0)
 			continue;
+		if (strcmp(a, "--allow-uplink") == 0) {
+			o->allow_uplink = true;
+			continue;
+		}
 		if (strcmp(a, "--log-json") == 0) {
 			log_set_json(true);
 			continue;

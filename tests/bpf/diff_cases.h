@@ -632,4 +632,35 @@ static const struct diff_case diff_cases[] = {
 	  "pkt z 6 10.0.0.10 40000 > 10.0.0.11 40002 flags=2 mac=y\n"
 	  "pkt x 6 10.0.0.10 40000 > 10.0.0.11 40002 flags=17 mac=y\n",
 	  false },
+	{ "what comes in by the uplink bears no address of the lab, and does not leave by it again",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[internet-gateway igw]\n"
+	  "vpc = v\n"
+	  "[route-table pub]\n"
+	  "vpc = v\n"
+	  "main = yes\n"
+	  "route = 0.0.0.0/0 via igw:igw\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[instance w]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.10\n"
+	  "public-ip = 203.0.113.1\n"
+	  "[host h]\n"
+	  "address = 198.51.100.7\n"
+	  "[internet]\n"
+	  "uplink = yes\n",
+	  "pkt inet:igw 6 203.0.113.1 40000 > 8.8.8.8 443 flags=2\n"
+	  "pkt uplink 6 8.8.8.8 443 > 203.0.113.1 40000 flags=18\n"
+	  "pkt uplink 6 203.0.113.1 443 > 198.51.100.7 40000 flags=2\n"
+	  "pkt uplink 6 198.51.100.7 443 > 203.0.113.1 40000 flags=2\n"
+	  "pkt uplink 6 10.0.0.10 443 > 203.0.113.1 40000 flags=2\n"
+	  "pkt uplink 6 192.168.1.1 443 > 198.51.100.7 40000 flags=2\n"
+	  "pkt uplink 6 8.8.8.8 443 > 9.9.9.9 40000 flags=2\n"
+	  "pkt h 6 198.51.100.7 40000 > 9.9.9.9 443 flags=2\n"
+	  "pkt h 6 198.51.100.7 40000 > 192.168.1.1 443 flags=2\n"
+	  "pkt h 6 198.51.100.7 40000 > 169.254.169.254 80 flags=2\n",
+	  false },
 };

@@ -153,10 +153,14 @@ static enum tc_hook hook_of(const struct lab *l, uint32_t port)
 	const struct abi_port *p = host_map_lookup(l->w->ports, &port);
 
 	assert_non_null(p);
-	return p->kind == ABI_PORT_IGW                                ? HOOK_IGW_INGRESS
-	       : p->kind == ABI_PORT_PCX                              ? HOOK_PCX_INGRESS
-	       : p->kind == ABI_PORT_INET || p->kind == ABI_PORT_HOST ? HOOK_INET_INGRESS
-								      : HOOK_ENI_INGRESS;
+	switch (p->kind) {
+	case ABI_PORT_IGW: return HOOK_IGW_INGRESS;
+	case ABI_PORT_PCX: return HOOK_PCX_INGRESS;
+	case ABI_PORT_INET:
+	case ABI_PORT_HOST:
+	case ABI_PORT_UPLINK: return HOOK_INET_INGRESS;
+	default: return HOOK_ENI_INGRESS;
+	}
 }
 
 static void pass_host(struct lab *l, uint32_t port, const uint8_t *frame, size_t n, struct pass *x)

@@ -42,6 +42,8 @@ static void name_of_port(const struct model *m, uint32_t port, char *buf, size_t
 		if (m->igws[i].inet_port == port)
 			snprintf(buf, size, "inet:%s", m->igws[i].obj.name);
 	}
+	if (m->uplink.on && m->uplink.port == port)
+		snprintf(buf, size, "uplink");
 	for (uint32_t i = 0; i < m->n_peerings; i++)
 		for (int end = 0; end < 2; end++)
 			if (m->peerings[i].ports[end] == port)
@@ -294,7 +296,7 @@ static bool follow_up(struct draw *d, const struct model *m, struct step *s)
 	}
 	snprintf(s->from, sizeof(s->from), "%s", p->peer);
 	eni = model_find_eni(m, p->peer);
-	if (eni == NONE) { /* a host */
+	if (eni == NONE) { /* a host, or the uplink */
 		if (p->step.frame.is_error || p->step.frame.frag != ORACLE_WHOLE)
 			return false;
 		answer_to(d, p, s);

@@ -233,5 +233,7 @@ char *draw_topology(uint64_t seed, bool *six)
 	if (g.pcx)
 		strbuf_adds(&g.b, "[vpc-peering-connection x]\nvpc = v0\npeer-vpc = v1\n");
 	strbuf_adds(&g.b, "[host h0]\naddress = 198.51.100.7\n[host h1]\naddress = 192.0.2.9\n");
+	if (below(&g, 3) == 0)
+		strbuf_adds(&g.b, "[internet]\nuplink = yes\n");
 	return strbuf_take(&g.b);
 }

@@ -423,6 +423,32 @@ static bool from_peering(struct way *w, const struct peering *pcx, int end)
 	return arrives(w, to, true, pcx->cross_region ? NULL : src, true);
 }
 
+/* Whose address on the lab's internet it is. */
+static bool has_owner(const struct model *m, const struct addr *a)
+{
+	const struct addr *private_ip;
+
+	for (uint32_t i = 0; i < m->n_hosts; i++)
+		if (oracle_addr_eq(&m->hosts[i].addr, a))
+			return true;
+	return oracle_behind(m, a, &private_ip) != NULL;
+}
+
+/* Not what RFC 1918, 6598 and the registry of special addresses keep from the internet. */
+static bool is_of_the_world(const struct addr *a)
+{
+	static const char *const kept[] = { "0.0.0.0/8",      "10.0.0.0/8",    "100.64.0.0/10",  "127.0.0.0/8",
+					    "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		struct prefix p;
+
+		if (prefix_parse(kept[i], &p, NULL) == 0 && oracle_in_prefix(&p, a))
+			return false;
+	}
+	return addr_family(a) == FAMILY_V4;
+}
+
 static bool over_internet(struct way *w, const struct host *from)
 {
 	const struct model *m = w->o->at.m;
@@ -445,7 +471,10 @@ static bool over_internet(struct way *w, const struct host *from)
 		for (uint32_t k = 0; k < m->vpcs[i].n_cidrs; k++)
 			if (oracle_in_prefix(&m->vpcs[i].cidrs[k], &w->f.dst))
 				return deny(w, ABI_GATE_IGW, 0);
-	return deny(w, ABI_GATE_INTERNET, 0);
+	if (!m->uplink.on || w->from == m->uplink.port || !is_of_the_world(&w->f.dst))
+		return deny(w, ABI_GATE_INTERNET, 0);
+	w->a.peer = m->uplink.port;
+	return true;
 }
 
 static bool judged(struct way *w)
@@ -468,6 +497,8 @@ static bool judged(struct way *w)
 	for (uint32_t i = 0; i < m->n_hosts; i++)
 		if (m->hosts[i].port == w->from)
 			return over_internet(w, &m->hosts[i]);
+	if (m->uplink.on && m->uplink.port == w->from)
+		return has_owner(m, &w->f.src) ? deny(w, ABI_GATE_INTERNET, 0) : over_internet(w, NULL);
 	return deny(w, ABI_GATE_SOURCE_CHECK, 0);
 }
 

@@ -273,6 +273,8 @@ uint32_t scenario_port(const struct model *m, const char *name)
 	i = model_find_eni(m, name);
 	if (i != NONE)
 		return m->enis[i].obj.number;
+	if (strcmp(name, "uplink") == 0)
+		return m->uplink.port;
 	i = model_find_host(m, name);
 	return i != NONE ? m->hosts[i].port : 0;
 }

@@ -6,7 +6,7 @@
  *   edit N TEXT    line N of the topology (from 0) becomes TEXT; none: it goes
  *   sweep          what has run out is swept away
  *   flush          every connection is forgotten
- * FROM: interface or host; igw:NAME, inet:NAME (a gateway's two ends), pcx:NAME/0, pcx:NAME/1.
+ * FROM: interface or host; uplink; igw:NAME, inet:NAME (a gateway's two ends), pcx:NAME/0, pcx:NAME/1.
  * A, B: ports; ICMP: identifier, type * 256 + code. bytes: of transport header and payload. */
 #pragma once
 #include "tests/support/oracle_lab.h"

@@ -224,6 +224,7 @@ static void check_link(const struct state *s, const struct row *r)
 		assert_memory_equal(far.mac, router, 6);
 		break;
 	}
+	case ABI_PORT_UPLINK:
 	case ABI_PORT_HOST: assert_true(has_filter(s, r->ns, r->link.ifname, HOOK_INET_INGRESS)); break;
 	default: fail();
 	}

@@ -57,6 +57,7 @@ static int make(struct state *s, enum row_kind kind, int variant)
 		r->rule.table = variant == 1 ? 1002 : 1001;
 		return 6;
 	case ROW_NFT: r->nft.idle_s = variant == 1 ? 5 : 350; return 3;
+	case ROW_UPLINK: strcpy(r->uplink.ifname, variant == 1 ? "vpcd1" : "vpcd2"); return 3;
 	case ROW_FILTER:
 		strcpy(r->filter.ifname, variant == 3 ? "b" : "a");
 		r->filter.hook = variant == 4 ? HOOK_ENI_EGRESS : HOOK_ENI_INGRESS;
@@ -208,6 +209,7 @@ static void words(void **state)
 		"route 10.0.0.0/8 dev eth0 in main table of t.a",
 		"rule 1000: mark 0x1/0xffff to table 1001 in t.a",
 		"translation to nothing in t.a",
+		"uplink from t.a by vpcd2 of this machine",
 		"filter eni-ingress on a in t.a",
 	};
 	char text[300], small[8];

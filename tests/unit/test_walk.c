@@ -290,6 +290,61 @@ static void steps_say_what_decided(void **state)
 	walker_free(&w);
 }
 
+/* With an uplink the lab's internet knows everybody but who is nowhere on any. */
+static void the_world_by_the_uplink(void **state)
+{
+	static const struct {
+		const char *flow;
+		enum abi_gate gate; /* NONE: allowed */
+		enum abi_reason reason;
+	} cases[] = {
+		{ "p1 -> 8.8.8.8 tcp/443", ABI_GATE_NONE, ABI_REASON_ACCEPT },
+		{ "q1 -> 8.8.8.8 udp/53", ABI_GATE_NONE, ABI_REASON_ACCEPT },
+		{ "h -> 8.8.8.8 icmp", ABI_GATE_NONE, ABI_REASON_ACCEPT },
+		{ "8.8.8.8 -> p1 tcp/80", ABI_GATE_NONE, ABI_REASON_ACCEPT },
+		{ "p3 -> 8.8.8.8 tcp/443", ABI_GATE_IGW, ABI_REASON_IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS },
+		{ "p1 -> 10.99.0.1 tcp/443", ABI_GATE_IGW, ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS },
+		{ "p1 -> 172.31.0.1 tcp/443", ABI_GATE_IGW, ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS },
+		{ "p1 -> 100.100.0.1 tcp/443", ABI_GATE_IGW, ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS },
+		{ "h -> 10.99.0.1 tcp/443", ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION },
+		{ "h -> 172.31.0.1 tcp/443", ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION },
+		{ "h -> 192.168.99.1 tcp/443", ABI_GATE_IGW,
+		  ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS }, /* bare has that range */
+		{ "h -> 100.64.0.1 tcp/443", ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION },
+		{ "h -> 169.254.169.254 tcp/80", ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION },
+		{ "h -> 127.0.0.1 tcp/80", ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION },
+		{ "h -> 0.0.0.1 tcp/80", ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION },
+		{ "h -> 224.0.0.1 udp/53", ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION },
+		{ "h -> 255.255.255.255 udp/53", ABI_GATE_INTERNET, ABI_REASON_UNKNOWN_DESTINATION },
+		{ "h -> 10.0.0.10 tcp/80", ABI_GATE_IGW, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS },
+	};
+	_cleanup_free_ char *text = xasprintf("%s[internet]\nuplink = yes\n", lab);
+	_cleanup_model_ struct model *m = load(text, "lab.ini"), *without = load(lab, "lab.ini");
+	struct walker *w = walker_of(m), *closed = walker_of(without);
+	struct walk walk;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		walk_text(w, m, cases[i].flow, &walk);
+		if (walk.allow != (cases[i].gate == ABI_GATE_NONE) ||
+		    (!walk.allow && (walk.steps[walk.denied].gate != cases[i].gate ||
+				     walk.steps[walk.denied].reason != cases[i].reason)))
+			fail_msg("%s: %s", cases[i].flow,
+				 walk.allow ? "allowed" : reason_name(walk.steps[walk.denied].reason));
+		walk_done(&walk);
+	}
+	walk_text(w, m, "q1 -> 8.8.8.8 tcp/443", &walk);
+	assert_string_equal(step_of(&walk, LEG_FORWARD, ABI_GATE_INTERNET, 0)->reason_more,
+			    "leaves the lab by the uplink, with the machine's address");
+	walk_done(&walk);
+	walk_text(closed, without, "p1 -> 8.8.8.8 tcp/443", &walk);
+	assert_false(walk.allow);
+	assert_int_equal(walk.steps[walk.denied].reason, ABI_REASON_UNKNOWN_DESTINATION);
+	walk_done(&walk);
+	walker_free(&w);
+	walker_free(&closed);
+}
+
 static void translations_are_shown(void **state)
 {
 	_cleanup_model_ struct model *m = load(lab, "lab.ini");
@@ -565,6 +620,7 @@ int main(void)
 		cmocka_unit_test(nat_addresses),
 		cmocka_unit_test(json_has_its_shape),
 		cmocka_unit_test(golden_texts),
+		cmocka_unit_test(the_world_by_the_uplink),
 	};
 
 	return cmocka_run_group_tests_name("walk", tests, NULL, NULL);

@@ -221,6 +221,13 @@ static void totals_print(const json_t *status)
 	_cleanup_free_ char *entries = json_cell(json_object_get(ct, "entries")),
 			    *max = json_cell(json_object_get(ct, "max"));
 
+	if (json_is_object(json_object_get(status, "uplink"))) {
+		const char *why = json_string_value(json_object_get(json_object_get(status, "uplink"), "why"));
+
+		printf("\nuplink %s%s%s\n",
+		       json_string_value(json_object_get(json_object_get(status, "uplink"), "state")), why ? ": " : "",
+		       why ? why : "");
+	}
 	maps_print(json_object_get(status, "maps"));
 	printf("\nprograms %s, %s%s%s connections tracked, %s verdict events lost\n", *programs ? programs : "-",
 	       *entries ? entries : "-", *max ? " of " : "", max, *lost ? lost : "-");

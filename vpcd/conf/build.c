@@ -39,6 +39,7 @@ int model_build(const struct document *d, const char *lab_name, struct registry 
 	build_zones(&b);
 	build_instances(&b);
 	build_addresses(&b);
+	build_internet(&b);
 	build_flow_logs(&b);
 	build_alarms(&b);
 	build_rules(&b);

@@ -63,6 +63,7 @@ void build_quota(struct build *b, const struct section *s, struct src_loc loc, c
 
 /* One noun a file. */
 void build_lab(struct build *b, const char *lab_name); /* build_lab.c: settings; quotas */
+void build_internet(struct build *b);                  /* build_lab.c */
 void build_zones(struct build *b);                     /* build_lab.c; which are out; wants the subnets */
 void build_expects(struct build *b);                   /* build_lab.c; wants the model indexed */
 void build_prefix_lists(struct build *b);              /* build_vpc.c, and the five below */

@@ -6,6 +6,8 @@
 #include "conf/build_ctx.h"
 #include "filters/explain.h"
 #include "model/flow.h"
+#include "model/registry.h"
+#include "model/uplink.h"
 #include "util/str.h"
 
 enum { CONNTRACK_ENTRIES_DEFAULT = 65536 };
@@ -50,6 +52,23 @@ void build_lab(struct build *b, const char *name)
 	m->strict_icmp = en && strcmp(en->value, "strict") == 0;
 	en = entry_first(s, "nacl-fragments");
 	m->strict_fragments = en && strcmp(en->value, "strict") == 0;
+}
+
+/* Behind instances and hosts, so that a lab with it numbers those as one without. */
+void build_internet(struct build *b)
+{
+	const struct section *s = build_section_of(b, KIND_INTERNET, 0);
+	struct model *m = b->m;
+
+	if (!s || !entry_bool(s, "uplink", false))
+		return;
+	m->uplink.on = true;
+	m->uplink.loc = build_loc(b, entry_first(s, "uplink")->loc);
+	m->uplink.port = build_number(b, KIND_PORT, "internet/uplink", s->loc);
+	if (registry_addr_get(b->reg, UPLINK_KEY, &m->uplink.addr) == 0)
+		return;
+	m->uplink.addr = uplink_addr(m->name, 0);
+	registry_addr_set(b->reg, UPLINK_KEY, &m->uplink.addr);
 }
 
 void build_zones(struct build *b)

@@ -142,6 +142,11 @@ static const struct schema_key host_keys[] = {
 	{ "run", KEY_LINES, VALUE_COMMAND, .help = "a program that runs inside, without a shell" },
 	{ 0 }
 };
+static const struct schema_key internet_keys[] = {
+	{ "uplink", KEY_SCALAR, VALUE_BOOL,
+	  .help = "yes: what nobody in the lab owns is sent into the machine's network; vpcd must run with --allow-uplink" },
+	{ 0 }
+};
 static const struct schema_key flow_log_keys[] = {
 	{ "vpc", KEY_SCALAR, VALUE_REF, "vpc", .help = "all interfaces of this VPC; or:" },
 	{ "subnet", KEY_SCALAR, VALUE_REF, "subnet", .help = "those of this subnet; or:" },
@@ -196,6 +201,8 @@ const struct schema_kind schema_kinds[] = {
 	{ KIND_INTERFACE, false, "InvalidNetworkInterfaceID.NotFound", "a further network interface of an instance",
 	  interface_keys },
 	{ KIND_HOST, false, "InvalidHostID.NotFound", "a machine out on the simulated internet", host_keys },
+	{ KIND_INTERNET, true, "InvalidTopology.NotFound", "the simulated internet between gateways and hosts",
+	  internet_keys },
 	{ KIND_FLOW_LOG, false, "InvalidFlowLogId.NotFound", "records of what interfaces sent and received",
 	  flow_log_keys },
 	{ KIND_ALARM, false, "ResourceNotFound", "a state that a metric puts it into", alarm_keys },
@@ -336,7 +343,7 @@ static void check_kind(const struct section *s, struct diag_list *diags)
 		diags, SEV_ERROR, s->loc, "InvalidTopology.UnknownKind",
 		fix ? fix
 		    : "kinds are lab, vpc, subnet, route-table, internet-gateway, nat-gateway, vpc-peering-connection, security-group, "
-		      "nacl, prefix-list, instance, interface, host, flow-log, alarm and expect",
+		      "nacl, prefix-list, instance, interface, host, internet, flow-log, alarm and expect",
 		"[%s%s%s]: there is no kind \"%s\"", s->kind, *s->name ? " " : "", s->name, s->kind);
 }
 
@@ -414,8 +421,8 @@ static void check_twice(const struct document *d, const struct schema_kind *cons
 					   kinds[i]->kind == KIND_INTERFACE || kinds[i]->kind == KIND_NAT_GATEWAY);
 		char where[PLACE_LEN];
 
-		if (kinds[i] && kinds[i]->kind == KIND_LAB)
-			keys[i] = xstrdup("lab"); /* there is one, whatever its name */
+		if (kinds[i] && (kinds[i]->kind == KIND_LAB || kinds[i]->kind == KIND_INTERNET))
+			keys[i] = xstrdup(s->kind); /* there is one, whatever its name */
 		else
 			keys[i] = xasprintf("%s %s", shared ? "machine" : s->kind, s->name);
 		if (keymap_put_str(&by_name, keys[i], i))

@@ -255,6 +255,11 @@ static int build(struct lab *l, const struct stored *s, struct err *e)
 		registry_free(&registry);
 		return err_set(e, r, "what was asked is not valid any more: %s", first ? first : "no reason given");
 	}
+	if (m->uplink.on && !l->server->allow_uplink) {
+		log_warn("lab", l->name,
+			 "uplink = yes has no effect: vpcd was not started with --allow-uplink; it is taken away");
+		m->uplink.on = false;
+	}
 	lab_adopt(l, &d, &registry, &m);
 	return 0;
 }

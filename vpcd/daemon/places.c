@@ -37,6 +37,8 @@ struct places *places_new(const struct model *m)
 		p->by_port[m->igws[i].port] = (struct place){ PLACE_IGW, i };
 		p->by_port[m->igws[i].inet_port] = (struct place){ PLACE_INET, i };
 	}
+	if (m->uplink.on)
+		p->by_port[m->uplink.port] = (struct place){ PLACE_UPLINK, 0 };
 	for (uint32_t i = 0; i < m->n_peerings; i++)
 		for (int end = 0; end < 2; end++)
 			p->by_port[m->peerings[i].ports[end]] = (struct place){ PLACE_PCX, i };
@@ -79,6 +81,7 @@ const char *place_name(const struct places *p, uint32_t port)
 	case PLACE_INET: return p->m->igws[at.index].obj.name;
 	case PLACE_PCX: return p->m->peerings[at.index].obj.name;
 	case PLACE_HOST: return p->m->hosts[at.index].obj.name;
+	case PLACE_UPLINK: return "internet";
 	default: return NULL;
 	}
 }
@@ -242,6 +245,7 @@ static uint32_t highest_port(const struct model *m)
 		max = m->igws[i].port > max ? m->igws[i].port : max;
 		max = m->igws[i].inet_port > max ? m->igws[i].inet_port : max;
 	}
+	max = m->uplink.port > max ? m->uplink.port : max;
 	for (uint32_t i = 0; i < m->n_peerings; i++)
 		for (int end = 0; end < 2; end++)
 			max = m->peerings[i].ports[end] > max ? m->peerings[i].ports[end] : max;

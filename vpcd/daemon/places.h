@@ -6,7 +6,15 @@
 #include "abi.h"
 #include "model/model.h"
 
-enum place_kind { PLACE_NONE, PLACE_ENI, PLACE_IGW, PLACE_INET /* the gateway's far end */, PLACE_PCX, PLACE_HOST };
+enum place_kind {
+	PLACE_NONE,
+	PLACE_ENI,
+	PLACE_IGW,
+	PLACE_INET /* the gateway's far end */,
+	PLACE_PCX,
+	PLACE_HOST,
+	PLACE_UPLINK
+};
 struct place {
 	enum place_kind kind;
 	uint32_t index; /* into enis, igws, peerings or hosts */

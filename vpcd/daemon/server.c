@@ -37,7 +37,9 @@ int server_run(const struct server_options *o, struct err *e)
 	struct http_setup setup = {
 		.socket = socket, .view_socket = view, .table = api_table, .metrics_port = o->metrics_port
 	};
-	struct server s = { .dirs = o->dirs, .exit_when_idle_s = o->exit_when_idle_s, .lock_fd = -1 };
+	struct server s = {
+		.dirs = o->dirs, .exit_when_idle_s = o->exit_when_idle_s, .allow_uplink = o->allow_uplink, .lock_fd = -1
+	};
 	struct rlimit files;
 	sigset_t set;
 	int r;

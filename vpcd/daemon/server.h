@@ -18,10 +18,12 @@ struct server_options {
 	struct kern_dirs dirs;
 	uint32_t exit_when_idle_s; /* 0: never */
 	uint16_t metrics_port;     /* GET /metrics on 127.0.0.1; 0: not there */
+	bool allow_uplink;         /* packets of labs may leave the machine */
 };
 struct server {
 	struct kern_dirs dirs;
 	uint32_t exit_when_idle_s;
+	bool allow_uplink;
 	struct loop *loop;
 	struct events *events;
 	struct http *http;

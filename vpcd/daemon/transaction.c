@@ -17,6 +17,8 @@
 #include "daemon/transaction.h"
 #include "daemon/views.h"
 #include "kern/kern.h"
+#include "kern/uplink.h"
+#include "model/uplink.h"
 #include "plan/desired.h"
 #include "plan/diff.h"
 #include "util/log.h"
@@ -74,6 +76,7 @@ static void go_on(struct transaction *t);
 static int prepare_put(struct transaction *t, struct err *e);
 static int prepare_edits(struct transaction *t, struct err *e);
 static int build(struct transaction *t, struct err *e);
+static int check_uplink(struct transaction *t, struct err *e);
 static int plan_against(struct transaction *t, const struct model *m, struct err *e);
 static int observe_and_diff(struct transaction *t, struct err *e);
 static bool no_machine_changes(const struct transaction *t);
@@ -440,7 +443,30 @@ static int build(struct transaction *t, struct err *e)
 	if (strcmp(t->model->name, l->name) != 0)
 		return err_set_aws(e, -EINVAL, "InvalidParameterValue",
 				   "the file says [lab %s], but lab %s was asked for", t->model->name, l->name);
-	return 0;
+	return t->model->uplink.on ? check_uplink(t, e) : 0;
+}
+
+/* What the machine's owner and the machine itself say to it. One that is there stays: that the machine has stopped
+ * forwarding is no reason against another change. */
+static int check_uplink(struct transaction *t, struct err *e)
+{
+	const struct lab *l = t->lab;
+	int r;
+
+	if (!l->server->allow_uplink)
+		return err_set_aws(
+			e, -EPERM, "UnauthorizedOperation",
+			"[internet]: uplink = yes would let packets of lab %s leave this machine, and vpcd was not "
+			"started with --allow-uplink",
+			l->name);
+	if (l->model && l->model->uplink.on)
+		return 0;
+	r = uplink_check_machine(e);
+	if (r == 0)
+		r = uplink_choose_addr(l->name, &t->model->uplink.addr, e);
+	if (r == 0)
+		registry_addr_set(t->registry, UPLINK_KEY, &t->model->uplink.addr);
+	return r;
 }
 
 /* m NULL: all of the lab goes. */

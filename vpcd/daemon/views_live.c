@@ -8,7 +8,9 @@
 #include "filters/world.h"
 #include "filters/conntrack.h"
 #include "kern/datapath.h"
+#include "kern/uplink.h"
 #include "model/route_text.h"
+#include "model/uplink.h"
 #include "plan/state.h"
 #include "util/mem.h"
 
@@ -365,6 +367,27 @@ static json_t *maps_json(const struct lab *l, struct datapath *d)
 	return a;
 }
 
+/* null: the lab asks for none. */
+static json_t *uplink_json(const struct lab *l)
+{
+	struct uplink_row want = { .addr = l->model->uplink.addr };
+	_cleanup_free_ char *ns = uplink_ns_name(l->name);
+	struct err why = { 0 };
+	bool there;
+
+	if (!l->model->uplink.on)
+		return json_null();
+	uplink_ifname(l->name, want.ifname);
+	there = l->kern && uplink_observe(l->kern, ns, &want) == UPLINK_AS_WANTED;
+	if (there)
+		uplink_check_machine(&why);
+	return json_pack("{ssss?}", "state",
+			 !there     ? "missing"
+			 : why.code ? "blocked"
+				    : "ok",
+			 "why", why.code ? why.msg : NULL);
+}
+
 json_t *view_status(struct lab *l)
 {
 	const struct model *m = l->model;
@@ -405,5 +428,6 @@ json_t *view_status(struct lab *l)
 	json_object_set_new(o, "events_lost", number(d != NULL, d ? datapath_events_lost(d) : 0));
 	json_object_set_new(o, "conntrack", ct);
 	json_object_set_new(o, "maps", maps_json(l, d));
+	json_object_set_new(o, "uplink", uplink_json(l));
 	return o;
 }

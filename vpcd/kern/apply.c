@@ -22,6 +22,7 @@
 #include "kern/ns.h"
 #include "kern/processes.h"
 #include "kern/sysctl.h"
+#include "kern/uplink.h"
 #include "kern/watch.h"
 #include "util/mem.h"
 
@@ -83,7 +84,7 @@ static int ns_del(struct apply *a, const struct op *op, struct err *e)
 	_cleanup_free_ char *path = xasprintf(NETNS_DIR "/%s", op->row->ns);
 	struct lab_ns *ns;
 
-	if (op->rank < RANK_DEL_NFT)
+	if (op->rank < RANK_DEL_UPLINK)
 		return apply_ns_remove(a->k, op->row->ns, e);
 	if (!op->row->ns_row.user_owned) {
 		*VEC_PUSH(a->late, a->n_late, a->cap_late) = op->row;
@@ -220,6 +221,8 @@ static int row_op(struct apply *a, const struct op *op, struct err *e)
 	case ROW_NS: return op->kind == OP_DEL ? ns_del(a, op, e) : apply_ns_add(a->k, &a->factory, row, e);
 	case ROW_SYSCTL: return op->kind == OP_DEL ? 0 : sysctl_set(a, row, e);
 	case ROW_NFT: return nft_op(a, op, e);
+	case ROW_UPLINK:
+		return op->kind == OP_DEL ? uplink_delete(a->k, e) : uplink_write(a->k, row->ns, &row->uplink, e);
 	case ROW_FILTER: /* a program goes with its link; links never change their kind */
 		return op->kind == OP_DEL ? 0 : filter_attach(a, row, e);
 	case ROW_LINK:
@@ -240,7 +243,8 @@ static int row_op(struct apply *a, const struct op *op, struct err *e)
 /* What goes with a namespace of this plan, or with a link whose other end is in one. */
 static bool goes_by_itself(const struct apply *a, const struct op *op)
 {
-	if (op->kind != OP_DEL || !op->row || op->row->kind == ROW_NS || op->rank < RANK_DEL_NFT)
+	if (op->kind != OP_DEL || !op->row || op->row->kind == ROW_NS || op->row->kind == ROW_UPLINK ||
+	    op->rank < RANK_DEL_UPLINK)
 		return false;
 	return is_gone(a, op->row->ns) || (op->row->kind == ROW_LINK && is_gone(a, op->row->link.peer_ns));
 }
@@ -460,7 +464,7 @@ struct apply *apply_new(struct kern *k, const struct plan *plan)
 
 		if (op->kind == OP_DEL && op->row && op->row->kind == ROW_NS)
 			watch_drop(k, op->row->ns); /* it would keep it alive */
-		if (op->kind == OP_DEL && op->row && op->row->kind == ROW_NS && op->rank >= RANK_DEL_NFT)
+		if (op->kind == OP_DEL && op->row && op->row->kind == ROW_NS && op->rank >= RANK_DEL_UPLINK)
 			*VEC_PUSH(a->gone, a->n_gone, a->cap_gone) = op->row->ns;
 		a->factory.wanted +=
 			op->kind == OP_ADD && op->row && op->row->kind == ROW_NS && op->row->ns_row.user_owned;

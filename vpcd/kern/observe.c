@@ -20,7 +20,9 @@
 #include "kern/nft.h"
 #include "kern/ns.h"
 #include "kern/sysctl.h"
+#include "kern/uplink.h"
 #include "kern/watch.h"
+#include "model/uplink.h"
 #include "util/mem.h"
 
 struct seen_link {
@@ -391,6 +393,25 @@ static void add_content(struct observation *o)
 	}
 }
 
+/* ---- the uplink ---- */
+
+static void read_uplink(struct observation *o)
+{
+	_cleanup_free_ char *name = uplink_ns_name(o->k->lab);
+	size_t n;
+	const struct row *want = wanted(o->desired, ROW_UPLINK, name, &n);
+	enum uplink_found found = uplink_observe(o->k, name, want ? &want->uplink : NULL);
+	struct row *row;
+
+	if (found == UPLINK_ABSENT)
+		return;
+	row = state_add(o->state, ROW_UPLINK, name, KIND_INTERNET, "uplink");
+	if (found == UPLINK_AS_WANTED)
+		row->uplink = want->uplink;
+	else
+		uplink_ifname(o->k->lab, row->uplink.ifname); /* and no address, so it differs from what is wanted */
+}
+
 /* ---- the data path ---- */
 
 /* Only those wanted can be looked for: another program at the hook is not ours. */
@@ -505,6 +526,7 @@ int kern_observe(struct kern *k, const struct state *desired, struct state **ret
 	if (r == 0) {
 		read_links(&o);
 		add_content(&o);
+		read_uplink(&o);
 		r = read_datapath(&o, e);
 	}
 	if (r == 0) {

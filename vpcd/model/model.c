@@ -44,6 +44,7 @@ const char *obj_kind_name(enum obj_kind k)
 		[KIND_INSTANCE] = "instance",
 		[KIND_INTERFACE] = "interface",
 		[KIND_HOST] = "host",
+		[KIND_INTERNET] = "internet",
 		[KIND_FLOW_LOG] = "flow-log",
 		[KIND_ALARM] = "alarm",
 		[KIND_EXPECT] = "expect",

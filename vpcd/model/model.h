@@ -32,6 +32,7 @@ enum obj_kind {
 	KIND_INSTANCE,
 	KIND_INTERFACE,
 	KIND_HOST,
+	KIND_INTERNET,
 	KIND_FLOW_LOG,
 	KIND_ALARM,
 	KIND_EXPECT,
@@ -264,6 +265,12 @@ struct model {
 	uint32_t clock;              /* time runs this many times faster; 1 */
 	const char **zones_down;     /* zones that are out, as written: "a" or "us-east-1a" */
 	uint32_t n_zones_down;
+	struct {
+		bool on;
+		uint32_t port;    /* number of the internet's end of its link */
+		struct addr addr; /* the lab's end of the link to the machine, a /30; the machine's is one less */
+		struct src_loc loc;
+	} uplink;              /* the lab's internet reaches the machine's network */
 	bool strict_icmp;      /* ICMP errors need a rule even about a tracked flow */
 	bool strict_fragments; /* NACL rules with ports do not see later fragments */
 

@@ -54,6 +54,7 @@ static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate,
 static void translation_note(const struct trip *t, struct walk_step *s, const char *what, const struct addr *from,
 			     const struct addr *to, const struct eni *any);
 static struct addr_choice choice_of(const struct eni *nat, const struct addr *a);
+static void uplink_write(struct trip *t, const struct packet *p);
 static bool eni_has(const struct eni *eni, const struct addr *a);
 static bool came_back(const struct trip *t, const struct packet *p);
 static bool is_own_loop(const struct model *m, const struct flow *f);
@@ -202,6 +203,7 @@ static enum arrival travel(struct trip *t, struct packet *p)
 		p->port = to;
 		switch (at->owner) {
 		case OWNER_HOST: return ARRIVAL_HERE;
+		case OWNER_UPLINK: uplink_write(t, p); return ARRIVAL_HERE;
 		case OWNER_ENI: break;
 		default:
 			link = port_row(t, to) ? port_row(t, to)->link : 0;
@@ -550,6 +552,13 @@ static struct addr_choice choice_of(const struct eni *nat, const struct addr *a)
 			return (struct addr_choice){ nat, true };
 	}
 	return (struct addr_choice){ 0 };
+}
+
+static void uplink_write(struct trip *t, const struct packet *p)
+{
+	struct walk_step *s = step_add(t, p, ABI_GATE_INTERNET, p->port);
+
+	snprintf(s->reason_more, sizeof(s->reason_more), "leaves the lab by the uplink, with the machine's address");
 }
 
 static bool eni_has(const struct eni *eni, const struct addr *a)

@@ -6,7 +6,7 @@
 enum { NAT_PORT_LO = 1024, NAT_PORT_HI = 65535 }; /* semantics 4.1 */
 enum { WALK_HOPS_MAX = 32, WALK_NATS_MAX = 8 };
 
-enum port_owner { OWNER_NONE, OWNER_ENI, OWNER_IGW, OWNER_INET, OWNER_PCX, OWNER_HOST };
+enum port_owner { OWNER_NONE, OWNER_ENI, OWNER_IGW, OWNER_INET, OWNER_PCX, OWNER_HOST, OWNER_UPLINK };
 struct port_place {
 	enum port_owner owner;
 	uint32_t index; /* into enis, igws (IGW and INET), peerings or hosts */

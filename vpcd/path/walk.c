@@ -142,6 +142,8 @@ static void ports_index(struct walker *w)
 		port_set(w, m->igws[i].port, OWNER_IGW, i);
 		port_set(w, m->igws[i].inet_port, OWNER_INET, i);
 	}
+	if (m->uplink.on)
+		port_set(w, m->uplink.port, OWNER_UPLINK, 0);
 	for (uint32_t i = 0; i < m->n_peerings; i++)
 		for (int end = 0; end < 2; end++)
 			port_set(w, m->peerings[i].ports[end], OWNER_PCX, i);

@@ -12,6 +12,7 @@ static void compare_kind(const struct kind_view *v, const struct model *was, con
 			 struct change_list *ret);
 static void index_kind(const struct kind_view *v, const struct model *m, struct keymap *ret);
 static bool is_shown(const struct kind_view *v, const struct model *m, const struct obj *o);
+static void compare_uplink(const struct model *was, const struct model *now, struct change_list *ret);
 static void compare_lab(const struct model *was, const struct model *now, struct change_list *ret);
 
 void changes_of(const struct model *was, const struct model *now, const struct plan *plan, struct change_list *ret)
@@ -21,6 +22,7 @@ void changes_of(const struct model *was, const struct model *now, const struct p
 		compare_lab(was, now, ret);
 	for (size_t i = 0; i < n_kind_views; i++)
 		compare_kind(&kind_views[i], was, now, ret);
+	compare_uplink(was, now, ret);
 	if (now && plan)
 		changes_repair(was, now, plan, ret);
 }
@@ -146,6 +148,17 @@ static void compare_zones(struct notes *n, const struct model *was, const struct
 	for (uint32_t i = 0; i < was->n_zones_down; i++)
 		if (!zone_is_named(now, was->zones_down[i]))
 			note(n, "zone %s up", was->zones_down[i]);
+}
+
+static void compare_uplink(const struct model *was, const struct model *now, struct change_list *ret)
+{
+	bool before = was && was->uplink.on, after = now && now->uplink.on;
+
+	if (before != after)
+		change_add(ret, after ? CHANGE_CREATE : CHANGE_DELETE, obj_kind_name(KIND_INTERNET), "uplink")->why =
+			after ? "what nobody in the lab owns goes into this machine's network"
+			: now ? "no longer asked for"
+			      : "the lab goes";
 }
 
 static void compare_lab(const struct model *was, const struct model *now, struct change_list *ret)

@@ -189,6 +189,8 @@ static struct owner port_owner(struct repair *r, uint32_t port)
 					(struct owner){ KIND_PEERING, m->peerings[i].obj.name };
 		for (uint32_t i = 0; i < m->n_hosts; i++)
 			r->by_port[m->hosts[i].port] = (struct owner){ KIND_HOST, m->hosts[i].obj.name };
+		if (m->uplink.on)
+			r->by_port[m->uplink.port] = (struct owner){ KIND_INTERNET, "uplink" };
 	}
 	if (port && port < ABI_PORTS_MAX && r->by_port[port].name)
 		return r->by_port[port];

@@ -232,7 +232,9 @@ static void place_all(struct desired *d)
 	d->router_ns = arena_alloc(d->s->arena, m->n_vpcs * sizeof(*d->router_ns));
 	for (uint32_t i = 0; i < m->n_vpcs; i++)
 		d->router_ns[i] = state_name(d->s, ns_name_router(m, i, buf));
-	if (m->n_igws || m->n_hosts)
+	if (m->uplink.on)
+		d->uplink_ns = state_name(d->s, ns_name_of(m, "internet.uplink", buf));
+	if (m->n_igws || m->n_hosts || m->uplink.on)
 		d->internet_ns = state_name(d->s, ns_name_internet(m, buf));
 	d->enis = arena_alloc(d->s->arena, m->n_enis * sizeof(*d->enis));
 	for (uint32_t i = 0; i < m->n_enis; i++)

@@ -28,7 +28,8 @@ struct desired {
 	const struct model *m;
 	struct state *s;
 	const char **router_ns;  /* by VPC */
-	const char *internet_ns; /* NULL when the lab has neither gateway nor host */
+	const char *internet_ns; /* NULL when the lab has neither gateway nor host nor uplink */
+	const char *uplink_ns;   /* NULL when its internet has none */
 	struct eni_place *enis;
 };
 

@@ -5,6 +5,7 @@
  * before any of them is made: no row per device is needed. */
 #include <stdio.h>
 #include <string.h>
+#include "model/uplink.h"
 #include "plan/desired_ctx.h"
 #include "util/mem.h"
 
@@ -52,6 +53,7 @@ static void add_internet(struct desired *d);
 static void add_instance(struct desired *d, const struct instance *in);
 static void add_nat_gateway(struct desired *d, const struct nat_gateway *nat);
 static void add_host(struct desired *d, const struct host *h);
+static void add_uplink(struct desired *d);
 static void add_igw(struct desired *d, const struct igw *igw);
 static void add_peering(struct desired *d, const struct peering *p);
 static void add_eni(struct desired *d, uint32_t i);
@@ -87,6 +89,8 @@ void desired_links(struct desired *d)
 		add_nat_gateway(d, &m->nat_gateways[i]);
 	for (uint32_t i = 0; i < m->n_hosts; i++)
 		add_host(d, &m->hosts[i]);
+	if (d->uplink_ns)
+		add_uplink(d);
 	for (uint32_t i = 0; i < m->n_igws; i++)
 		add_igw(d, &m->igws[i]);
 	for (uint32_t i = 0; i < m->n_peerings; i++)
@@ -184,6 +188,28 @@ static void add_host(struct desired *d, const struct host *h)
 	end.ns = ns;
 	strcpy(end.ifname, "eth0");
 	add_addr(d, &end, &h->addr, HOST_LEN);
+}
+
+/* To the lab's internet it is a host that has every address nobody else has; the machine's side hangs on it. */
+static void add_uplink(struct desired *d)
+{
+	const struct model *m = d->m;
+	struct end end = { .ns = d->internet_ns, .port = m->uplink.port, .kind = KIND_INTERNET, .owner = "uplink" };
+	struct uplink_row *u;
+	struct link_row *l;
+
+	add_ns(d, d->uplink_ns, false, end.kind, end.owner);
+	ADD_SETTINGS(d, d->uplink_ns, end.kind, end.owner, forwarder);
+	strcpy(end.ifname, UPLINK_END);
+	l = add_link(d, &end);
+	l->peer_ns = d->uplink_ns;
+	strcpy(l->peer_ifname, "eth0");
+	port_mac(m->uplink.port, l->peer_mac);
+	l->mtu = LINK_MTU_INTERNET;
+	add_filter(d, &end, HOOK_INET_INGRESS);
+	u = &state_add(d->s, ROW_UPLINK, d->uplink_ns, end.kind, end.owner)->uplink;
+	uplink_ifname(m->name, u->ifname);
+	u->addr = m->uplink.addr;
 }
 
 static void add_igw(struct desired *d, const struct igw *igw)
@@ -298,6 +324,7 @@ static const char *alias_word(enum obj_kind kind)
 	case KIND_IGW: return "igw";
 	case KIND_PEERING: return "pcx";
 	case KIND_HOST: return "host";
+	case KIND_INTERNET: return "net";
 	default: return "eni";
 	}
 }

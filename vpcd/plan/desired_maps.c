@@ -10,6 +10,8 @@
 static void eni_ports(const struct model *m, struct map_rows *rows);
 static void igw_ports(const struct model *m, struct map_rows *rows);
 static void host_ports(const struct model *m, struct map_rows *rows);
+static void uplink_port(const struct model *m, struct map_rows *rows);
+static void uplink_addrs(const struct model *m, struct map_rows *rows);
 static void private_addrs(const struct model *m, struct map_rows *rows);
 static void reserved_addrs(const struct model *m, struct map_rows *rows);
 static void table_routes(const struct model *m, const struct route_table *t, struct map_rows *rows);
@@ -25,6 +27,10 @@ void desired_maps(const struct model *m, struct map_rows *rows)
 	eni_ports(m, rows);
 	igw_ports(m, rows);
 	host_ports(m, rows);
+	if (m->uplink.on) {
+		uplink_port(m, rows);
+		uplink_addrs(m, rows);
+	}
 	peering_ports(m, rows);
 	private_addrs(m, rows);
 	reserved_addrs(m, rows);
@@ -144,6 +150,57 @@ static void host_ports(const struct model *m, struct map_rows *rows)
 
 		port_mac(h->port, p.mac);
 		map_rows_add(rows, ABI_MAP_PORTS, &h->port, &p);
+	}
+}
+
+static void uplink_port(const struct model *m, struct map_rows *rows)
+{
+	struct abi_port p = { .kind = ABI_PORT_UPLINK, .mtu = LINK_MTU_INTERNET };
+
+	port_mac(m->uplink.port, p.mac);
+	map_rows_add(rows, ABI_MAP_PORTS, &m->uplink.port, &p);
+}
+
+static bool is_vpc_range(const struct model *m, const struct prefix *p)
+{
+	for (uint32_t i = 0; i < m->n_vpcs; i++)
+		for (uint32_t k = 0; k < m->vpcs[i].n_cidrs; k++)
+			if (prefix_cmp(&m->vpcs[i].cidrs[k], p) == 0)
+				return true;
+	return false;
+}
+
+/* Everybody whom the lab does not know, but for what no internet carries: the machine's own network may well use
+ * such addresses, and nothing in a lab has any business there. */
+static void uplink_addrs(const struct model *m, struct map_rows *rows)
+{
+	static const struct {
+		uint32_t addr;
+		uint8_t len;
+	} nobody[] = {
+		{ 0x00000000, 8 },  /* this network */
+		{ 0x0a000000, 8 },  /* RFC 1918 */
+		{ 0x64400000, 10 }, /* RFC 6598 */
+		{ 0x7f000000, 8 },  /* loopback */
+		{ 0xa9fe0000, 16 }, /* link-local, clouds' metadata among them */
+		{ 0xac100000, 12 }, /* RFC 1918 */
+		{ 0xc0a80000, 16 }, /* RFC 1918 */
+		{ 0xe0000000, 3 },  /* multicast, reserved, broadcast */
+	};
+	struct abi_inet val = { .kind = ABI_INET_UPLINK, .port = m->uplink.port };
+	struct addr zero = addr_from_v4(0);
+	struct prefix all = prefix_of(&zero, 0);
+	struct abi_lpm_key key = lpm_key(0, &all.addr, prefix_len128(&all));
+
+	map_rows_add(rows, ABI_MAP_INET, &key, &val);
+	val = (struct abi_inet){ .kind = ABI_INET_NONE };
+	for (size_t i = 0; i < ARRAY_SIZE(nobody); i++) {
+		struct addr a = addr_from_v4(nobody[i].addr);
+		struct prefix p = prefix_of(&a, nobody[i].len);
+
+		key = lpm_key(0, &p.addr, prefix_len128(&p));
+		if (!is_vpc_range(m, &p)) /* it has a row, which says more */
+			map_rows_add(rows, ABI_MAP_INET, &key, &val);
 	}
 }
 

@@ -6,6 +6,7 @@
  * too, or the router would send "net unreachable", which AWS does not. The internet does the same with one table. */
 #include <stdio.h>
 #include <string.h>
+#include "model/uplink.h"
 #include "plan/desired_ctx.h"
 #include "util/mem.h"
 
@@ -28,6 +29,7 @@ static void source_routes(struct desired *d, uint32_t i, const struct scope *ins
 static void igw_routes(struct desired *d, const struct igw *igw);
 static void peering_neighs(struct desired *d, const struct peering *p);
 static void host_routes(struct desired *d, const struct host *h);
+static void uplink_routes(struct desired *d);
 static void add_blackhole(struct desired *d, const struct scope *sc, uint32_t table);
 static struct route_row *add_route(struct desired *d, const struct scope *sc, uint32_t table, const struct prefix *dst);
 static void add_neigh(struct desired *d, const struct scope *sc, const char *ifname, const struct addr *addr,
@@ -53,6 +55,8 @@ void desired_routes(struct desired *d)
 		peering_neighs(d, &m->peerings[i]);
 	for (uint32_t i = 0; i < m->n_hosts; i++)
 		host_routes(d, &m->hosts[i]);
+	if (d->uplink_ns)
+		uplink_routes(d);
 	if (d->internet_ns)
 		internet_rules(d);
 }
@@ -236,6 +240,26 @@ static void host_routes(struct desired *d, const struct host *h)
 	strcpy(row->ifname, "eth0");
 	row->via = gateway;
 	add_neigh(d, &inside, "eth0", &gateway, 0);
+}
+
+/* What its ruleset has marked came from the lab and leaves by a table of its own (kern/uplink.h); all else goes
+ * back into the lab. */
+static void uplink_routes(struct desired *d)
+{
+	const struct scope inside = { d->uplink_ns, KIND_INTERNET, "uplink" };
+	const struct scope outside = { d->internet_ns, KIND_INTERNET, "uplink" };
+	const struct addr gateway = addr_from_v4(GATEWAY_ADDR);
+	struct prefix all = everything();
+	struct route_row *row = add_route(d, &outside, ROUTE_TABLE_MAIN, &all);
+
+	strcpy(row->ifname, UPLINK_END);
+	row->via = gateway;
+	add_neigh(d, &outside, UPLINK_END, &gateway, d->m->uplink.port);
+	row = add_route(d, &inside, ROUTE_TABLE_MAIN, &all);
+	strcpy(row->ifname, "eth0");
+	row->via = gateway;
+	add_neigh(d, &inside, "eth0", &gateway, 0);
+	add_rule(d, &inside, &(struct rule_row){ PREF_TABLES, UPLINK_MARK, UPLINK_MARK, UPLINK_TABLE });
 }
 
 static void add_blackhole(struct desired *d, const struct scope *sc, uint32_t table)

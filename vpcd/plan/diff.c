@@ -211,6 +211,9 @@ static void diff_rows(struct merge *m)
 		} else if (a && !d) {
 			if (r->kind == ROW_NS)
 				plan_add_op(m->plan, OP_DEL, RANK_DEL_NS)->row = a;
+			else if (r->kind ==
+				 ROW_UPLINK) /* what is in the machine's namespace goes with none of the lab's */
+				plan_add_op(m->plan, OP_DEL, RANK_DEL_UPLINK)->row = a;
 			else if (fate == STAYS && r->kind != ROW_SYSCTL) /* a setting cannot be deleted */
 				plan_add_op(m->plan, OP_DEL, del_rank_of(r->kind))->row = a;
 		} else if (!a || fate == CLEARED) {
@@ -367,6 +370,7 @@ static enum plan_rank rank_of(const struct row *r)
 	case ROW_ROUTE: return RANK_ROUTE;
 	case ROW_RULE: return RANK_RULE;
 	case ROW_NFT: return RANK_NFT;
+	case ROW_UPLINK: return RANK_UPLINK;
 	case ROW_FILTER: return RANK_FILTER;
 	case ROW_KIND_MAX: break;
 	}
@@ -383,6 +387,7 @@ static enum plan_rank del_rank_of(enum row_kind kind)
 	case ROW_ROUTE: return RANK_DEL_ROUTE;
 	case ROW_RULE: return RANK_DEL_RULE;
 	case ROW_NFT: return RANK_DEL_NFT;
+	case ROW_UPLINK: return RANK_DEL_UPLINK;
 	case ROW_FILTER: return RANK_DEL_FILTER;
 	case ROW_SYSCTL:
 	case ROW_KIND_MAX: break;
@@ -447,6 +452,7 @@ static const char *row_device(const struct row *r, char buf[IFNAME_MAX])
 	case ROW_NS:
 	case ROW_RULE:
 	case ROW_NFT:
+	case ROW_UPLINK:
 	case ROW_KIND_MAX: break;
 	}
 	return NULL;

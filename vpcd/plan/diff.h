@@ -21,9 +21,11 @@ enum plan_rank {
 	RANK_ROUTE,
 	RANK_RULE,
 	RANK_NFT,
+	RANK_UPLINK,
 	RANK_SYSCTL_LATE, /* ip_forward, and what exists only with connection tracking */
 	RANK_DOWN,        /* takes the link's routes and neighbours along */
-	RANK_DEL_NFT,     /* from here on only deletions */
+	RANK_DEL_UPLINK,  /* from here on only deletions */
+	RANK_DEL_NFT,
 	RANK_DEL_LINK,
 	RANK_DEL_NS,
 	RANK_DEL_RULE,

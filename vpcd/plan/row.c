@@ -10,6 +10,7 @@
  * | ROUTE  | ns, table, dst, metric           | type, ifname, via, prefsrc         |
  * | RULE   | ns, pref, mark, mask, table, from |                                   |
  * | NFT    | ns                               | the ruleset and its timers         |
+ * | UPLINK | ns                               | ifname, addr                       |
  * | FILTER | ns, ifname, hook                 | ifindex                            | */
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,7 @@ int row_key_cmp(const struct row *a, const struct row *b)
 		return c;
 	switch (a->kind) {
 	case ROW_NS:
+	case ROW_UPLINK:
 	case ROW_NFT: return 0;
 	case ROW_LINK: return strcmp(a->link.ifname, b->link.ifname);
 	case ROW_SYSCTL: return name_cmp(a->sysctl.path, b->sysctl.path);
@@ -77,6 +79,9 @@ bool row_value_eq(const struct row *a, const struct row *b)
 	case ROW_ROUTE: return route_eq(&a->route, &b->route);
 	case ROW_RULE: return true;
 	case ROW_NFT: return nft_eq(&a->nft, &b->nft);
+	case ROW_UPLINK:
+		return strcmp(a->uplink.ifname, b->uplink.ifname) == 0 &&
+		       addr_cmp(&a->uplink.addr, &b->uplink.addr) == 0;
 	case ROW_FILTER: return a->filter.ifindex == b->filter.ifindex;
 	case ROW_KIND_MAX: break;
 	}
@@ -127,6 +132,7 @@ char *row_format(const struct row *r, char *buf, size_t size)
 		snprintf(buf, size, "translation to %s in %s",
 			 r->nft.n_addrs ? addr_format(&r->nft.addrs[0], text) : "nothing", r->ns);
 		break;
+	case ROW_UPLINK: snprintf(buf, size, "uplink from %s by %s of this machine", r->ns, r->uplink.ifname); break;
 	case ROW_FILTER:
 		snprintf(buf, size, "filter %s on %s in %s", r->filter.hook < HOOK_MAX ? hooks[r->filter.hook] : "?",
 			 r->filter.ifname, r->ns);

@@ -22,6 +22,7 @@ enum row_kind {
 	ROW_ROUTE,
 	ROW_RULE,
 	ROW_NFT,
+	ROW_UPLINK,
 	ROW_FILTER,
 	ROW_KIND_MAX
 };
@@ -77,6 +78,12 @@ struct nft_row {               /* a NAT gateway's ruleset, atomic */
 	uint32_t n_addrs;
 	uint32_t idle_s, udp_s, icmp_s; /* conntrack timers of the namespace, seconds, clock applied */
 };
+/* The way from a lab's internet into the machine's network: the veth pair of the two namespaces, its addresses, the
+ * default route of the lab's end, and a ruleset at either end. All of it or nothing. */
+struct uplink_row {
+	char ifname[IFNAME_MAX]; /* of the machine's end, in the namespace of vpcd */
+	struct addr addr;        /* of the lab's end; model/uplink.h */
+};
 enum tc_hook {
 	HOOK_ENI_INGRESS,
 	HOOK_ENI_EGRESS,
@@ -108,6 +115,7 @@ struct row {
 		struct route_row route;
 		struct rule_row rule;
 		struct nft_row nft;
+		struct uplink_row uplink;
 		struct filter_row filter;
 	};
 };
