@@ -9,6 +9,7 @@
 #include "daemon/events.h"
 #include "daemon/flow_logs.h"
 #include "daemon/flush.h"
+#include "daemon/nat_metrics.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
 #include "daemon/observe.h"
@@ -78,6 +79,7 @@ void lab_free(struct lab **lp)
 	probes_free(&l->probes);
 	flush_free(&l->flush);
 	captures_free(&l->captures);
+	nat_floors_free(&l->nat_floors);
 	flow_logs_free(&l->flow_logs);
 	alarms_free(&l->alarms);
 	lab_close_kern(l);

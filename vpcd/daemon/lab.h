@@ -16,6 +16,7 @@ struct crew;
 struct flow_logs;
 struct flush;
 struct kern;
+struct nat_floors;
 struct observe;
 struct state;
 struct datapath;
@@ -57,6 +58,7 @@ struct lab {
 	struct alarms *alarms;
 	struct observe *observe;
 	struct captures *captures;
+	struct nat_floors *nat_floors;
 
 	struct transaction *tx; /* the change under way */
 	struct job *first_job, *last_job;

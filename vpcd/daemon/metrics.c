@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "daemon/lab.h"
+#include "daemon/nat_metrics.h"
 #include "daemon/places.h"
 #include "daemon/server.h"
 #include "filters/explain.h"
@@ -225,6 +226,47 @@ INTERFACE_METRIC(received_packets, RECEIVED_PACKETS)
 INTERFACE_METRIC(received_bytes, RECEIVED_BYTES)
 INTERFACE_METRIC(denied_packets, DENIED)
 
+/* ---- NAT gateways ---- */
+
+static bool is_nat(enum metric_id id)
+{
+	switch (id) {
+#define X(id, member, cloudwatch, name, type) case METRIC_##id:
+		NAT_METRICS(X)
+#undef X
+		return true;
+	default: return false;
+	}
+}
+
+static uint64_t nat_count(const struct nat_metrics *m, enum metric_id id)
+{
+	switch (id) {
+#define X(id, member, cloudwatch, name, type) \
+	case METRIC_##id: return m->member;
+		NAT_METRICS(X)
+#undef X
+	default: return 0;
+	}
+}
+
+static void nat_out(const struct lab *l, enum metric_id id, const struct nat_reading *readings, metric_sink sink,
+		    void *ctx)
+{
+	const struct model *m = l->model;
+
+	for (uint32_t i = 0; i < m->n_nat_gateways; i++) {
+		struct strbuf b = { 0 };
+
+		if (!readings[i].known)
+			continue;
+		place_labels(&b, l, m->enis[m->nat_gateways[i].eni].obj.number);
+		prom_label(&b, "nat_gateway", m->nat_gateways[i].obj.name);
+		sink(ctx, b.s, (double)nat_count(&readings[i].metrics, id));
+		strbuf_done(&b);
+	}
+}
+
 /* ---- the lab ---- */
 
 static void lab_out(const struct lab *l, double value, metric_sink sink, void *ctx)
@@ -310,11 +352,21 @@ static void (*const collectors[METRIC_MAX])(struct lab *l, metric_sink sink, voi
 	[METRIC_MAP_PRESSURE] = map_pressure,
 };
 
+static bool measurable(const struct lab *l)
+{
+	return l->model && l->places && lab_datapath(l);
+}
+
 bool metric_collect(struct lab *l, enum metric_id id, metric_sink sink, void *ctx)
 {
-	if (!l->model || !l->places || !lab_datapath(l))
+	_cleanup_free_ struct nat_reading *readings = NULL;
+
+	if (!measurable(l))
 		return false;
-	collectors[id](l, sink, ctx);
+	if (is_nat(id))
+		nat_out(l, id, readings = nat_readings(l), sink, ctx);
+	else
+		collectors[id](l, sink, ctx);
 	return true;
 }
 
@@ -335,14 +387,24 @@ static void page_add(void *ctx, const char *labels, double value)
 
 char *metrics_page(const struct server *s)
 {
+	/* All of a gateway's are read at once, and once: the page has them metric by metric. */
+	struct nat_reading **readings = xcalloc(s->n_labs + (size_t)1, sizeof(*readings));
 	struct strbuf out = { 0 };
 	struct page p = { .out = &out };
 
+	for (size_t k = 0; k < s->n_labs; k++)
+		readings[k] = measurable(s->labs[k]) ? nat_readings(s->labs[k]) : NULL;
 	for (int i = 0; i < METRIC_MAX; i++) {
 		p.name = metric_names[i].name;
 		prom_head(&out, p.name, metric_names[i].type, metric_names[i].help);
 		for (size_t k = 0; k < s->n_labs; k++)
-			metric_collect(s->labs[k], i, page_add, &p);
+			if (!is_nat(i))
+				metric_collect(s->labs[k], i, page_add, &p);
+			else if (readings[k])
+				nat_out(s->labs[k], i, readings[k], page_add, &p);
 	}
+	for (size_t k = 0; k < s->n_labs; k++)
+		free(readings[k]);
+	free(readings);
 	return strbuf_take(&out);
 }

@@ -548,7 +548,8 @@ json_t *view_nat_metrics(struct lab *l, const struct nat_gateway *g)
 	if (!nat_metrics_of(l, g, &metrics))
 		return json_null();
 	o = json_object();
-#define ADD(name, member) json_object_set_new(o, name, json_integer((json_int_t)metrics.member));
+#define ADD(id, member, cloudwatch, name, type) \
+	json_object_set_new(o, cloudwatch, json_integer((json_int_t)metrics.member));
 	NAT_METRICS(ADD)
 #undef ADD
 	return o;

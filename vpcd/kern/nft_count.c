@@ -353,22 +353,25 @@ int nft_count_cut(const struct addr *a, struct err *e)
 int nft_count_read(struct nat_metrics *ret, struct err *e)
 {
 	_cleanup_nft_ struct mnl_socket *s = NULL;
-	struct sum c[COUNTER_MAX] = { 0 };
+	struct sum first[COUNTER_MAX] = { 0 }, c[COUNTER_MAX] = { 0 };
 	uint64_t open = 0, failed = 0, arrived, carried, gone, sent;
 	char buf[256];
 	int r = nft_open(&s, e);
 
 	if (r < 0)
 		return r;
-	r = read_counters(s, c);
+	/* Traffic goes on meanwhile. What arrived and what was opened is of the first reading, what became of it of a later one: a
+	 * difference of them leaves out what is on its way. */
+	r = read_counters(s, first);
 	if (r == 0)
 		r = ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_GET, STAGE_OPEN, CT_STAGE_MASK), entry_found, &open);
+	if (r == 0)
+		r = read_counters(s, c);
 	if (r == 0)
 		r = ask(s, ct_msg(buf, IPCTNL_MSG_CT_GET_STATS_CPU), stats_found, &failed);
 	if (r < 0)
 		return err_set(e, r, "counters of the NAT gateway: %s", strerror(-r));
-	/* Read one after the other: a packet on its way may be in one and not yet in the next. */
-	arrived = c[IN_SOURCE].packets + c[IN_DESTINATION].packets + c[IN_STRAY].packets;
+	arrived = first[IN_SOURCE].packets + first[IN_DESTINATION].packets + first[IN_STRAY].packets;
 	carried = c[OUT_DESTINATION].packets + c[OUT_SOURCE].packets;
 	sent = c[OUT_DESTINATION].packets;
 	gone = c[ENDED].packets + c[CUT].packets + open;
@@ -381,7 +384,7 @@ int nft_count_read(struct nat_metrics *ret, struct err *e)
 		.attempts = c[ATTEMPTS].packets,
 		.established = c[OPENED].packets,
 		.port_errors = failed,
-		.idle = c[OPENED].packets > gone ? c[OPENED].packets - gone : 0,
+		.idle = first[OPENED].packets > gone ? first[OPENED].packets - gone : 0,
 		.drops = (arrived > carried ? arrived - carried : 0) + c[REFUSED].packets + failed,
 		.packets_in_destination = c[IN_DESTINATION].packets,
 		.packets_in_source = c[IN_SOURCE].packets,

@@ -3,28 +3,11 @@
  * replaces. Kernel room; never prints. */
 #pragma once
 #include <stdint.h>
+#include "model/metric_list.h"
 #include "util/err.h"
 
-/* The metrics, in CloudWatch's order: X(name, member). Since the gateway was made; ActiveConnectionCount: now. Bytes are of
- * IP packets; a packet is what the kernel handles as one, and that may be several TCP segments. */
-#define NAT_METRICS(X) \
-	X("ActiveConnectionCount", active) \
-	X("BytesInFromDestination", bytes_in_destination) \
-	X("BytesInFromSource", bytes_in_source) \
-	X("BytesOutToDestination", bytes_out_destination) \
-	X("BytesOutToSource", bytes_out_source) \
-	X("ConnectionAttemptCount", attempts) \
-	X("ConnectionEstablishedCount", established) \
-	X("ErrorPortAllocation", port_errors) \
-	X("IdleTimeoutCount", idle) \
-	X("PacketsDropCount", drops) \
-	X("PacketsInFromDestination", packets_in_destination) \
-	X("PacketsInFromSource", packets_in_source) \
-	X("PacketsOutToDestination", packets_out_destination) \
-	X("PacketsOutToSource", packets_out_source)
-
 struct nat_metrics {
-#define NAT_METRIC_MEMBER(name, member) uint64_t member;
+#define NAT_METRIC_MEMBER(id, member, cloudwatch, name, type) uint64_t member;
 	NAT_METRICS(NAT_METRIC_MEMBER)
 #undef NAT_METRIC_MEMBER
 };

@@ -8,6 +8,10 @@ const struct metric_name metric_names[METRIC_MAX] = {
 #define X(id, name, type, help) [METRIC_##id] = { name, type, help },
 	METRICS(X)
 #undef X
+#define X(id, member, cloudwatch, name, type) \
+	[METRIC_##id] = { name, type, "CloudWatch's " cloudwatch " of a NAT gateway." },
+		NAT_METRICS(X)
+#undef X
 };
 
 int metric_find(const char *name, enum metric_id *ret, struct err *e)

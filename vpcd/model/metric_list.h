@@ -19,12 +19,33 @@
 	X(EVENTS_LOST, "vpcd_events_lost_total", "counter", "Verdict events that could not be told of.") \
 	X(LOG_LOST, "vpcd_flow_log_lost_packets_total", "counter", "Packets that flow logs had no room for.") \
 	X(MAP_PRESSURE, "vpcd_map_pressure", "gauge", "How full a map of the data path is, 0 to 1.")
+/* CloudWatch's metrics of a NAT gateway (semantics 4.2), in its order: id, member of struct nat_metrics, CloudWatch's name, ours,
+ * type. Since the gateway was made; ActiveConnectionCount: now. Bytes are of IP packets; a packet is what the kernel handles as
+ * one, and that may be several TCP segments. */
+#define NAT_METRICS(X) \
+	X(NAT_ACTIVE, active, "ActiveConnectionCount", "vpcd_nat_gateway_active_connection_count", "gauge") \
+	X(NAT_BYTES_IN_DESTINATION, bytes_in_destination, "BytesInFromDestination", "vpcd_nat_gateway_bytes_in_from_destination_total", "counter") \
+	X(NAT_BYTES_IN_SOURCE, bytes_in_source, "BytesInFromSource", "vpcd_nat_gateway_bytes_in_from_source_total", "counter") \
+	X(NAT_BYTES_OUT_DESTINATION, bytes_out_destination, "BytesOutToDestination", "vpcd_nat_gateway_bytes_out_to_destination_total", "counter") \
+	X(NAT_BYTES_OUT_SOURCE, bytes_out_source, "BytesOutToSource", "vpcd_nat_gateway_bytes_out_to_source_total", "counter") \
+	X(NAT_ATTEMPTS, attempts, "ConnectionAttemptCount", "vpcd_nat_gateway_connection_attempt_count_total", "counter") \
+	X(NAT_ESTABLISHED, established, "ConnectionEstablishedCount", "vpcd_nat_gateway_connection_established_count_total", "counter") \
+	X(NAT_PORT_ERRORS, port_errors, "ErrorPortAllocation", "vpcd_nat_gateway_error_port_allocation_total", "counter") \
+	X(NAT_IDLE, idle, "IdleTimeoutCount", "vpcd_nat_gateway_idle_timeout_count_total", "counter") \
+	X(NAT_DROPS, drops, "PacketsDropCount", "vpcd_nat_gateway_packets_drop_count_total", "counter") \
+	X(NAT_PACKETS_IN_DESTINATION, packets_in_destination, "PacketsInFromDestination", "vpcd_nat_gateway_packets_in_from_destination_total", "counter") \
+	X(NAT_PACKETS_IN_SOURCE, packets_in_source, "PacketsInFromSource", "vpcd_nat_gateway_packets_in_from_source_total", "counter") \
+	X(NAT_PACKETS_OUT_DESTINATION, packets_out_destination, "PacketsOutToDestination", "vpcd_nat_gateway_packets_out_to_destination_total", "counter") \
+	X(NAT_PACKETS_OUT_SOURCE, packets_out_source, "PacketsOutToSource", "vpcd_nat_gateway_packets_out_to_source_total", "counter")
 /* clang-format on */
 enum metric_id {
 #define X(id, name, type, help) METRIC_##id,
 	METRICS(X)
 #undef X
-		METRIC_MAX
+#define X(id, member, cloudwatch, name, type) METRIC_##id,
+		NAT_METRICS(X)
+#undef X
+			METRIC_MAX
 };
 struct metric_name {
 	const char *name, *type, *help;
