@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "util/mem.h"
 
 static void rotate(const char *path)
@@ -33,7 +34,7 @@ static int write_all(int fd, const char *p, size_t n)
 }
 
 int flow_log_file_add(const char *state_dir, const char *lab, const char *name, const char *lines, size_t n,
-		      struct err *e)
+		      struct flow_log_mark *mark, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s/flow-log-%s.log", state_dir, lab, name);
 	_cleanup_close_ int fd = -1;
@@ -46,5 +47,22 @@ int flow_log_file_add(const char *state_dir, const char *lab, const char *name, 
 	if (fd < 0)
 		return err_set(e, -errno, "%s: %s", path, strerror(errno));
 	r = write_all(fd, lines, n);
+	if (fstat(fd, &st) == 0)
+		*mark = (struct flow_log_mark){ st.st_ino, (uint64_t)st.st_size };
 	return r < 0 ? err_set(e, r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+void flow_log_file_cut(const char *state_dir, const char *lab, const char *name, const struct flow_log_mark *mark)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s/flow-log-%s.log", state_dir, lab, name);
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t size = mark->size;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	if (st.st_ino != mark->file)
+		size = 0; /* begun after the one that was put aside */
+	if ((uint64_t)st.st_size > size)
+		(void)!ftruncate(fd, (off_t)size);
 }

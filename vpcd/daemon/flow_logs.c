@@ -1,11 +1,18 @@
-/* flow_logs.c: windows. A window ends in three steps between which the loop goes on: the data path turns to a new
- * generation; some milliseconds later the old one is taken in pieces; then its records are made. */
+/* flow_logs.c: windows of flow logs, each as long as its log says. What is counted lies in the kernel, by generation,
+ * until the windows of all logs that need it have ended. A cut ends some windows, in steps between which the loop goes on:
+ *
+ *   the data path turns to a new generation · some milliseconds later the older ones are read, in pieces · records are
+ *   made and written, and how far they go · what no other window needs is forgotten, in pieces
+ *
+ * Where the model changes, what was counted until then is told of by the model of then, which is kept for it: a cut
+ * that ends no window. */
 #include "daemon/flow_logs.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "daemon/flow_log_file.h"
+#include "daemon/flow_log_state.h"
 #include "daemon/http.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
@@ -19,7 +26,15 @@
 #include "util/mem.h"
 
 /* A program that has read the number of a generation is done with it long before SETTLE_US have passed. */
-enum { SETTLE_US = 2000, PIECE_PAUSE_US = 300, ANSWER_MAX = 4096, ASKERS_MAX = 64, INTERVAL_MS_MIN = 100 };
+enum {
+	SETTLE_US = 2000,
+	PIECE_PAUSE_US = 300,
+	ANSWER_MAX = 4096,
+	ASKERS_MAX = 64,
+	INTERVAL_MS_MIN = 100,
+	FORGET_MAX = 1024
+};
+#define GENERATIONS_ALL 0x3fffffffu /* so far back there is none */
 
 struct kept {
 	char *row;
@@ -30,14 +45,39 @@ struct asker {
 	uint64_t since;
 	char log[40];
 };
+struct part { /* records from a generation on */
+	uint32_t from;
+	struct record_window w;
+};
+struct cut {
+	const struct model *m;
+	uint32_t upto;      /* the first generation that does not belong to it */
+	uint32_t keep_from; /* the first one that somebody needs afterwards */
+	bool early;         /* its windows go on */
+	int64_t end_s;
+	struct log_sweep sweep;
+	struct part *parts;
+	size_t n_parts, cap_parts;
+	struct abi_log_key *old; /* to be forgotten */
+	size_t n_old, cap_old, forgotten;
+	uint64_t left;
+};
+struct retired {
+	struct model *m;
+	uint32_t upto;
+};
 struct flow_logs {
 	struct lab *lab;
 	struct timer *timer;
-	enum { RESTING, WAITING, SETTLING, TAKING } step;
-	struct log_sweep sweep;
-	struct record_window window;
-	time_t start_s, end_s; /* of the window that is taken; start of the next is its end */
-	uint64_t *lost;        /* by port: losses that have been told */
+	enum { RESTING, WAITING, SETTLING, READING, FORGETTING } step;
+	struct log_state state;
+	bool loaded;
+	struct retired *retired; /* models that are gone, the oldest first */
+	size_t n_retired, cap_retired;
+	uint32_t boundary; /* generation at which the model began to change */
+	bool has_boundary;
+	bool now, crowded; /* all windows are to end; the kernel holds too much for them to go on uncut */
+	struct cut cut;
 	struct kept ring[FLOW_RECORDS_KEPT];
 	uint64_t first, next; /* numbers of records: kept are first … next - 1 */
 	struct asker askers[ASKERS_MAX];
@@ -45,8 +85,8 @@ struct flow_logs {
 };
 
 static void on_timer(void *ctx);
-static void turn(struct flow_logs *f);
-static int take(struct flow_logs *f);
+static void schedule(struct flow_logs *f);
+static void cut_done(struct cut *c);
 static void finish(struct flow_logs *f);
 static void answer(struct flow_logs *f, const struct asker *a);
 
@@ -76,6 +116,13 @@ static void askers_refuse(struct flow_logs *f)
 			    f->lab->name);
 }
 
+static void retired_drop(struct flow_logs *f)
+{
+	for (size_t i = 0; i < f->n_retired; i++)
+		model_free(&f->retired[i].m);
+	f->n_retired = 0;
+}
+
 void flow_logs_free(struct flow_logs **fp)
 {
 	struct flow_logs *f = *fp;
@@ -84,80 +131,292 @@ void flow_logs_free(struct flow_logs **fp)
 		return;
 	if (f->lab->server->http) /* else it has answered them, and they are gone */
 		askers_refuse(f);
-	record_window_done(&f->window);
+	cut_done(&f->cut);
+	retired_drop(f);
+	free(f->retired);
+	log_state_done(&f->state);
 	for (size_t i = 0; i < FLOW_RECORDS_KEPT; i++)
 		free(f->ring[i].row);
 	timer_free(&f->timer);
-	free(f->lost);
 	free(f);
 	*fp = NULL;
 }
 
-/* What was lost before this process came is not told again. */
-static void losses_learn(struct flow_logs *f, struct datapath *d)
-{
-	if (f->lost)
-		return;
-	f->lost = xcalloc(ABI_PORTS_MAX, sizeof(*f->lost));
-	for (uint32_t i = 0; i < f->lab->model->n_enis; i++) {
-		uint32_t port = f->lab->model->enis[i].obj.number;
+/* ---- windows ---- */
 
-		f->lost[port] = datapath_log_lost(d, port);
+static uint64_t interval_ns(const struct model *m, const struct flow_log *log)
+{
+	uint64_t ms = (uint64_t)log->interval_s * 1000 / m->clock;
+
+	return (ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : ms) * 1000000;
+}
+
+static const struct flow_log *log_of(const struct model *m, const char *name)
+{
+	for (uint32_t i = 0; i < m->n_flow_logs; i++)
+		if (strcmp(m->flow_logs[i].obj.name, name) == 0)
+			return &m->flow_logs[i];
+	return NULL;
+}
+
+/* Nothing is on disk: losses of before are nobody's, and what the kernel holds is of the first window. The kernel holds
+ * less than what was said to be there: the maps are new ones, and what was counted in the old ones is lost. */
+static void state_learn(struct flow_logs *f, struct datapath *d)
+{
+	const struct lab *l = f->lab;
+	uint32_t now = datapath_log_generation(d);
+	struct err e = { 0 };
+	int r = log_state_load(l->server->dirs.state_dir, l->name, &f->state, &e);
+
+	f->loaded = true;
+	if (r < 0 && r != -ENOENT && r != -ESTALE)
+		log_warn("flow-log", l->name, "%s", e.msg);
+	for (size_t i = 0; i < f->state.n; i++) {
+		struct log_window *w = f->state.v[i];
+
+		flow_log_file_cut(l->server->dirs.state_dir, l->name, w->log, &w->mark);
+		if (r != -ESTALE && !log_is_before(now, w->from))
+			continue;
+		w->from = now;
+		memset(&w->skipped, 0xff, sizeof(w->skipped));
+	}
+	for (uint32_t i = 0; i < l->model->n_enis; i++) {
+		uint32_t port = l->model->enis[i].obj.number;
+		uint64_t lost = datapath_log_lost(d, port);
+
+		if (r < 0 || lost < f->state.lost[port])
+			f->state.lost[port] = lost;
 	}
 }
 
-static uint64_t interval_ms(const struct model *m)
+static void state_save(struct flow_logs *f)
 {
-	uint64_t least = UINT64_MAX, ms;
+	struct err e = { 0 };
 
-	for (uint32_t i = 0; i < m->n_flow_logs; i++)
-		if (m->flow_logs[i].interval_s < least)
-			least = m->flow_logs[i].interval_s;
-	ms = least * 1000 / m->clock;
-	return ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : ms;
+	if (log_state_save(f->lab->server->dirs.state_dir, f->lab->name, &f->state, &e) < 0)
+		log_warn("flow-log", f->lab->name, "%s", e.msg);
+}
+
+static void windows_begin(struct flow_logs *f, const struct model *m, struct datapath *d, bool first)
+{
+	int64_t now_s = wall_ns() / 1000000000, age_s;
+	uint64_t now_ns = clock_ns(), interval, age_ns;
+	size_t before = f->state.n;
+
+	for (uint32_t i = 0; i < m->n_flow_logs; i++) {
+		const char *name = m->flow_logs[i].obj.name;
+		struct log_window *w = log_state_find(&f->state, name);
+
+		interval = interval_ns(m, &m->flow_logs[i]);
+		if (!w) {
+			w = xcalloc(1, sizeof(*w));
+			snprintf(w->log, sizeof(w->log), "%s", name);
+			w->from = datapath_log_generation(d) - (first ? GENERATIONS_ALL : 0);
+			w->start_s = now_s;
+			*VEC_PUSH(f->state.v, f->state.n, f->state.cap) = w;
+		}
+		age_s = now_s > w->start_s ? now_s - w->start_s : 0;
+		age_ns = (uint64_t)age_s * 1000000000;
+		if (!w->due_ns || w->due_ns > now_ns + interval)
+			w->due_ns = now_ns + (age_ns < interval ? interval - age_ns : 0);
+	}
+	if (f->state.n != before)
+		state_save(f);
+}
+
+/* Of logs that are gone, when their last records are made. */
+static void windows_end(struct flow_logs *f)
+{
+	for (size_t i = 0; i < f->state.n;) {
+		if (log_of(f->lab->model, f->state.v[i]->log)) {
+			i++;
+			continue;
+		}
+		free(f->state.v[i]);
+		f->state.v[i] = f->state.v[--f->state.n];
+	}
 }
 
 void flow_logs_start(struct flow_logs *f)
 {
 	const struct model *m = f->lab->model;
 	struct datapath *d = lab_datapath(f->lab);
+	bool first = !f->loaded;
 
-	if (!m || !d || !m->n_flow_logs) {
+	f->has_boundary = false;
+	if (!m || !d || (!m->n_flow_logs && !f->n_retired)) {
 		flow_logs_rest(f);
+		f->has_boundary = false;
+		retired_drop(f);
+		askers_refuse(f);
 		return;
 	}
-	losses_learn(f, d);
-	if (f->step == SETTLING || f->step == TAKING)
-		return;
+	if (first)
+		state_learn(f, d);
+	windows_begin(f, m, d, first && !f->state.n);
 	if (f->step == RESTING)
-		f->end_s = (time_t)(wall_ns() / 1000000000);
-	f->step = WAITING;
-	timer_set_ms(f->timer, interval_ms(m));
+		f->step = WAITING;
+	if (f->step == WAITING)
+		schedule(f);
 }
 
 void flow_logs_rest(struct flow_logs *f)
 {
+	struct datapath *d = lab_datapath(f->lab);
+
 	timer_stop(f->timer);
-	record_window_done(&f->window);
+	cut_done(&f->cut);
+	if (f->step != RESTING && d) {
+		f->boundary = datapath_log_turn(d);
+		f->has_boundary = true;
+	}
 	f->step = RESTING;
-	askers_refuse(f);
 }
 
-void flow_logs_model_gone(struct flow_logs *f)
+void flow_logs_model_keep(struct flow_logs *f, struct model **m)
 {
-	static const struct timespec settle = { .tv_nsec = SETTLE_US * 1000 };
+	struct datapath *d = lab_datapath(f->lab);
 
-	if (f->step == RESTING || !f->lab->model || !lab_datapath(f->lab))
+	if (*m && !d) { /* the lab is gone */
+		retired_drop(f);
+		askers_refuse(f);
+		log_state_done(&f->state);
+		memset(f->state.lost, 0, sizeof(f->state.lost));
+		f->loaded = false;
+	}
+	if (!*m || !(*m)->n_flow_logs || !d || !f->loaded)
 		return;
-	if (f->step == WAITING)
-		turn(f);
-	if (f->step == SETTLING)
-		nanosleep(&settle, NULL);
-	while (take(f) > 0)
-		;
-	finish(f);
-	timer_stop(f->timer);
-	f->step = RESTING;
+	*VEC_PUSH(f->retired, f->n_retired, f->cap_retired) =
+		(struct retired){ .upto = f->has_boundary ? f->boundary : datapath_log_turn(d), .m = TAKE_PTR(*m) };
+	f->has_boundary = false;
+}
+
+/* ---- cuts ---- */
+
+static void schedule(struct flow_logs *f)
+{
+	uint64_t due = UINT64_MAX, now = clock_ns();
+
+	for (size_t i = 0; i < f->state.n; i++)
+		if (f->state.v[i]->due_ns < due)
+			due = f->state.v[i]->due_ns;
+	if (f->n_retired)
+		timer_set_us(f->timer, SETTLE_US);
+	else if (f->now || f->crowded || due <= now)
+		timer_set_us(f->timer, 0);
+	else
+		timer_set_us(f->timer, (due - now) / 1000 + 1);
+}
+
+static void cut_done(struct cut *c)
+{
+	for (size_t i = 0; i < c->n_parts; i++)
+		record_window_done(&c->parts[i].w);
+	free(c->parts);
+	free(c->old);
+	*c = (struct cut){ 0 };
+}
+
+static struct part *part_of(struct cut *c, uint32_t from)
+{
+	struct part *p;
+
+	for (size_t i = 0; i < c->n_parts; i++)
+		if (c->parts[i].from == from)
+			return &c->parts[i];
+	p = VEC_PUSH(c->parts, c->n_parts, c->cap_parts);
+	p->from = from;
+	record_window_init(&p->w, c->m);
+	return p;
+}
+
+/* Which windows it cuts: those of a model that is gone, or those that are due. */
+static void cut_choose(struct flow_logs *f, struct cut *c)
+{
+	bool all = c->early || f->now || f->crowded;
+	uint64_t now = clock_ns();
+
+	c->early = c->early || (f->crowded && !f->now);
+	f->now = f->crowded = false;
+	for (size_t i = 0; i < f->state.n; i++) {
+		struct log_window *w = f->state.v[i];
+
+		w->chosen = (all || w->due_ns <= now) && log_of(c->m, w->log);
+	}
+}
+
+static void cut_begin(struct flow_logs *f)
+{
+	struct cut *c = &f->cut;
+
+	if (f->n_retired)
+		*c = (struct cut){ .m = f->retired[0].m, .upto = f->retired[0].upto, .early = true };
+	else
+		*c = (struct cut){ .m = f->lab->model, .upto = datapath_log_turn(lab_datapath(f->lab)) };
+	c->end_s = wall_ns() / 1000000000;
+	cut_choose(f, c);
+	c->keep_from = c->upto;
+	for (size_t i = 0; i < f->state.n; i++) {
+		struct log_window *w = f->state.v[i];
+
+		if (w->chosen)
+			part_of(c, w->from);
+		else if (log_is_before(w->from, c->keep_from))
+			c->keep_from = w->from;
+	}
+	c->sweep.generation = c->upto;
+	f->step = SETTLING;
+	timer_set_us(f->timer, f->n_retired ? 0 : SETTLE_US); /* a model that is gone has waited already */
+}
+
+static void on_entry(void *ctx, const struct abi_log_key *key, const struct abi_log *log)
+{
+	struct cut *c = ctx;
+
+	for (size_t i = 0; i < c->n_parts; i++)
+		if (!log_is_before(key->generation, c->parts[i].from))
+			record_window_add(&c->parts[i].w, key, log);
+	if (log_is_before(key->generation, c->keep_from))
+		*VEC_PUSH(c->old, c->n_old, c->cap_old) = *key;
+	else
+		c->left++;
+}
+
+/* 1: there is more. */
+static int cut_read(struct flow_logs *f)
+{
+	int r = datapath_log_read(lab_datapath(f->lab), &f->cut.sweep, on_entry, &f->cut);
+
+	if (r < 0)
+		log_warn("flow-log", f->lab->name, "what was counted cannot be read: %s", strerror(-r));
+	return r;
+}
+
+static int cut_forget(struct flow_logs *f)
+{
+	struct cut *c = &f->cut;
+	size_t n = c->n_old - c->forgotten < FORGET_MAX ? c->n_old - c->forgotten : FORGET_MAX;
+
+	datapath_log_forget(lab_datapath(f->lab), c->old + c->forgotten, (uint32_t)n);
+	c->forgotten += n;
+	return c->forgotten < c->n_old;
+}
+
+static void cut_end(struct flow_logs *f)
+{
+	f->crowded = f->crowded || f->cut.left > datapath_log_max(lab_datapath(f->lab)) / 2;
+	if (f->n_retired && f->cut.m == f->retired[0].m) {
+		model_free(&f->retired[0].m);
+		memmove(f->retired, f->retired + 1, --f->n_retired * sizeof(*f->retired));
+	}
+	cut_done(&f->cut);
+	if (!f->n_retired)
+		windows_end(f);
+	f->step = WAITING;
+	if (f->n_retired || f->lab->model->n_flow_logs)
+		schedule(f);
+	else
+		f->step = RESTING;
 }
 
 static void on_timer(void *ctx)
@@ -168,45 +427,22 @@ static void on_timer(void *ctx)
 		flow_logs_rest(f);
 		return;
 	}
-	if (f->step == WAITING) {
-		turn(f);
-		timer_set_us(f->timer, SETTLE_US);
+	switch (f->step) {
+	case RESTING: return;
+	case WAITING: cut_begin(f); return;
+	case SETTLING: f->step = READING; /* fall through */
+	case READING:
+		if (cut_read(f) > 0)
+			break;
+		finish(f);
+		f->step = FORGETTING; /* fall through */
+	case FORGETTING:
+		if (cut_forget(f) > 0)
+			break;
+		cut_end(f);
 		return;
 	}
-	if (take(f) > 0) {
-		timer_set_us(f->timer, PIECE_PAUSE_US);
-		return;
-	}
-	finish(f);
-	f->step = WAITING;
-	timer_set_ms(f->timer, interval_ms(f->lab->model));
-}
-
-static void turn(struct flow_logs *f)
-{
-	f->sweep = (struct log_sweep){ .generation = datapath_log_turn(lab_datapath(f->lab)) };
-	f->start_s = f->end_s;
-	f->end_s = (time_t)(wall_ns() / 1000000000);
-	f->step = SETTLING;
-}
-
-static void on_entry(void *ctx, const struct abi_log_key *key, const struct abi_log *log)
-{
-	record_window_add(ctx, key, log);
-}
-
-/* 1: there is more. */
-static int take(struct flow_logs *f)
-{
-	int r;
-
-	if (f->step == SETTLING)
-		record_window_init(&f->window, f->lab->model);
-	f->step = TAKING;
-	r = datapath_log_take(lab_datapath(f->lab), &f->sweep, on_entry, &f->window);
-	if (r < 0)
-		log_warn("flow-log", f->lab->name, "what was counted cannot be read: %s", strerror(-r));
-	return r;
+	timer_set_us(f->timer, PIECE_PAUSE_US);
 }
 
 /* ---- records ---- */
@@ -226,6 +462,7 @@ static void keep(struct flow_logs *f, const struct flow_log *log, const char *ro
 struct making {
 	struct flow_logs *f;
 	const struct flow_log *log;
+	struct log_window *window;
 	struct record_time time;
 	struct record_format format;
 	struct strbuf lines;
@@ -241,11 +478,11 @@ static void row_done(struct making *k, struct strbuf *row)
 	row->n = 0;
 }
 
-static void make(struct making *k, const bool *skipped)
+/* A window that goes on says nothing yet of those that were silent. */
+static void make(struct making *k)
 {
-	const struct model *m = k->f->lab->model;
-	const struct record_window *w = &k->f->window;
-	_cleanup_free_ bool *seen = xcalloc(m->n_enis + (size_t)1, sizeof(*seen));
+	const struct model *m = k->f->cut.m;
+	const struct record_window *w = &part_of(&k->f->cut, k->window->from)->w;
 	_cleanup_strbuf_ struct strbuf row = { 0 };
 
 	for (size_t i = 0; i < w->n; i++) {
@@ -253,49 +490,76 @@ static void make(struct making *k, const bool *skipped)
 
 		if (!flow_log_wants(k->log, r) || !flow_log_covers(m, k->log, r->key.eni))
 			continue;
-		seen[r->key.eni] = true;
+		port_put(&k->window->seen, m->enis[r->key.eni].obj.number);
 		record_row(m, r, &k->time, &row);
 		row_done(k, &row);
 	}
 	for (uint32_t i = 0; i < m->n_enis; i++) {
 		bool attached = m->enis[i].owner != ENI_OF_INSTANCE || m->enis[i].owner_index != NONE;
+		bool skipped = port_in(&k->window->skipped, m->enis[i].obj.number);
+		bool silent = !k->f->cut.early && !port_in(&k->window->seen, m->enis[i].obj.number);
 
-		if (!attached || !flow_log_covers(m, k->log, i) || (seen[i] && !skipped[i]))
+		if (!attached || !flow_log_covers(m, k->log, i) || (!skipped && !silent))
 			continue;
-		record_empty_row(m, i, skipped[i], &k->time, &row);
+		record_empty_row(m, i, skipped, &k->time, &row);
 		row_done(k, &row);
+		port_put(&k->window->seen, m->enis[i].obj.number);
 	}
 }
 
-static void finish(struct flow_logs *f)
+static void losses_add(struct flow_logs *f)
 {
-	const struct model *m = f->lab->model;
-	_cleanup_free_ bool *skipped = xcalloc(m->n_enis + (size_t)1, sizeof(*skipped));
-	struct making k = { .f = f };
-	struct err e = { 0 };
+	const struct model *m = f->cut.m;
 
-	k.time = (struct record_time){ .offset_ns = wall_ns() - (int64_t)clock_ns(),
-				       .start_s = (uint64_t)f->start_s,
-				       .end_s = (uint64_t)f->end_s };
 	for (uint32_t i = 0; i < m->n_enis; i++) {
 		uint32_t port = m->enis[i].obj.number;
 		uint64_t lost = datapath_log_lost(lab_datapath(f->lab), port);
 
-		skipped[i] = lost > f->lost[port];
-		f->lost[port] = lost;
+		for (size_t k = 0; lost > f->state.lost[port] && k < f->state.n; k++)
+			port_put(&f->state.v[k]->skipped, port);
+		f->state.lost[port] = lost;
 	}
-	for (uint32_t i = 0; i < m->n_flow_logs; i++) {
-		k.log = &m->flow_logs[i];
+}
+
+static void window_next(struct flow_logs *f, struct log_window *w, const struct flow_log *log)
+{
+	w->from = f->cut.upto;
+	memset(&w->skipped, 0, sizeof(w->skipped));
+	if (f->cut.early)
+		return;
+	memset(&w->seen, 0, sizeof(w->seen));
+	w->start_s = f->cut.end_s;
+	w->due_ns = clock_ns() + interval_ns(f->cut.m, log);
+}
+
+static void finish(struct flow_logs *f)
+{
+	const struct lab *l = f->lab;
+	struct making k = { .f = f };
+	struct err e = { 0 };
+
+	losses_add(f);
+	for (uint32_t i = 0; i < f->cut.m->n_flow_logs; i++) {
+		k.log = &f->cut.m->flow_logs[i];
+		k.window = log_state_find(&f->state, k.log->obj.name);
+		if (!k.window || !k.window->chosen)
+			continue;
+		k.time = (struct record_time){ .offset_ns = wall_ns() - (int64_t)clock_ns(),
+					       .start_s = (uint64_t)k.window->start_s,
+					       .end_s = (uint64_t)f->cut.end_s };
 		record_format_parse(k.log->format, &k.format, NULL);
-		make(&k, skipped);
-		if (k.lines.n && flow_log_file_add(f->lab->server->dirs.state_dir, f->lab->name, k.log->obj.name,
-						   k.lines.s, k.lines.n, &e) < 0)
-			log_warn("flow-log", f->lab->name, "%s", e.msg);
+		make(&k);
+		if (k.lines.n && flow_log_file_add(l->server->dirs.state_dir, l->name, k.log->obj.name, k.lines.s,
+						   k.lines.n, &k.window->mark, &e) < 0)
+			log_warn("flow-log", l->name, "%s", e.msg);
 		k.lines.n = 0;
 	}
 	strbuf_done(&k.lines);
-	record_window_done(&f->window);
-	while (f->n_askers)
+	for (size_t i = 0; i < f->state.n; i++)
+		if (f->state.v[i]->chosen)
+			window_next(f, f->state.v[i], log_of(f->cut.m, f->state.v[i]->log));
+	state_save(f);
+	while (!f->cut.early && f->n_askers)
 		answer(f, &f->askers[--f->n_askers]);
 }
 
@@ -389,8 +653,9 @@ void flow_logs_ask(struct flow_logs *f, struct request *r)
 		return;
 	}
 	f->askers[f->n_askers++] = a;
+	f->now = f->now || now;
 	if (now && f->step == WAITING)
-		timer_set_us(f->timer, 0);
+		schedule(f);
 }
 
 json_t *view_flow_logs(struct lab *l, const char *name)

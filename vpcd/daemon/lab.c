@@ -139,7 +139,6 @@ int lab_load(struct lab *l, struct err *e)
 
 void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct model **m)
 {
-	flow_logs_model_gone(l->flow_logs);
 	alarms_model_gone(l->alarms);
 	document_done(&l->document);
 	l->document = *d;
@@ -149,6 +148,7 @@ void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct mo
 	probes_model_gone(l->probes);
 	captures_model_gone(l->captures);
 	places_free(&l->places);
+	flow_logs_model_keep(l->flow_logs, &l->model);
 	model_free(&l->model);
 	l->model = TAKE_PTR(*m);
 	l->places = l->model ? places_new(l->model) : NULL;
@@ -178,7 +178,7 @@ void lab_datapath_rest(struct lab *l)
 	l->events_fd = -1;
 	timer_stop(l->reaper);
 	if (l->flow_logs)
-		flow_logs_model_gone(l->flow_logs);
+		flow_logs_rest(l->flow_logs);
 	observe_rest(l->observe);
 	if (l->captures)
 		captures_rest(l->captures);

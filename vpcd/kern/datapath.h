@@ -81,16 +81,23 @@ void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key,
 uint64_t datapath_flows_count(struct datapath *d);     /* those that are tracked */
 uint32_t datapath_flows_max(const struct datapath *d); /* entries the state table holds */
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow);
-/* Flow logs (datapath_log.c). From now on packets count in a new generation, which is returned; take, some milliseconds
- * later, hands out and forgets what older ones hold, a piece a call: 1 there is more, 0 that was all, negative errno. */
+/* Flow logs (datapath_log.c). From now on packets count in a new generation, which is returned; read, some milliseconds
+ * later, hands out what older ones hold, a piece a call: 1 there is more, 0 that was all, negative errno. It stays there
+ * until it is forgotten. */
+uint32_t datapath_log_generation(const struct datapath *d);
 uint32_t datapath_log_turn(struct datapath *d);
 struct log_sweep {
-	uint32_t generation, at; /* the one that is not taken; at: where the sweep stands */
+	uint32_t generation, at; /* the first one that is not read; at: where the sweep stands */
 	bool begun;
-	uint64_t taken;
 };
-int datapath_log_take(struct datapath *d, struct log_sweep *s,
+int datapath_log_read(struct datapath *d, struct log_sweep *s,
 		      void (*fn)(void *ctx, const struct abi_log_key *key, const struct abi_log *log), void *ctx);
+void datapath_log_forget(struct datapath *d, const struct abi_log_key *keys, uint32_t n);
+uint32_t datapath_log_max(const struct datapath *d); /* how many entries there may be */
+static inline bool log_is_before(uint32_t generation, uint32_t other)
+{
+	return (int32_t)(generation - other) < 0;
+}
 uint32_t datapath_map_max(const struct datapath *d, enum abi_map map);
 uint64_t datapath_log_lost(struct datapath *d, uint32_t port); /* packets of a port that found no room; only grows */
 /* Sweeps over the tracked connections, a slice a call: the expired ones go (reap), or those of a port, 0 for

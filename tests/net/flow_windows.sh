@@ -1,0 +1,156 @@
+# timeout: 120
+# flow_windows: each flow log has windows of its own; none loses a packet or tells of it twice when the lab is edited, when
+# the daemon is killed, however often, or when there are more flows than fit; what is lost is told; files are put aside.
+. "${0%/*}/../lib.sh"
+
+flood=$B/tests/net/flood
+[ -x "$flood" ] || bail "$flood is not built: make test-net"
+KILL_DAEMON= # it is killed here, where it hurts
+topology() { # LAB
+	cat "$ROOT/tests/net/small.ini"
+	cat <<INI
+[instance a2]
+subnet = a
+security-groups = take
+[lab $1]
+clock = 10x
+[flow-log slow]
+subnet = b
+max-aggregation-interval = 600
+INI
+}
+read_lines() { PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/net/wire/flow_records.py" default "$@"; }
+file_of() { echo "$VPCD_STATE_DIR/$lab/flow-log-$1.log"; }
+send() { # INSTANCE N: datagrams to b1 that its ACL denies
+	ip netns exec $lab.$1 python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('', 4000))
+for i in range($2): s.sendto(b'x', ('10.0.2.4', 9))"
+}
+of() { # LOG EXPRESSION
+	cat "$(file_of $1)" 2>/dev/null | read_lines "$2"
+}
+denied() { of "$1" "packets(r, dstport=9, action='REJECT')"; }
+has_denied() { [ "$(denied "$1")" = "$2" ]; }
+window() { vpc flows --lab $lab --now >"$T/window" || bail "no window"; }
+lost() { curl -s --unix-socket "$VPCD_RUN_DIR/vpcd.sock" http://vpcd/metrics | sed -n "s/^vpcd_flow_log_lost_packets_total{lab=\"$lab\"} //p"; }
+again() {
+	daemon_kill
+	daemon_start
+	wait_for 10 labs_rest || bail "labs do not come back"
+}
+
+daemon_start
+lab=win
+{
+	topology win
+	printf '[flow-log quick]\nvpc = v\nmax-aggregation-interval = 5\n'
+} >"$T/win.ini"
+check "goes up" vpc up "$T/win.ini"
+
+# ---- windows of their own ---------------------------------------------------------------------------------
+send a1 5
+check "the quick log has it soon" wait_for 5 has_denied quick 5
+send a1 3
+check "and what came later" wait_for 5 has_denied quick 8
+is "$(of slow 'len(r)')" 0 "the window of the slow one goes on"
+window
+is "$(of slow "[(x['packets'], x['srcport']) for x in r if x['dstport'] == 9]")" "[(8, 4000)]" "its record has all of them"
+like "$(of quick "sum(1 for x in r if x['dstport'] == 9 and x['action'] == 'REJECT')")" '^[2-8]$' "where the other has several"
+
+# ---- an edit in the middle: nothing is told twice, and of what is gone there is a name -----------------------
+send a1 2
+send a2 4
+id=$(vpc show instance $lab/a2 -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["instance"][0]["eni"])')
+sed '/^\[instance a2\]/,/^security-groups/d' "$T/win.ini" >"$T/less.ini"
+cp "$T/less.ini" "$T/win.ini"
+check "an instance goes" vpc up "$T/win.ini"
+send a1 1
+window
+is "$(of slow "packets(r, dstport=9, srcaddr='10.0.1.4'), packets(r, dstport=9, srcaddr='10.0.1.5')")" "(11, 4)" "the slow log has what it sent"
+is "$(of quick "packets(r, interface_id='$id')")" 4 "so has the quick one, under its name"
+for n in 1 2 3 4 5; do
+	send a1 1
+	vpc set security-group win/take inbound tcp $n from 10.0.0.0/16 >/dev/null || bail "no edit"
+done
+window
+is "$(of slow "packets(r, dstport=9, srcaddr='10.0.1.4')")" 16 "edits in a row lose nothing"
+rules() { of slow "len([x for x in r if x['log-status'] == 'NODATA'])"; }
+is "$(rules)" 0 "and make no record of silence"
+
+# ---- the daemon dies -------------------------------------------------------------------------------------------
+before=$(denied slow) quick=$(denied quick)
+send a1 4
+wait_for 5 has_denied quick $((quick + 4))
+again
+send a1 2
+window
+is "$(denied slow)" $((before + 6)) "a window that began before the daemon was killed has all of it"
+is "$(denied quick)" $((quick + 6)) "and nothing is told twice"
+before=$(denied slow) quick=$(denied quick) total=0
+for n in 1 2 3 4 5 6 7 8; do
+	send a1 $((n * 3)) & sender=$!
+	read -rt 0.0$n -u $tick || :
+	daemon_kill
+	wait $sender
+	total=$((total + n * 3))
+	daemon_start
+	wait_for 10 labs_rest
+done
+window
+is "$(denied slow)" $((before + total)) "killed again and again under traffic: the slow log is exact"
+is "$(denied quick)" $((quick + total)) "and so is the quick one"
+cp "$(file_of quick)" "$T/copy"
+daemon_kill
+printf 'half a li' >>"$(file_of quick)"
+daemon_start
+wait_for 10 labs_rest
+is "$(head -c "$(stat -c %s "$T/copy")" "$(file_of quick)" | cmp - "$T/copy"; grep -c 'half a li' "$(file_of quick)")" 0 "a line that was cut short is taken back"
+
+# ---- more flows than fit -------------------------------------------------------------------------------------------
+before=$(denied slow)
+sent=$(ip netns exec $lab.a1 "$flood" 10.0.2.4 100000 7) || note "the flood fell behind: $sent"
+window
+note "$sent"
+is "$(denied slow) $(lost)" "$((before + ${sent%% *} / 2)) 0" "a window with more flows than the kernel holds is cut before they are lost"
+check "goes down" vpc down $lab
+lab=full
+topology full >"$T/full.ini"
+check "a lab with a slow log only" vpc up "$T/full.ini"
+statuses() { of slow "sorted(set(x['log-status'] for x in r))"; }
+overflow() { # sends 60,000 flows more, and more, until packets find no room; sent: how many there were
+	local n was more
+	sent=0 was=$(lost)
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		more=$(ip netns exec $lab.a1 "$flood" 10.0.2.4 0 1) || note "$more"
+		sent=$((sent + ${more%% *}))
+		[ "$(lost)" = "$was" ] || return 0
+	done
+	return 1
+}
+overflow || not_ok "more flows than fit: $sent packets"
+window
+# an entry serves both ends, and what has none is lost at both
+is "$(($(of slow "packets(r, srcaddr='10.0.1.4')") + $(lost) / 2))" "$sent" "packets that found no room are counted, $(lost); all others are in the records"
+is "$(statuses)" "['OK', 'SKIPDATA']" "which is told"
+window
+is "$(tail -n1 "$(file_of slow)" | awk '{print $NF}')" NODATA "once"
+: >"$(file_of slow)"
+overflow || not_ok "more flows than fit: $sent packets"
+again
+window
+is "$(of slow "sum(1 for x in r if x['log-status'] == 'SKIPDATA')")" 1 "losses of before the daemon was killed are told after"
+
+# ---- rotation -------------------------------------------------------------------------------------------------------
+for n in 1 2 3 4 5 6; do
+	: >"$(file_of slow)"
+	yes "filler $n" | head -c 8388600 >>"$(file_of slow)"
+	window
+done
+is "$(cd "$VPCD_STATE_DIR/$lab" && for f in flow-log-slow.log.*; do echo "${f##*.} $(head -n1 "$f")"; done)" "1 filler 6
+2 filler 5
+3 filler 4
+4 filler 3" "files of eight megabytes are put aside, the four newest stay"
+is "$(of slow 'len(r) > 0')" True "the current one has records only"
+done_testing
