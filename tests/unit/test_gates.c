@@ -165,6 +165,22 @@ static void nat_gateways_take_only_answers(void **state)
 	}
 }
 
+/* TCP, UDP and ICMP go out through it and nothing else: semantics 4.1. */
+static void nat_gateways_know_three_protocols(void **state)
+{
+	(void)state;
+	for (unsigned proto = 0; proto < 256; proto++) {
+		struct pass x = send_one("inner", "inner", "198.51.100.7", (uint8_t)proto, 8, 2048);
+
+		if (proto == PKT_PROTO_TCP || proto == PKT_PROTO_UDP || proto == PKT_PROTO_ICMP) {
+			assert_true(x.o.allow);
+			continue;
+		}
+		denied(&x, ABI_GATE_NAT);
+		reason_is(&x, ABI_REASON_PROTOCOL_RESTRICTION);
+	}
+}
+
 /* UDP may come in fragments, TCP may not; and each flow is tracked, whatever the rules say. */
 static void nat_gateways_track_and_reassemble(void **state)
 {
@@ -267,6 +283,7 @@ int main(void)
 		cmocka_unit_test(private_ranges_stay_inside),
 		cmocka_unit_test(gateways_know_their_own),
 		cmocka_unit_test(nat_gateways_take_only_answers),
+		cmocka_unit_test(nat_gateways_know_three_protocols),
 		cmocka_unit_test(nat_gateways_track_and_reassemble),
 		cmocka_unit_test(peering_is_no_transit),
 		cmocka_unit_test(errors_quote_public_addresses),
