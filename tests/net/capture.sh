@@ -19,6 +19,7 @@ rows() { # EXPRESSION: of packets to port DPORT: interface, direction, src, dst,
 	parsed "'\n'.join('%s %s %s>%s %d %s' % (q['if'], q['dir'], q['src'], q['dst'], q['verdict'], q['comment'].replace('$T/', '')) for q in p if $1)"
 }
 begin() { # NAME… -w FILE …
+	rm -f "$T/cap.pcapng"
 	"$VPC" capture "$@" 2>"$T/cap.err" &
 	capture=$!
 	wait_for 5 eval '[ -s "$T/cap.pcapng" ]' || bail "no capture begins: $(cat "$T/cap.err")"
