@@ -329,6 +329,28 @@ struct abi_flow {
 };
 _Static_assert(sizeof(struct abi_flow) == 96, "map layout");
 
+/* A copy of what the next packet of a flow needs, a cache line of one processor's own; filters/hot.h. map hot: ARRAY of
+ * sets, index = processor * config.hot_sets + set. hot_marks: ARRAY of __u32, index = set modulo ABI_HOT_MARKS. */
+enum { ABI_HOT_CPUS_MAX = 16, ABI_HOT_WAYS = 2, ABI_HOT_MARKS = 4096 };
+struct abi_hot {
+	__u32 port;     /* the sender; 0 = nothing copied */
+	__u32 src, dst; /* be */
+	__u32 ports;    /* be; sport, dport of the key */
+	__u32 epoch;
+	__u32 mark; /* what hot_marks said, shifted; the protocol below */
+	__u16 mtu;
+	__u8 tx;
+	__u8 pad;
+	__u32 until; /* valid_ns >> 20 */
+	__u64 seen_ns;
+	__u32 peer;
+	__u32 rule[ABI_CACHED_MAX];
+};
+_Static_assert(sizeof(struct abi_hot) == 64, "a cache line");
+struct abi_hot_set {
+	struct abi_hot way[ABI_HOT_WAYS];
+};
+
 /* ---- counters, per CPU ---- */
 struct abi_counter { /* map rule_hits: PERCPU_ARRAY by rule number; route_hits by route number */
 	__u64 packets, bytes;
@@ -462,6 +484,8 @@ struct abi_config {
 	__u64 now_ns;                  /* 0: the kernel's clock; else this is the time (replay of captures, tests) */
 	__u32 flush_port;              /* whose flows the flush program forgets; 0 = everybody's */
 	__u32 log_generation;          /* of the flow log's entries */
+	__u32 hot_sets, hot_cpus;      /* of map hot; hot_sets is a power of two, 0: it is not used */
+	__u64 hot_seed;                /* of its hash */
 };
 
 /* Fragments: the first one's answer serves the later ones. map frags: LRU_HASH. */

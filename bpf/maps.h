@@ -19,7 +19,7 @@
 		__type(value, value_type); \
 	} name SEC(".maps") __weak
 
-enum { PLAIN_ = 0, NO_PREALLOC_ = BPF_F_NO_PREALLOC };
+enum { PLAIN_ = 0, NO_PREALLOC_ = BPF_F_NO_PREALLOC, MAPPED_ = BPF_F_MMAPABLE };
 
 /* policy: written by user space */
 DEFINE_MAP(ports, BPF_MAP_TYPE_ARRAY, __u32, struct abi_port, PLAIN);
@@ -33,6 +33,8 @@ DEFINE_MAP(rules, BPF_MAP_TYPE_HASH, __u64, struct abi_node, NO_PREALLOC);
 /* state: written by the data path */
 DEFINE_MAP(flows, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_flow, PLAIN);
 DEFINE_MAP(cache, BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_flow, PLAIN);
+DEFINE_MAP(hot, BPF_MAP_TYPE_ARRAY, __u32, struct abi_hot_set, MAPPED); /* begins on a page: whole lines */
+DEFINE_MAP(hot_marks, BPF_MAP_TYPE_ARRAY, __u32, __u32, PLAIN);
 DEFINE_MAP(frags, BPF_MAP_TYPE_LRU_HASH, struct abi_frag_key, struct abi_frag, PLAIN);
 DEFINE_MAP(watches, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_watch, NO_PREALLOC);
 DEFINE_MAP(buckets, BPF_MAP_TYPE_ARRAY, __u32, struct abi_bucket, PLAIN);
@@ -71,4 +73,5 @@ struct world {
 #define atomic_add(p, n) __sync_fetch_and_add(p, n)
 #define world_config(w) (&config)
 #define world_now(w) (config.now_ns ? config.now_ns : bpf_ktime_get_coarse_ns())
+#define world_cpu(w) bpf_get_smp_processor_id()
 #define world_emit(w, ev) bpf_ringbuf_output(&events, ev, sizeof(*(ev)), 0)

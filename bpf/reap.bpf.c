@@ -21,6 +21,8 @@ static __always_inline int forget(struct bpf_iter__bpf_map_elem *ctx, const stru
 
 	if (deleted)
 		port_ct_add(NULL, k->port, -1);
+	if (wanted)
+		hot_distrust(NULL, k);
 	bpf_seq_write(ctx->meta->seq, &deleted, sizeof(deleted));
 	return 0;
 }
@@ -43,7 +45,7 @@ int reap(struct bpf_iter__bpf_map_elem *ctx)
 	now = config.now_ns ? config.now_ns : bpf_ktime_get_ns() - TICK_MAX_NS;
 	flow_key_twin(&k, flow, &twin_key);
 	twin = flow_find(NULL, &twin_key);
-	idle = flow_is_idle(NULL, &k, flow, twin, now);
+	idle = flow_is_idle(NULL, &k, flow, &twin_key, twin, now);
 	if (idle && twin && twin->heard_ns < flow->seen_ns)
 		twin->heard_ns = flow->seen_ns; /* the other end may go on: it takes over what this one knew */
 	/* a packet may have come while the twin was looked up: ask again at the last moment */

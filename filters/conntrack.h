@@ -15,10 +15,7 @@
  *   anything less                     opening       TCP_SYN_SENT
  * A flow picked up in the middle is judged by the rules and becomes established (semantics 5.3). */
 #pragma once
-#include "filters/packet.h"
-#ifndef __bpf__
-#include "filters/world.h" /* BPF: bpf/maps.h, included before */
-#endif
+#include "filters/hot.h"
 
 enum flow_state {
 	FLOW_OPENING,
@@ -162,15 +159,25 @@ static __always_inline void flow_life_of(__u32 port, const struct abi_flow *f, c
 	ret->rx |= twin->tx;
 }
 
-/* Has the entry been idle for longer than its state allows at its port? */
-static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f,
-					const struct abi_flow *twin, __u64 now)
+static __always_inline int flow_looks_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f,
+					   const struct abi_flow *twin, __u64 now)
 {
 	const struct abi_port *port = map_get(w, ports, &k->port);
 	struct flow_life life;
 
 	flow_life_of(k->port, f, twin, &life);
 	return now > life.seen_ns + flow_timeout_ns(world_config(w), port, k->proto, life.tx, life.rx);
+}
+
+/* Has the entry been idle for longer than its state allows at its port? twin: the other end's, of twin_key, or NULL. */
+static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_key *k, struct abi_flow *f,
+					const struct abi_flow_key *twin_key, struct abi_flow *twin, __u64 now)
+{
+	if (!flow_looks_idle(w, k, f, twin, now))
+		return 0;
+	flow_settle(w, k, f);
+	flow_settle(w, twin_key, twin);
+	return flow_looks_idle(w, k, f, twin, now);
 }
 
 static __always_inline void port_ct_add(struct world *w, __u32 port, __s64 n)
@@ -186,6 +193,7 @@ static __always_inline void flow_delete(struct world *w, const struct abi_flow_k
 {
 	if (map_del(w, flows, k) == 0)
 		port_ct_add(w, k->port, -1);
+	hot_distrust(w, k);
 }
 
 /* The same; the other end's entry (twin, or NULL) takes over what this one knew of the last packet. */
@@ -206,7 +214,7 @@ static __always_inline struct abi_flow *flow_find_alive(struct world *w, const s
 	if (!f)
 		return NULL;
 	twin = flow_find(w, twin_key);
-	if (!flow_is_idle(w, k, f, twin, now))
+	if (!flow_is_idle(w, k, f, twin_key, twin, now))
 		return f;
 	flow_hand_over(w, k, f, twin);
 	return NULL;

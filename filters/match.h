@@ -6,17 +6,6 @@
 #include "filters/world.h" /* BPF: bpf/maps.h, included before */
 #endif
 
-/* A piece that the BPF verifier checks once, on its own, whoever calls it; it then knows nothing of
- * its arguments, hence the tests for NULL. */
-#ifdef __bpf__
-#define PIECE __attribute__((noinline, weak)) int
-#else
-#define PIECE static __attribute__((unused)) int
-#endif
-/* A lookup with a frame of its own: its key would lie on the stack of all callers, and all frames together have
- * 512 bytes in BPF. */
-#define LEAF static __attribute__((noinline, unused))
-
 struct match {
 	__u64 order;
 	__u32 rule;

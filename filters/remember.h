@@ -77,8 +77,7 @@ static __always_inline int own_create(struct world *w, struct pass *x, struct ab
 		return -1;
 	if (!twin)
 		twin = map_get(w, cache, &x->twin);
-	if (twin)
-		twin->valid_ns = 0; /* what the receiver sends meets a tracked flow from here on */
+	flow_distrust(w, &x->twin, twin); /* what the receiver sends meets a tracked flow from here on */
 	return 0;
 }
 
@@ -104,25 +103,21 @@ static __always_inline int twin_create(struct world *w, struct pass *x, const st
 /* The next packet of a flow is judged in full: what its sender remembers holds no longer. */
 static __always_inline void sender_forgets(struct world *w, const struct abi_flow_key *k)
 {
-	struct abi_flow *f = flow_find(w, k);
-
-	if (f)
-		f->valid_ns = 0;
+	flow_distrust(w, k, flow_find(w, k));
 }
 
 /* The sender's entry f now leads to another port than before. Who is at the old one must tell it again what it sends;
  * what the one at the new one remembers is of a time when the flow was not this one's. */
-static __always_inline void peer_changed(struct world *w, struct pass *x, const struct abi_flow *f)
+static __always_inline void peer_changed(struct world *w, struct pass *x, struct abi_flow *f)
 {
 	struct abi_flow *end;
 
 	flow_key_twin(&x->p.key, f, &x->related);
 	end = flow_find(w, &x->related);
-	if (end) {
-		end->valid_ns = 0;
-		if (end->heard_ns < f->seen_ns)
-			end->heard_ns = f->seen_ns;
-	}
+	flow_distrust(w, &x->related, end);
+	flow_settle(w, &x->p.key, f);
+	if (end && end->heard_ns < f->seen_ns)
+		end->heard_ns = f->seen_ns;
 	sender_forgets(w, &x->twin);
 }
 
@@ -161,7 +156,7 @@ static __always_inline void twin_hears(struct world *w, struct pass *x, struct a
 	twin->heard_ns = x->now;
 	f = flow_find(w, &x->p.key);
 	if (f && (twin->peer != x->p.key.port || f->tx & ~twin->rx))
-		f->valid_ns = 0;
+		f->valid_ns = 0; /* the mark follows in flow_update */
 }
 
 /* The tracked entry of a key, or NULL. One that this packet begins anew goes, and with it what remembers it: the
@@ -211,6 +206,7 @@ PIECE flow_update(struct world *w, struct pass *x)
 		outcome_remember(w, x, own, heard);
 	if (twin)
 		twin_hears(w, x, twin);
+	hot_distrust(w, &x->p.key); /* its entry is another one now, or says something else */
 	return 1;
 }
 

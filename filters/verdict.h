@@ -11,26 +11,123 @@
 
 /* Was the entry made for a frame to the same MAC: to this neighbour, or to the router? Other ports than an
  * interface's do not look at it. */
-static __always_inline int pass_is_same_hop(struct world *w, const struct pass *x, const struct abi_flow *f)
+static __always_inline int pass_is_same_hop(struct world *w, const struct pass *x, __u32 peer, __u32 route)
 {
 	const struct abi_port *s;
 
-	if (x->p.to_port ? x->p.to_port == f->peer && !f->rule[ABI_CACHED_ROUTE] : f->rule[ABI_CACHED_ROUTE])
+	if (x->p.to_port ? x->p.to_port == peer && !route : route)
 		return 1;
 	s = map_get(w, ports, &x->p.key.port);
 	return s && s->kind != ABI_PORT_ENI && s->kind != ABI_PORT_NAT;
+}
+
+/* The flow's set at this processor; NULL: it can have none. */
+static __always_inline struct abi_hot_set *hot_of(struct world *w, struct pass *x)
+{
+	const struct abi_config *c = world_config(w);
+	const __u32 *mark;
+	__u32 cpu = world_cpu(w), set;
+
+	if (x->p.key.family != 4 || cpu >= c->hot_cpus)
+		return NULL;
+	set = hot_set_of(c, &x->p.key);
+	x->hot_at = cpu * c->hot_sets + set;
+	mark = hot_mark_of(w, set);
+	if (!mark)
+		return NULL;
+	x->hot_mark = *(volatile const __u32 *)mark << HOT_MARK_SHIFT | x->p.key.proto;
+	return map_get(w, hot, &x->hot_at);
+}
+
+/* Whose ever it is: all of a set share its mark. */
+static __always_inline int hot_is_good(const struct pass *x, const struct abi_hot *h)
+{
+	return h->epoch == x->epoch && (h->mark ^ x->hot_mark) >> HOT_MARK_SHIFT == 0 &&
+	       (__s32)(h->until - (__u32)(x->now >> HOT_UNTIL_SHIFT)) > 0;
+}
+
+/* Is the copy good for this packet as it stands? Then o comes from it. */
+static __always_inline int pass_hot(struct world *w, struct pass *x, struct abi_hot *h)
+{
+	if (!hot_is_of(h, &x->p.key) || !hot_is_good(x, h) || flow_bits_of(&x->p, h->tx) & ~h->tx ||
+	    !pass_is_same_hop(w, x, h->peer, h->rule[ABI_CACHED_ROUTE]))
+		return 0;
+	h->seen_ns = x->now;
+	x->o.path = ABI_PATH_CACHED;
+	x->o.allow = 1;
+	x->o.peer = h->peer;
+	__builtin_memcpy(x->o.rule, h->rule, sizeof(h->rule));
+	x->o.mtu = h->mtu;
+	return 1;
+}
+
+/* The flow that has the place is told of its last packet before it loses it. */
+PIECE hot_clear(struct world *w, struct pass *x, struct abi_hot *h)
+{
+	struct abi_flow *f;
+
+	if (!x || !h)
+		return 0;
+	__builtin_memset(&x->related, 0, sizeof(x->related));
+	x->related.port = h->port;
+	x->related.proto = (__u8)h->mark;
+	x->related.family = 4;
+	__builtin_memcpy(x->related.sport, &h->ports, 4);
+	x->related.src.b[10] = x->related.src.b[11] = x->related.dst.b[10] = x->related.dst.b[11] = 0xff;
+	__builtin_memcpy(x->related.src.b + 12, &h->src, 4);
+	__builtin_memcpy(x->related.dst.b + 12, &h->dst, 4);
+	f = flow_find(w, &x->related);
+	if (f && f->seen_ns < h->seen_ns)
+		f->seen_ns = h->seen_ns;
+	h->port = 0;
+	return 0;
+}
+
+/* The place that the flow has or can have; NULL: there is none. */
+static __always_inline struct abi_hot *hot_free(const struct pass *x, struct abi_hot_set *s)
+{
+	if (hot_is_of(&s->way[0], &x->p.key))
+		return &s->way[0];
+	if (hot_is_of(&s->way[1], &x->p.key) || (s->way[0].port && hot_is_good(x, &s->way[0])))
+		return !s->way[1].port || hot_is_of(&s->way[1], &x->p.key) || !hot_is_good(x, &s->way[1]) ? &s->way[1]
+													  : NULL;
+	return &s->way[0];
+}
+
+static __always_inline void hot_copy(struct world *w, struct pass *x, const struct abi_flow *f, struct abi_hot *h)
+{
+	if (h->port && !hot_is_of(h, &x->p.key))
+		hot_clear(w, x, h);
+	h->port = x->p.key.port;
+	h->src = addr_v4_word(&x->p.key.src);
+	h->dst = addr_v4_word(&x->p.key.dst);
+	h->ports = ports_word(&x->p.key);
+	h->mark = x->hot_mark;
+	h->epoch = x->epoch;
+	h->until = (__u32)(f->valid_ns >> HOT_UNTIL_SHIFT);
+	h->seen_ns = x->now;
+	h->peer = f->peer;
+	__builtin_memcpy(h->rule, f->rule, sizeof(f->rule));
+	h->mtu = f->mtu;
+	h->tx = f->tx;
 }
 
 /* Good for this packet as it stands? Then o comes from it. SYNs always go the long way. */
 static __always_inline int pass_cached(struct world *w, struct pass *x)
 {
 	struct abi_flow *f, *twin;
+	struct abi_hot_set *set;
+	struct abi_hot *h;
 	__u8 bits;
 
 	if (x->p.icmp_error || (x->p.tcp_flags & TCP_SYN) || fragment_is_apart(w, &x->p))
 		return 0;
+	set = hot_of(w, x);
+	if (set && (pass_hot(w, x, &set->way[0]) || pass_hot(w, x, &set->way[1])))
+		return 1;
 	f = flow_find(w, &x->p.key);
-	if (!f || f->epoch != x->epoch || x->now >= f->valid_ns || !pass_is_same_hop(w, x, f))
+	if (!f || f->epoch != x->epoch || x->now >= f->valid_ns ||
+	    !pass_is_same_hop(w, x, f->peer, f->rule[ABI_CACHED_ROUTE]))
 		return 0;
 	bits = flow_bits_of(&x->p, f->tx);
 	if (bits & ~f->tx) {
@@ -49,6 +146,8 @@ static __always_inline int pass_cached(struct world *w, struct pass *x)
 	x->o.flags = f->flags & (ABI_FLOW_SNAT | ABI_FLOW_DNAT);
 	if (x->o.flags)
 		x->o.xaddr = f->xaddr;
+	else if (set && x->now - f->created_ns >= HOT_SETTLED_NS && (h = hot_free(x, set)))
+		hot_copy(w, x, f, h);
 	return 1;
 }
 
@@ -71,7 +170,7 @@ PIECE pass_full(struct world *w, struct pass *x)
 	if (watched) {
 		f = flow_find(w, &x->p.key);
 		if (f)
-			f->valid_ns = 0; /* the next one is to be reported too */
+			flow_distrust(w, &x->p.key, f); /* the next one is to be reported too */
 	}
 	return pass_report(w, x, watched);
 }

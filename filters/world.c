@@ -8,6 +8,7 @@
 #include "util/mem.h"
 
 #define SECOND_NS 1000000000ull
+enum { HOT_SETS = 8 }; /* of use to tests only, which switch them on: few, so that flows meet */
 
 /* semantics 5.3; states without a published value: Linux nf_conntrack's defaults. */
 static const __u64 timer_defaults_s[ABI_TIMER_MAX] = {
@@ -44,6 +45,8 @@ struct world *world_new(__u32 flows)
 	w->watches = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_watch), 1024);
 	w->buckets = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_bucket), ABI_PORTS_MAX * ABI_TELL_MAX);
 	w->drops = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_drop), 4096);
+	w->hot = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_hot_set), HOT_SETS);
+	w->hot_marks = host_map_new(HOST_ARRAY, 4, sizeof(__u32), ABI_HOT_MARKS);
 	w->port_ct = host_map_new(HOST_ARRAY, 4, sizeof(__s64), ABI_PORTS_MAX);
 	w->rule_hits = host_map_new(HOST_HASH, 4, sizeof(struct abi_counter), many);
 	w->rule_last = host_map_new(HOST_HASH, 4, sizeof(__u64), many);
@@ -64,11 +67,11 @@ struct world *world_new(__u32 flows)
 void world_free(struct world **w)
 {
 	struct host_map **maps[] = {
-		&(*w)->ports,      &(*w)->addrs,      &(*w)->routes,    &(*w)->inet,    &(*w)->policies,
-		&(*w)->peers,      &(*w)->members,    &(*w)->rules,     &(*w)->flows,   &(*w)->cache,
-		&(*w)->frags,      &(*w)->watches,    &(*w)->buckets,   &(*w)->port_ct, &(*w)->rule_hits,
-		&(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits, &(*w)->drops,   &(*w)->rule_last,
-		&(*w)->flow_log,   &(*w)->log_lost,
+		&(*w)->ports,      &(*w)->addrs,      &(*w)->routes,    &(*w)->inet,      &(*w)->policies,
+		&(*w)->peers,      &(*w)->members,    &(*w)->rules,     &(*w)->flows,     &(*w)->cache,
+		&(*w)->frags,      &(*w)->watches,    &(*w)->buckets,   &(*w)->port_ct,   &(*w)->rule_hits,
+		&(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits, &(*w)->drops,     &(*w)->rule_last,
+		&(*w)->flow_log,   &(*w)->log_lost,   &(*w)->hot,       &(*w)->hot_marks,
 	};
 
 	if (!*w)
@@ -147,13 +150,13 @@ static int reap_one(void *ctx, const void *key, void *value)
 {
 	struct reap *r = ctx;
 	const struct abi_flow_key k = *(const struct abi_flow_key *)key; /* the map's own goes with the entry */
-	const struct abi_flow *f = value;
+	struct abi_flow *f = value;
 	struct abi_flow_key twin_key;
 	struct abi_flow *twin;
 
 	flow_key_twin(&k, f, &twin_key);
 	twin = flow_find(r->w, &twin_key);
-	if (!flow_is_idle(r->w, &k, f, twin, r->w->now_ns))
+	if (!flow_is_idle(r->w, &k, f, &twin_key, twin, r->w->now_ns))
 		return 0;
 	flow_hand_over(r->w, &k, f, twin);
 	r->count++;

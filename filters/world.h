@@ -7,8 +7,8 @@
 #include "filters/rows.h"
 
 struct world {
-	struct host_map *ports, *addrs, *routes, *inet, *policies, *peers, *members, *rules; /* policy */
-	struct host_map *flows, *cache, *frags, *watches, *buckets, *port_ct, *drops;        /* state */
+	struct host_map *ports, *addrs, *routes, *inet, *policies, *peers, *members, *rules;            /* policy */
+	struct host_map *flows, *cache, *frags, *watches, *buckets, *port_ct, *drops, *hot, *hot_marks; /* state */
 	struct host_map *rule_hits, *rule_last, *route_hits, *port_stats, *gate_hits, *flow_log,
 		*log_lost; /* counters */
 	struct abi_config config;
@@ -35,5 +35,6 @@ unsigned world_reap(struct world *w);
 #define map_del(w, name, key) host_map_delete((w)->name, key)
 #define world_config(w) (&(w)->config)
 #define world_now(w) ((w)->now_ns)
+#define world_cpu(w) 0u
 #define world_emit(w, ev) ((w)->event ? ((w)->event((w)->event_ctx, ev), 0) : 0)
 #define atomic_add(p, n) __sync_fetch_and_add(p, n)

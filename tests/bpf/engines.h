@@ -248,6 +248,12 @@ static inline void engines_flush(struct engines *e)
 	while (datapath_flush(e->l.d, 0, 0, &n) > 0)
 		;
 	host_map_each(e->l.w->flows, forget_host, e->l.w->flows);
+	for (__u32 set = 0; set < e->l.w->config.hot_sets; set++) { /* time begins anew */
+		static const struct abi_hot_set none;
+
+		*(struct abi_hot_set *)host_map_lookup(e->l.w->hot, &set) = none;
+		assert_int_equal(bpf_map_update_elem(e->l.d->maps[DP_HOT], &set, &none, BPF_ANY), 0);
+	}
 	e->l.w->config.epoch = datapath_epoch_bump(e->l.d); /* which a flush does too */
 	for (__u32 port = 0; port < ABI_PORTS_MAX && port < 256; port++)
 		*(__s64 *)host_map_lookup(e->l.w->port_ct, &port) = 0;
@@ -370,7 +376,8 @@ static inline void compare_conn(struct engines *e, const char *whose, uint32_t p
 	const struct abi_flow *host = host_map_lookup(e->l.w->flows, &k);
 	const struct oracle_conn *c = oracle_conn_at(oracle_lab_conns(e->o), port, f);
 	const struct abi_port *p = host_map_lookup(e->l.w->ports, &port);
-	struct abi_flow bpf;
+	const struct abi_flow *found;
+	struct abi_flow bpf, own, other; /* as they are, and as they would be asked */
 	struct flow_life life;
 	__u64 until, want;
 	const bool in_bpf = bpf_map_lookup_elem(e->l.flows, &k, &bpf) == 0;
@@ -387,7 +394,12 @@ static inline void compare_conn(struct engines *e, const char *whose, uint32_t p
 	if (!c)
 		return;
 	flow_key_twin(&k, host, &twin);
-	flow_life_of(port, host, flow_find(e->l.w, &twin), &life);
+	own = *host;
+	flow_settle(e->l.w, &k, &own);
+	found = flow_find(e->l.w, &twin);
+	other = found ? *found : own;
+	flow_settle(e->l.w, &twin, &other);
+	flow_life_of(port, &own, found ? &other : NULL, &life);
 	until = life.seen_ns + flow_timeout_ns(&e->l.w->config, p, k.proto, life.tx, life.rx);
 	want = c->seen_ns + oracle_conn_timeout(c);
 	if (host->own_rule != c->rule || !(host->flags & ABI_FLOW_TRACKED) ||

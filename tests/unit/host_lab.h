@@ -36,6 +36,8 @@ static inline void lab_load(struct lab *l, const char *text)
 static inline void lab_up(struct lab *l, const char *text)
 {
 	*l = (struct lab){ .w = world_new(LAB_FLOWS) };
+	l->w->config.hot_sets = 8; /* few, so that flows meet */
+	l->w->config.hot_cpus = 1;
 	lab_load(l, text);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,18 +28,29 @@ enum {
 	ROWS_MIN = 1024,
 	FLOWS_MIN = 16384,
 	GATES_ROOM = 1 << 16,
-	FLOWS_BATCH = 4096,
-	SWEEP_ENTRIES = 256,
-	SWEEP_BUCKETS = 1 << 15
 };
 
 static const char *const dp_map_names[DP_MAP_MAX] = {
-	[DP_FLOWS] = "flows",           [DP_CACHE] = "cache",         [DP_FRAGS] = "frags",
-	[DP_WATCHES] = "watches",       [DP_BUCKETS] = "buckets",     [DP_PORT_CT] = "port_ct",
-	[DP_DROPS] = "drops",           [DP_TAPS] = "taps",           [DP_RULE_LAST] = "rule_last",
-	[DP_CAPTURES] = "captures",     [DP_RULE_HITS] = "rule_hits", [DP_ROUTE_HITS] = "route_hits",
-	[DP_PORT_STATS] = "port_stats", [DP_GATE_HITS] = "gate_hits", [DP_FLOW_LOG] = "flow_log",
-	[DP_LOG_LOST] = "log_lost",     [DP_EVENTS] = "events",       [DP_CONFIG] = ".data.config",
+	[DP_FLOWS] = "flows",
+	[DP_CACHE] = "cache",
+	[DP_FRAGS] = "frags",
+	[DP_WATCHES] = "watches",
+	[DP_BUCKETS] = "buckets",
+	[DP_PORT_CT] = "port_ct",
+	[DP_DROPS] = "drops",
+	[DP_TAPS] = "taps",
+	[DP_RULE_LAST] = "rule_last",
+	[DP_CAPTURES] = "captures",
+	[DP_RULE_HITS] = "rule_hits",
+	[DP_ROUTE_HITS] = "route_hits",
+	[DP_PORT_STATS] = "port_stats",
+	[DP_GATE_HITS] = "gate_hits",
+	[DP_FLOW_LOG] = "flow_log",
+	[DP_LOG_LOST] = "log_lost",
+	[DP_EVENTS] = "events",
+	[DP_CONFIG] = ".data.config",
+	[DP_HOT] = "hot",
+	[DP_HOT_MARKS] = "hot_marks",
 	[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
 };
 static const struct {
@@ -90,6 +102,8 @@ void datapath_close(struct datapath **dp)
 	cleanup_closep(&d->flushing);
 	if (d->config)
 		munmap(d->config, sizeof(*d->config));
+	if (d->hot)
+		munmap((void *)(uintptr_t)d->hot, d->max_entries[DP_HOT] * sizeof(*d->hot));
 	for (unsigned i = 0; i < DP_MAP_MAX; i++)
 		cleanup_closep(&d->maps[i]);
 	for (unsigned i = 0; i < DP_PROG_MAX; i++)
@@ -136,6 +150,10 @@ static int datapath_ready(struct datapath *d, struct err *e)
 	if (p == MAP_FAILED)
 		return err_set(e, -errno, "BPF map config: cannot be mapped: %s", strerror(errno));
 	d->config = p;
+	p = mmap(NULL, d->max_entries[DP_HOT] * sizeof(*d->hot), PROT_READ, MAP_SHARED, d->maps[DP_HOT], 0);
+	if (p == MAP_FAILED)
+		return err_set(e, -errno, "BPF map hot: cannot be mapped: %s", strerror(errno));
+	d->hot = p;
 	return tell_ready(d, e);
 }
 
@@ -207,6 +225,23 @@ static __u32 round_up_pow2(__u32 n, __u32 min, __u32 max)
 	return p;
 }
 
+static __u32 hot_cpus(void)
+{
+	const __u32 cpus = (__u32)libbpf_num_possible_cpus();
+
+	return cpus < ABI_HOT_CPUS_MAX ? cpus : ABI_HOT_CPUS_MAX;
+}
+
+/* Of each processor: a place for one of four flows, in all no more of them than flows. */
+static __u32 hot_sets(__u32 flows)
+{
+	__u32 sets = flows / 4 / ABI_HOT_WAYS;
+
+	while (sets * ABI_HOT_WAYS * hot_cpus() > flows)
+		sets /= 2;
+	return sets;
+}
+
 /* Room wanted, doubled so that a lab can grow in place. */
 static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 {
@@ -225,6 +260,8 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	ret[DP_GATE_HITS] = GATES_ROOM;
 	ret[DP_FLOWS] = ret[DP_CACHE] = round_up_pow2(s->flows, FLOWS_MIN, ABI_FLOWS_MAX);
 	ret[DP_FLOW_LOG] = 2 * ret[DP_FLOWS]; /* of two generations */
+	ret[DP_HOT] = hot_cpus() * hot_sets(ret[DP_FLOWS]);
+	ret[DP_HOT_MARKS] = ABI_HOT_MARKS;
 	ret[DP_FRAGS] = FRAGS_MAX;
 	ret[DP_WATCHES] = WATCHES_MAX;
 	ret[DP_DROPS] = DROPS_MAX;
@@ -276,6 +313,10 @@ static int skeleton_load(const struct datapath_sizes *sizes, struct vpcd_bpf **r
 	skel->data_config->config.version = ABI_VERSION;
 	skel->data_config->config.epoch = 1;
 	skel->data_config->config.build = build_hash();
+	skel->data_config->config.hot_sets = wanted[DP_HOT] / hot_cpus();
+	skel->data_config->config.hot_cpus = hot_cpus();
+	/* Against those who would make flows meet; without one they only cost each other time. */
+	(void)!getrandom(&skel->data_config->config.hot_seed, sizeof(__u64), GRND_NONBLOCK);
 	config_timers_set(&skel->data_config->config, 1);
 	r = vpcd_bpf__load(skel);
 	if (r) {
@@ -327,11 +368,26 @@ static void map_carry(const struct datapath *from, struct datapath *to, enum dp_
 	}
 }
 
+static void flows_carry(const struct datapath *from, struct datapath *to)
+{
+	struct abi_flow_key key, next;
+	struct abi_flow f;
+	bool first = true;
+
+	for (; !bpf_map_get_next_key(from->maps[DP_FLOWS], first ? NULL : &key, &next); first = false) {
+		key = next;
+		if (bpf_map_lookup_elem(from->maps[DP_FLOWS], &key, &f))
+			continue;
+		flow_settle_here(from, &key, &f);
+		bpf_map_update_elem(to->maps[DP_FLOWS], &key, &f, BPF_ANY);
+	}
+}
+
 static void datapath_carry(const struct datapath *from, struct datapath *to)
 {
 	const size_t cpus = (size_t)to->cpus;
 
-	map_carry(from, to, DP_FLOWS, sizeof(struct abi_flow_key), sizeof(struct abi_flow));
+	flows_carry(from, to);
 	map_carry(from, to, DP_PORT_CT, 4, sizeof(__s64));
 	map_carry(from, to, DP_FLOW_LOG, sizeof(struct abi_log_key), sizeof(struct abi_log));
 	map_carry(from, to, DP_LOG_LOST, 4, sizeof(__u64));
@@ -674,161 +730,4 @@ int datapath_map_fill(struct datapath *d, unsigned i, struct map_fill *ret)
 	else
 		ret->entries = maps[i] == DP_FLOWS ? datapath_flows_count(d) : map_count(d, (enum dp_map)maps[i]);
 	return 0;
-}
-
-/* ---- connections ---- */
-
-static bool flow_lookup(struct datapath *d, const struct abi_flow_key *key, struct abi_flow *ret)
-{
-	return !bpf_map_lookup_elem(d->maps[DP_FLOWS], key, ret) || !bpf_map_lookup_elem(d->maps[DP_CACHE], key, ret);
-}
-
-void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key, struct abi_flow *f)
-{
-	struct abi_flow_key twin_key;
-	struct abi_flow twin;
-	struct flow_life life;
-
-	flow_key_twin(key, f, &twin_key);
-	flow_life_of(key->port, f, flow_lookup(d, &twin_key, &twin) ? &twin : NULL, &life);
-	f->seen_ns = life.seen_ns;
-	f->tx = life.tx;
-	f->rx = life.rx;
-}
-
-/* In batches of whole buckets: no entry comes twice, whatever comes and goes meanwhile. */
-static int map_flows(struct datapath *d, enum dp_map map,
-		     int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
-{
-	_cleanup_free_ struct abi_flow_key *keys = xcalloc(FLOWS_BATCH, sizeof(*keys));
-	_cleanup_free_ struct abi_flow *flows = xcalloc(FLOWS_BATCH, sizeof(*flows));
-	__u32 at = 0;
-	int r = 0;
-
-	for (bool first = true, last = false; !last && !r; first = false) {
-		__u32 n = FLOWS_BATCH;
-
-		if (bpf_map_lookup_batch(d->maps[map], first ? NULL : &at, &at, keys, flows, &n, NULL)) {
-			if (errno != ENOENT)
-				return -errno;
-			last = true;
-		}
-		for (__u32 i = 0; i < n && !r; i++)
-			r = fn(ctx, &keys[i], &flows[i]);
-	}
-	return r;
-}
-
-int datapath_flows(struct datapath *d,
-		   int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx)
-{
-	int r = map_flows(d, DP_FLOWS, fn, ctx);
-
-	return r ? r : map_flows(d, DP_CACHE, fn, ctx);
-}
-
-uint64_t datapath_flows_count(struct datapath *d)
-{
-	__u32 n = d->max_entries[DP_PORT_CT], at = 0;
-	_cleanup_free_ __u32 *keys = xcalloc(n, sizeof(*keys));
-	_cleanup_free_ __s64 *counts = xcalloc(n, sizeof(*counts));
-	__s64 sum = 0;
-
-	if (bpf_map_lookup_batch(d->maps[DP_PORT_CT], NULL, &at, keys, counts, &n, NULL) && errno != ENOENT)
-		return 0;
-	for (__u32 i = 0; i < n; i++)
-		sum += counts[i];
-	return sum > 0 ? (uint64_t)sum : 0;
-}
-
-uint32_t datapath_flows_max(const struct datapath *d)
-{
-	return d->max_entries[DP_FLOWS];
-}
-
-uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow)
-{
-	struct abi_port port;
-	bool known = !bpf_map_lookup_elem(d->maps[ABI_MAP_PORTS], &key->port, &port);
-
-	return flow_timeout_ns(d->config, known ? &port : NULL, key->proto, flow->tx, flow->rx);
-}
-
-/* An iterator over flows: a descriptor that runs the program while it is read. Between two reads the kernel
- * keeps its place by counting, so of a bucket that lost entries meanwhile it may leave some out: the next
- * sweep finds those. */
-static int sweep_open(struct datapath *d, unsigned prog)
-{
-	union bpf_iter_link_info info = { .map.map_fd = (__u32)d->maps[DP_FLOWS] };
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	int link = bpf_link_create(d->progs[prog], 0, BPF_TRACE_ITER, &opts), fd, r;
-
-	if (link < 0)
-		return -errno;
-	fd = bpf_iter_create(link);
-	r = -errno;
-	close(link);
-	return fd < 0 ? r : fd;
-}
-
-static int sweep(struct datapath *d, unsigned prog, int *fd, uint64_t budget_ns, uint64_t *count)
-{
-	const uint64_t entries = datapath_flows_count(d);
-	uint8_t deleted[SWEEP_ENTRIES];
-	/* A read goes on until it has its entries: in a nearly empty table that is a long way. */
-	uint64_t at_once = entries * SWEEP_BUCKETS / d->max_entries[DP_FLOWS];
-	struct timespec t;
-	uint64_t start;
-	ssize_t n;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	start = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-	if (*fd < 0 && !entries)
-		return 0;
-	if (*fd < 0)
-		*fd = sweep_open(d, prog);
-	if (*fd < 0)
-		return *fd;
-	at_once = at_once < 1 ? 1 : at_once > SWEEP_ENTRIES ? SWEEP_ENTRIES : at_once;
-	do {
-		n = read(*fd, deleted, at_once);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return 1;
-		for (ssize_t i = 0; i < n; i++)
-			*count += deleted[i];
-		clock_gettime(CLOCK_MONOTONIC, &t);
-	} while (n > 0 && (!budget_ns || (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - start < budget_ns));
-	if (n > 0)
-		return 1;
-	n = n < 0 ? -errno : 0;
-	cleanup_closep(fd);
-	*fd = -1;
-	return (int)n;
-}
-
-int datapath_reap(struct datapath *d, uint64_t budget_ns, uint64_t *count)
-{
-	return sweep(d, DP_PROG_REAP, &d->reaping, budget_ns, count);
-}
-
-static uint64_t flushed_take(struct datapath *d)
-{
-	uint64_t n = d->flushed;
-
-	d->flushed = 0;
-	return n;
-}
-
-int datapath_flush(struct datapath *d, uint32_t port, uint64_t budget_ns, uint64_t *count)
-{
-	const uint64_t before = *count;
-	int r;
-
-	d->config->flush_port = port;
-	r = sweep(d, DP_PROG_FLUSH, &d->flushing, budget_ns, count);
-	d->flushed += *count - before;
-	if (r > 0 || (r == 0 && flushed_take(d))) /* until a sweep finds nothing */
-		return 1;
-	datapath_epoch_bump(d); /* cached answers that stood on them go too */
-	return r;
 }

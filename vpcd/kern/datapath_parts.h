@@ -1,5 +1,5 @@
-/* datapath_parts.h: what the files of the data path share: datapath.c (loading, policy, counters, connections) and
- * datapath_tell.c (events, watches, captures). */
+/* datapath_parts.h: what the files of the data path share: datapath.c (loading, policy, counters), datapath_flows.c
+ * (connections) and datapath_tell.c (events, watches, captures). */
 #pragma once
 #include <bpf/libbpf.h>
 #include "kern/datapath.h"
@@ -25,6 +25,8 @@ enum dp_map {
 	DP_CAPTURES,
 	DP_CONFIG,
 	DP_SCRATCH,
+	DP_HOT,
+	DP_HOT_MARKS,
 	DP_MAP_MAX
 };
 enum { DP_PROG_REAP = HOOK_MAX, DP_PROG_FLUSH, DP_PROG_MAX };
@@ -34,7 +36,8 @@ struct datapath {
 	int progs[DP_PROG_MAX];
 	__u32 prog_ids[HOOK_MAX];
 	__u32 max_entries[DP_MAP_MAX];
-	struct abi_config *config; /* mapped */
+	struct abi_config *config;     /* mapped */
+	const struct abi_hot_set *hot; /* mapped */
 	struct ring_buffer *ring;
 	int (*event_fn)(void *ctx, const struct abi_event *ev);
 	void *event_ctx;
@@ -48,6 +51,8 @@ struct datapath {
 	int cpus;
 };
 
+/* f learns when the last packet of its flow came, as filters/hot.h does it in the kernel. */
+void flow_settle_here(const struct datapath *d, const struct abi_flow_key *key, struct abi_flow *f);
 /* The rings, once the maps are there; and away with them. */
 int tell_ready(struct datapath *d, struct err *e);
 void tell_close(struct datapath *d);

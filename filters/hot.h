@@ -1,0 +1,106 @@
+/* hot.h: what the next packet of a flow needs, on one cache line that one index finds. Compiles for BPF and host.
+ *
+ * With thousands of flows a packet pays for memory, not for work: an entry of flows or cache takes two waits, one behind
+ * the other, for the bucket and for the entry. So each processor keeps copies of outcomes in places of its own: hot[cpu *
+ * sets + hash of the flow], two a set. Nobody else writes a line of it, so none is shared or torn.
+ *
+ * The entries are the truth. A copy is good while the epoch is the same, until the entry is to be judged anew, and as long
+ * as the word of its hash in hot_marks is what it was before the entry was copied: whoever makes an entry bad before
+ * its time, or deletes it, changes the word afterwards (flow_distrust). What a copy knows and its entry does not is when
+ * the last packet came: flow_settle tells it, before anybody calls an entry idle, and when a place is given away.
+ *
+ * A place goes to another flow only when its copy is good no more: flows in use that meet in a set do not fight, a
+ * third one pays for its entry. Only IPv4 without translation is copied. */
+#pragma once
+#include "filters/packet.h"
+#ifndef __bpf__
+#include "filters/world.h" /* BPF: bpf/maps.h, included before */
+#endif
+
+enum {
+	HOT_UNTIL_SHIFT = 20,      /* until counts in about a millisecond, rounded down */
+	HOT_MARK_SHIFT = 8,        /* below: the protocol */
+	HOT_SETTLED_NS = 50000000, /* connections that end sooner are not worth a place */
+};
+
+static __always_inline __u32 addr_v4_word(const struct abi_addr *a)
+{
+	__u32 word;
+
+	__builtin_memcpy(&word, a->b + 12, 4);
+	return word;
+}
+
+static __always_inline __u32 ports_word(const struct abi_flow_key *k)
+{
+	__u32 word;
+
+	__builtin_memcpy(&word, k->sport, 4);
+	return word;
+}
+
+/* The set of a flow, below config.hot_sets. */
+static __always_inline __u32 hot_set_of(const struct abi_config *c, const struct abi_flow_key *k)
+{
+	__u64 h = ((__u64)addr_v4_word(&k->src) << 32 | addr_v4_word(&k->dst)) ^ c->hot_seed;
+
+	h *= 0x9e3779b97f4a7c15ull;
+	h ^= h >> 29 ^ ((__u64)k->port << 32 | ports_word(k)) ^ (__u64)k->proto << 56;
+	h *= 0xbf58476d1ce4e5b9ull;
+	return (h >> 32) & (c->hot_sets - 1);
+}
+
+static __always_inline __u32 *hot_mark_of(struct world *w, __u32 set)
+{
+	__u32 at = set % ABI_HOT_MARKS;
+
+	return map_get(w, hot_marks, &at);
+}
+
+static __always_inline int hot_is_of(const struct abi_hot *h, const struct abi_flow_key *k)
+{
+	return h->ports == ports_word(k) && h->src == addr_v4_word(&k->src) && h->dst == addr_v4_word(&k->dst) &&
+	       h->port == k->port && (__u8)h->mark == k->proto;
+}
+
+/* What was copied of the flow's entry is not good from now on. After the entry has been changed. */
+PIECE hot_distrust(struct world *w, const struct abi_flow_key *k)
+{
+	const struct abi_config *c = world_config(w);
+	__u32 *mark;
+
+	if (!k || !c->hot_sets || k->family != 4)
+		return 0;
+	mark = hot_mark_of(w, hot_set_of(c, k));
+	if (mark)
+		atomic_add(mark, 1);
+	return 0;
+}
+
+/* The entry f (or NULL) of k is to be judged anew before its next packet passes. */
+static __always_inline void flow_distrust(struct world *w, const struct abi_flow_key *k, struct abi_flow *f)
+{
+	if (f)
+		__sync_lock_test_and_set(&f->valid_ns, 0); /* before the mark, on every machine */
+	hot_distrust(w, k);
+}
+
+/* The entry f of k learns when the last packet came. */
+PIECE flow_settle(struct world *w, const struct abi_flow_key *k, struct abi_flow *f)
+{
+	const struct abi_config *c = world_config(w);
+	const struct abi_hot_set *s;
+	__u32 set, at;
+
+	if (!k || !f || !c->hot_sets || k->family != 4)
+		return 0;
+	set = hot_set_of(c, k);
+	for (__u32 cpu = 0; cpu < ABI_HOT_CPUS_MAX && cpu < c->hot_cpus; cpu++) {
+		at = cpu * c->hot_sets + set;
+		s = map_get(w, hot, &at);
+		for (__u32 i = 0; s && i < ABI_HOT_WAYS; i++)
+			if (hot_is_of(&s->way[i], k) && s->way[i].seen_ns > f->seen_ns)
+				f->seen_ns = s->way[i].seen_ns;
+	}
+	return 0;
+}
