@@ -143,6 +143,12 @@ test-net: all $(NETT_BINS)
 soak: all $(NETT_BINS)
 	$(Q)COUNT=$(or $(COUNT),200) bash tests/net/random.sh
 
+# all pairs of every shipped topology in kernel mode too: `make test` takes the small ones
+.PHONY: soak-pairs
+soak: soak-pairs
+soak-pairs: all
+	$(Q)MODES=kernel PAIRS=9999 bash tests/net/pairs.sh
+
 # up, down, plan, an edit and memory at 1,000 instances, against bare system calls (root; BENCH="-n 5000 -r 3")
 bench-build: all $(BENCH_BINS)
 	$(Q)tests/bench/build.py $(BENCH)

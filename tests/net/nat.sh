@@ -81,6 +81,9 @@ subnet = priv2
 subnet = priv3
 [instance q4]
 subnet = priv4
+[instance relay]
+subnet = priv1
+source-dest-check = no
 [host h]
 address = 198.51.100.7
 [host k]
@@ -95,6 +98,9 @@ deny = q2 -> h icmp at return:nacl-in@no-answers
 deny = q3 -> h udp/53 at return:nacl-out@no-way-back
 deny = q4 -> h tcp/443 at return:nacl-in@no-answers
 deny = h -> good tcp/443 at nat@good
+; forwarded for somebody who has no interface here: inside the VPC's range, and outside
+deny = relay@10.0.11.77 -> h tcp/443 at nat@good
+deny = relay@172.20.1.1 -> h icmp at nat@good
 INI
 }
 daemon_start

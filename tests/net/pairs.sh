@@ -1,7 +1,7 @@
 # timeout: 240
 # pairs: in every shipped topology, for every pair of instances and hosts, TCP on 22, 80, 443 and 5432, UDP on 53 and ICMP
 # echo: the walk and real packets give the same verdict, leg, gate, object, reason and rule. Fast mode, and kernel mode
-# where there are few pairs; MODES="fast kernel" PAIRS=9999 takes all in both (ONLY=NAME takes one topology).
+# where there are few pairs; MODES="fast kernel" PAIRS=9999 takes all in both, `make soak` does (ONLY=NAME takes one topology).
 . "${0%/*}/../lib.sh"
 
 # all_pairs MODE FILE: the file with that data path and with all pairs as its only expectations

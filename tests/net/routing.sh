@@ -57,7 +57,9 @@ for mode in fast kernel; do
 	row igw IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS@igw public-private laptop batch tcp/443
 	row igw ENI_ADDRESS_RESTRICTION@source-check public-private web@10.0.1.99 laptop tcp/443
 	row "no route" NO_ROUTE_TO_DESTINATION@route public-private db laptop tcp/443
+	row natgw allow nat-gateway app-1 mirror tcp/80
 	row natgw allow nat-gateway app-1 mirror udp/53
+	row natgw allow nat-gateway app-1 mirror icmp
 	row natgw PROTOCOL_RESTRICTION@nat nat-gateway app-1 mirror 47
 	row natgw NGW_SOURCE_ADDRESS_REASSIGN@nat nat-gateway mirror 203.0.113.5 tcp/80
 	row natgw NO_POSSIBLE_DESTINATION@route nat-gateway app-2 mirror tcp/443

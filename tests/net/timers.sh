@@ -1,6 +1,8 @@
 # timeout: 120
-# timers: [lab] clock reaches the filter and the NAT gateway; timers of one instance; a share of the table.
+# timers: [lab] clock reaches the filter and the NAT gateway, idle connections through which end; timers of one instance; a
+# share of the table.
 . "${0%/*}/../lib.sh"
+. "$ROOT/tests/net/wire/wire.sh"
 
 json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
 lab() { # SETTINGS
@@ -39,6 +41,8 @@ subnet = priv
 security-groups = s
 listen = tcp/80 udp/53
 tcp-established-timeout = 60
+[host h]
+address = 198.51.100.7
 INI
 }
 lab "" >"$T/t.ini"
@@ -75,6 +79,15 @@ wait_for 5 eval '[ "$(left b tcp)" = -1 ]' && ok "b's minute is over after 1.2 s
 is "$(nat_timer tcp_timeout_established) $(nat_timer udp_timeout)" "7 7" "the NAT gateway's clock runs too"
 is "$(vpc version -o json | json 'd["vpcd"]["pid"]')" "$pid" "by the same daemon"
 exec 9>&-
+
+# 350 s idle: two, at this clock.
+for mode in fast kernel; do
+	lab "datapath = $mode
+clock = 175x" >"$T/t.ini"
+	check "$mode, 175x" vpc up "$T/t.ini"
+	is "$(nat_timer tcp_timeout_established)" 2 "$mode: the NAT gateway's 350 s are 2 s"
+	wire nat_idle t 2
+done
 
 # The share of an interface.
 lab "conntrack-entries = 2" >"$T/t.ini"

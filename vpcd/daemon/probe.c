@@ -390,7 +390,12 @@ static bool conflicts(const struct probe *p, const struct probe *q)
 {
 	const struct wire *x = &p->wire, *y = &q->wire;
 
-	if (x->proto != y->proto || !sides_meet(p->b, p->n_b, q->b, q->n_b))
+	if (x->proto != y->proto)
+		return false;
+	/* One sends from where the other one is answered. */
+	if (sides_meet(p->a, p->n_a, q->b, q->n_b) || sides_meet(p->b, p->n_b, q->a, q->n_a))
+		return true;
+	if (!sides_meet(p->b, p->n_b, q->b, q->n_b))
 		return false;
 	return (p->may_nat && q->may_nat) || sides_meet(p->a, p->n_a, q->a, q->n_a);
 }

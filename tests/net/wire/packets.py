@@ -103,6 +103,12 @@ counted("protocol 50 inside a subnet", a1, a2, lambda t: a1.ip(a2, 50, t * 4, ma
 counted("udp with IP options", a1, b1, lambda t: a1.udp(b1, 5001, t, options=b"\x01\x01\x01\x00"), across, True)
 counted("udp through the internet gateway", p1, h, lambda t: p1.udp(h, 5000, t), [ANY_OUT, NACL_OUT], True, ("pub", "0.0.0.0/0"))
 
+# Both ways of the ACL are closed to these, which is nobody's business inside a subnet.
+for port in (6666, 6667):
+    counted("udp %d to a neighbour's MAC" % port, a1, a2, lambda t: a1.udp(a2, port, t, mac=a2.mac), [ANY_OUT, ANY_IN], False)
+
+denied("another subnet's address to a neighbour's MAC", a1, a2, lambda t: a1.udp(b1, 6667, t, mac=a2.mac), "dest-check",
+       "ENI_SOURCE_DEST_CHECK_RESTRICTION", [ANY_OUT], a2.mac)
 denied("udp to a closed group", a1, b2, lambda t: a1.udp(b2, 5001, t), "sg-in", "ENI_SG_RULES_MISMATCH", across[:1] + across[2:])
 denied("udp to a closed NACL", a1, b1, lambda t: a1.udp(b1, 6666, t), "nacl-in", "SUBNET_ACL_RESTRICTION",
        [ANY_OUT, NACL_OUT, ("open", "inbound", "90 deny udp 6666 from 0.0.0.0/0")])
