@@ -15,6 +15,11 @@ comparison = GreaterThanOrEqualToThreshold
 threshold = 3
 period = 1
 run = $T/told $1
+[alarm rare]
+metric = vpcd_conntrack_entries
+comparison = GreaterThanThreshold
+threshold = 1000000
+period = 2
 [alarm crowded]
 metric = vpcd_map_pressure
 dimensions = map=flows
@@ -34,6 +39,7 @@ chmod a+x "$(dirname "$T")" "$(dirname "$(dirname "$T")")"
 page() { curl -s --unix-socket "$VPCD_RUN_DIR/$1" http://vpcd/metrics; }
 read_page() { PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/net/wire/prom_text.py" "$1"; }
 alarm() { vpc show alarms --lab $lab -o json | python3 -c "import json,sys; print({a['name']: a['state'] for a in json.load(sys.stdin)['alarm']}['$1'])"; }
+since() { vpc show alarms --lab $lab -o json | python3 -c "import json,sys; print({a['name']: a['since'] for a in json.load(sys.stdin)['alarm']}['$1'])"; }
 drops() { for _ in 1 2 3 4; do ip netns exec $lab.a1 bash -c 'echo x >/dev/udp/10.0.2.4/9'; done; }
 alarmed() { drops; is_alarm denied ALARM; }
 is_alarm() { [ "$(alarm "$1")" = "$2" ]; }
@@ -63,9 +69,15 @@ for mode in fast kernel; do
 	check "$mode: a gauge far from its threshold: OK after two periods" wait_for 10 is_alarm crowded OK
 	check "$mode: its command ran, as nobody" wait_for 5 grep -q "^$mode $lab denied [A-Z_]* ALARM 65534 65534$" "$T/said/said"
 	like "$(curl -s --unix-socket "$VPCD_RUN_DIR/view.sock" 'http://vpcd/v1/events?since=0' | grep '"type":"alarm"')" "\"lab\":\"$lab\",\"type\":\"alarm\",\"alarm\":\"denied\",\"state\":\"ALARM\",\"was\":\"[A-Z_]*\",\"metric\":\"vpcd_gate_packets_total\",\"value\":[0-9]+.0," "$mode: the event stream tells of it"
+	drops
+	check "$mode: an alarm that waits for the end of a long period" wait_for 5 is_alarm rare OK
+	since=$(since rare)
 	daemon_kill
+	drops
 	daemon_start --metrics-port $port
 	wait_for 10 labs_rest || bail "labs do not come back"
+	is "$(alarm rare) $(since rare)" "OK $since" "$mode: its state is what it was when the daemon was killed"
+	check "$mode: denied while no daemon ran: ALARM" wait_for 5 is_alarm denied ALARM
 	page view.sock >"$T/after"
 	is "$(cat "$T/page" "$T/after" | python3 -c '
 import sys; sys.path.insert(0, sys.argv[1]); sys.dont_write_bytecode = True

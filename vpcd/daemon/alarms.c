@@ -25,7 +25,7 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { NOBODY = 65534, PERIOD_MS_MIN = 100, RETRY_MS = 200, RUN_CPU_S = 10, ENV_MAX = 8 };
+enum { FILE_MAX = 4 << 20, NOBODY = 65534, PERIOD_MS_MIN = 100, RETRY_MS = 200, RUN_CPU_S = 10, ENV_MAX = 8 };
 
 struct one {
 	struct alarms *all;
@@ -41,6 +41,7 @@ struct alarms {
 	struct lab *lab;
 	struct one **v;
 	size_t n, cap;
+	json_t *stored; /* states of before this vpcd was started, by alarm; NULL: not read yet */
 };
 
 static void on_period(void *ctx);
@@ -70,6 +71,7 @@ void alarms_free(struct alarms **ap)
 	for (size_t i = 0; i < a->n; i++)
 		one_free(a->v[i]);
 	free(a->v);
+	json_decref(a->stored);
 	free(a);
 	*ap = NULL;
 }
@@ -92,6 +94,75 @@ static char *meaning_of(const struct alarm *a)
 	for (uint32_t i = 0; i < a->n_dimensions; i++)
 		strbuf_addf(&b, " %s=%s", a->dimensions[i].name, a->dimensions[i].value);
 	return strbuf_take(&b);
+}
+
+/* ---- on disk: a restarted vpcd goes on with the states of the one before ---- */
+
+static char *file_of(const struct alarms *all)
+{
+	return xasprintf("%s/%s/alarms.json", all->lab->server->dirs.state_dir, all->lab->name);
+}
+
+static void states_save(const struct alarms *all)
+{
+	_cleanup_free_ char *path = file_of(all), *text = NULL;
+	json_t *o = json_object();
+	int r;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct one *x = all->v[i];
+		const struct alarm_watch *w = &x->watch;
+
+		json_object_set_new(o, x->name,
+				    json_pack("{s:s,s:i,s:s,s:i,s:i,s:b,s:f,s:f}", "meaning", x->meaning, "state",
+					      (int)w->state, "since", x->since, "periods", (int)w->periods, "breaches",
+					      (int)w->breaches, "has_total", w->has_total, "total", w->total, "value",
+					      w->value));
+	}
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	r = replace_whole_file(path, text, strlen(text), 0600);
+	if (r < 0)
+		log_warn("alarm", all->lab->name, "%s: %s", path, strerror(-r));
+}
+
+static void states_read(struct alarms *all)
+{
+	_cleanup_free_ char *path = file_of(all), *text = NULL;
+
+	if (all->stored)
+		return;
+	if (read_whole_file(path, FILE_MAX, &text, NULL) == 0)
+		all->stored = json_loads(text, 0, NULL);
+	if (!all->stored)
+		all->stored = json_object();
+}
+
+/* True where the alarm was there and meant the same. What a counter added while no vpcd ran belongs to the next period. */
+static bool state_take(struct alarms *all, struct one *o)
+{
+	json_t *was = json_object_get(all->stored, o->name);
+	const char *meaning = NULL, *since = NULL;
+	int state = 0, periods = 0, breaches = 0, has_total = 0;
+	double total = 0, value = 0;
+
+	if (!was || json_unpack(was, "{s:s,s:i,s:s,s:i,s:i,s:b,s:F,s:F}", "meaning", &meaning, "state", &state, "since",
+				&since, "periods", &periods, "breaches", &breaches, "has_total", &has_total, "total",
+				&total, "value", &value) < 0)
+		return false;
+	if (strcmp(meaning, o->meaning) == 0 && state >= ALARM_INSUFFICIENT_DATA && state <= ALARM_ALARM) {
+		o->watch = (struct alarm_watch){ .state = (enum alarm_state)state,
+						 .periods = (uint32_t)periods,
+						 .breaches = (uint32_t)breaches,
+						 .has_total = has_total,
+						 .total = total,
+						 .value = value };
+		snprintf(o->since, sizeof(o->since), "%s", since);
+	} else {
+		was = NULL;
+	}
+	json_object_del(all->stored, o->name);
+	return was;
 }
 
 static struct one *one_find(const struct alarms *all, const char *name)
@@ -129,6 +200,7 @@ void alarms_start(struct alarms *all)
 	const struct model *m = all->lab->model;
 	struct alarms old = *all;
 
+	states_read(all);
 	all->v = NULL;
 	all->n = all->cap = 0;
 	for (uint32_t i = 0; m && i < m->n_alarms; i++) {
@@ -147,7 +219,7 @@ void alarms_start(struct alarms *all)
 		} else {
 			o = one_new(all, alarm, meaning);
 			now = value_now(all->lab, alarm, &known);
-			if (known && metric_is_counter(alarm->metric))
+			if (!state_take(all, o) && known && metric_is_counter(alarm->metric))
 				alarm_period_end(&o->watch, alarm, true, now);
 			timer_set_ms(o->timer, period_ms(m, alarm));
 		}
@@ -157,6 +229,8 @@ void alarms_start(struct alarms *all)
 	for (size_t i = 0; i < old.n; i++)
 		one_free(old.v[i]);
 	free(old.v);
+	if (all->n)
+		states_save(all);
 }
 
 void alarms_model_gone(struct alarms *all)
@@ -212,9 +286,12 @@ static void on_period(void *ctx)
 	a = &l->model->alarms[o->index];
 	timer_set_ms(o->timer, period_ms(l->model, a));
 	now = value_now(l, a, &known);
-	if (!alarm_period_end(&o->watch, a, known, now))
+	if (!alarm_period_end(&o->watch, a, known, now)) {
+		states_save(o->all);
 		return;
+	}
 	now_text(o->since);
+	states_save(o->all);
 	ev = json_object();
 	json_object_set_new(ev, "alarm", json_string(o->name));
 	json_object_set_new(ev, "state", json_string(alarm_state_name(o->watch.state)));

@@ -1,10 +1,8 @@
 /* flow_log_state.c: flow-logs.json in and out. A broken one is as none: what the kernel holds is then taken whole. */
 #include "daemon/flow_log_state.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <jansson.h>
 #include "util/mem.h"
 #include "util/str.h"
@@ -136,15 +134,12 @@ static json_t *state_json(const struct log_state *s)
 int log_state_save(const char *state_dir, const char *lab, const struct log_state *s, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s/flow-logs.json", state_dir, lab);
-	_cleanup_free_ char *tmp = xasprintf("%s.tmp", path), *text = NULL;
-	_cleanup_close_ int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_free_ char *text = NULL;
 	json_t *o = state_json(s);
-	size_t n;
+	int r;
 
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
-	n = strlen(text);
-	if (fd < 0 || write(fd, text, n) != (ssize_t)n || rename(tmp, path) < 0)
-		return err_set(e, errno ? -errno : -EIO, "%s: %s", path, strerror(errno ? errno : EIO));
-	return 0;
+	r = replace_whole_file(path, text, strlen(text), 0600);
+	return r < 0 ? err_set(e, r, "%s: %s", path, strerror(-r)) : 0;
 }

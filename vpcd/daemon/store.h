@@ -5,6 +5,7 @@
  *   STATE_DIR/LAB/topology.ini   the last file as it was given
  *   STATE_DIR/LAB/flow-log-*     records of flow logs (flow_logs.h)
  *   STATE_DIR/LAB/flow-logs.json how far they go (flow_log_state.h)
+ *   STATE_DIR/LAB/alarms.json    the states of alarms (alarms.h)
  *   STATE_DIR/LAB/journal        a JSON line for each change: begun, done, failed, rolled back
  *
  * A broken file is reported, never repaired and never deleted. */

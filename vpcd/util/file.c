@@ -2,6 +2,7 @@
  * the rooms below the kernel's does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 
 #define READ_STEP_BYTES ((size_t)16 * 1024)
 
+static int write_new(const char *path, const void *p, size_t n, unsigned mode, bool synced);
 static int write_all(int fd, const char *p, size_t n);
 static int sync_folder_of(const char *path);
 
@@ -54,23 +56,33 @@ int read_whole_file(const char *path, size_t max, char **ret, size_t *ret_len)
 
 int write_whole_file(const char *path, const void *p, size_t n, unsigned mode)
 {
+	int r = write_new(path, p, n, mode, true);
+
+	return r < 0 ? r : sync_folder_of(path);
+}
+
+int replace_whole_file(const char *path, const void *p, size_t n, unsigned mode)
+{
+	return write_new(path, p, n, mode, false);
+}
+
+static int write_new(const char *path, const void *p, size_t n, unsigned mode, bool synced)
+{
 	_cleanup_free_ char *tmp = xasprintf("%s.%d.tmp", path, (int)getpid());
 	int r, fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, p, n);
-	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+	if (r == 0 && (fchmod(fd, mode) < 0 || (synced && fsync(fd) < 0)))
 		r = -errno;
 	if (close(fd) < 0 && r == 0)
 		r = -errno;
 	if (r == 0 && rename(tmp, path) < 0)
 		r = -errno;
-	if (r < 0) {
+	if (r < 0)
 		unlink(tmp);
-		return r;
-	}
-	return sync_folder_of(path);
+	return r;
 }
 
 static int write_all(int fd, const char *p, size_t n)

@@ -38,3 +38,5 @@ int read_whole_fd(int fd, size_t max, char **ret, size_t *ret_len);
 int read_whole_file(const char *path, size_t max, char **ret, size_t *ret_len);
 /* Writes path atomically: temporary file beside it, fsync, rename, fsync of the folder. */
 int write_whole_file(const char *path, const void *p, size_t n, unsigned mode);
+/* The same without fsync: atomic for processes, may be lost when the machine crashes. */
+int replace_whole_file(const char *path, const void *p, size_t n, unsigned mode);
