@@ -227,14 +227,115 @@ static void each_fault_is_found(void **state)
 	}
 }
 
+static char *replaced(const char *text, const char *find, const char *by)
+{
+	const char *p = strstr(text, find);
+	struct strbuf b = { 0 };
+
+	if (!p)
+		fail_msg("\"%s\" is not there", find);
+	strbuf_add(&b, text, (size_t)(p - text));
+	strbuf_addf(&b, "%s%s", by, p + strlen(find));
+	return strbuf_take(&b);
+}
+
+static size_t found(const char *text, const char *code)
+{
+	_cleanup_diag_list_ struct diag_list l = { 0 };
+	_cleanup_model_ struct model *m = load(text, "near.ini");
+
+	lint_model(m, text, &l);
+	return code ? count(&l, code) : l.n;
+}
+
+/* Each code has its fault, and what looks like it and is none. */
+static void near_misses_are_not_found(void **state)
+{
+	static const char clean[] = "[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n"
+				    "[route-table pub]\nvpc = v\nroute = 0.0.0.0/0 via igw:igw\n"
+				    "[route-table priv]\nvpc = v\nmain = yes\n"
+				    "[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\nroute-table = pub\nnacl = n\n"
+				    "[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\nroute-table = pub\nnacl = n\n"
+				    "[subnet c]\nvpc = v\ncidr = 10.0.2.0/24\nnacl = own\n"
+				    "[nacl n]\nvpc = v\ninbound = 100 allow all from 0.0.0.0/0\n"
+				    "outbound = 100 allow all to 0.0.0.0/0\n"
+				    "[nacl own]\nvpc = v\ninbound = 100 allow tcp 443 from 0.0.0.0/0\n"
+				    "outbound = 100 allow tcp 1024-65535 to 0.0.0.0/0\n"
+				    "[security-group g]\nvpc = v\ninbound = tcp 443 from 0.0.0.0/0\n"
+				    "[instance i]\nsubnet = a\npublic-ip = auto\nsecurity-groups = g\n"
+				    "[instance j]\nsubnet = b\npublic-ip = auto\nsecurity-groups = g\n"
+				    "[instance k]\nsubnet = c\nsecurity-groups = g\n";
+	static const char nacl_n[] = "[nacl n]\nvpc = v\n", nacl_own[] = "[nacl own]\nvpc = v\n",
+			  group[] = "[security-group g]\nvpc = v\n",
+			  out[] = "outbound = 100 allow tcp 1024-65535 to 0.0.0.0/0\n";
+#define N(lines) "[nacl n]\nvpc = v\n" lines
+#define OWN(lines) "[nacl own]\nvpc = v\n" lines
+#define G(lines) "[security-group g]\nvpc = v\n" lines
+	static const struct {
+		const char *code, *find, *fault, *near;
+	} cases[] = {
+		{ "redundant-rule", group, G("inbound = tcp 443 from 10.0.0.0/8\n"),
+		  G("inbound = tcp 444 from 10.0.0.0/8\n") },
+		{ "redundant-rule", nacl_n,
+		  N("inbound = 80 allow tcp 80-90 from 0.0.0.0/0\ninbound = 90 allow tcp 85 from 10.0.0.0/8\n"),
+		  N("inbound = 80 allow tcp 80-90 from 10.0.0.0/8\ninbound = 85 deny tcp 84-86 from 0.0.0.0/0\n") },
+		{ "shadowed-rule", nacl_n,
+		  N("inbound = 80 deny tcp 80-90 from 0.0.0.0/0\ninbound = 90 allow tcp 85 from 10.0.0.0/8\n"),
+		  N("inbound = 80 deny tcp 80-90 from 10.0.0.0/8\ninbound = 90 allow tcp 85 from 0.0.0.0/0\n") },
+		{ "contradictory-rules", nacl_n,
+		  N("inbound = 80 allow tcp 80 from 10.9.0.0/16\ninbound = 90 deny tcp 80 from 10.9.0.0/16\n"),
+		  N("inbound = 80 allow tcp 80 from 10.9.0.0/16\ninbound = 90 deny tcp 80 from 10.8.0.0/16\n") },
+		{ "deny-behind-allow-all", nacl_n, N("inbound = 110 deny tcp 23 from 0.0.0.0/0\n"),
+		  N("inbound = 90 deny tcp 23 from 0.0.0.0/0\n") },
+		{ "never-matches", nacl_own, OWN("inbound = 90 deny tcp 25 from 10.0.2.0/25\n"),
+		  OWN("inbound = 90 deny tcp 25 from 10.0.2.0/23\n") },
+		{ "group-without-members", "[security-group g]",
+		  "[security-group e]\nvpc = v\n[security-group g]\ninbound = tcp 5 from sg:e\n",
+		  "[security-group g]\ninbound = tcp 5 from sg:g\n" },
+		{ "lost-reply", out, "outbound = 100 allow tcp 443 to 0.0.0.0/0\n", out },
+		{ "lost-reply", out, "outbound = 100 allow udp 1024-65535 to 0.0.0.0/0\n",
+		  "outbound = 100 allow all to 0.0.0.0/0\n" },
+		{ "ephemeral-range-short", out, "outbound = 100 allow tcp 32768-60999 to 0.0.0.0/0\n",
+		  "outbound = 100 allow tcp 1024-32767 to 0.0.0.0/0\noutbound = 110 allow tcp 32768-65535 to 0.0.0.0/0\n" },
+		{ "public-subnet-no-route", "[subnet c]", "[subnet c]\nmap-public-ip = yes",
+		  "[subnet c]\nmap-public-ip = yes\nroute-table = pub" },
+		{ "public-address-no-route", "subnet = c\n", "subnet = c\npublic-ip = auto\n",
+		  "subnet = a\npublic-ip = auto\n" },
+		{ "no-public-address", "subnet = b\npublic-ip = auto\n", "subnet = b\n", "subnet = c\n" },
+		{ "open-admin-port", group, G("inbound = tcp 20-25 from 0.0.0.0/0\n"),
+		  G("inbound = udp 20-25 from 0.0.0.0/0\n") },
+		{ "open-admin-port", group, G("inbound = tcp 3389 from 0.0.0.0/0\n"),
+		  G("inbound = tcp 3389 from 198.51.100.0/24\n") },
+		{ "overlapping-vpcs", "[vpc v]", "[vpc w]\ncidr = 10.0.128.0/17\n[vpc v]",
+		  "[vpc w]\ncidr = 10.1.0.0/16\n[vpc v]" },
+		{ "unused", "[security-group g]", "[security-group idle]\nvpc = v\n[security-group g]",
+		  "[security-group idle]\nvpc = v\n[instance l]\nsubnet = c\nsecurity-groups = idle\n[security-group g]" },
+	};
+	bool seen[32] = { false };
+
+	(void)state;
+	assert_int_equal(found(clean, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *bad = replaced(clean, cases[i].find, cases[i].fault);
+		_cleanup_free_ char *good = replaced(clean, cases[i].find, cases[i].near);
+
+		if (!found(bad, cases[i].code))
+			fail_msg("%s is not found:\n%s", cases[i].code, bad);
+		if (found(good, cases[i].code))
+			fail_msg("%s is found, and is none:\n%s", cases[i].code, good);
+		seen[lint_code_find(cases[i].code) - lint_codes] = true;
+	}
+	for (size_t i = 0; i < n_lint_codes; i++)
+		if (!seen[i])
+			fail_msg("%s has no near miss", lint_codes[i].code);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_code_is_found_and_silenced),
-		cmocka_unit_test(another_code_silences_nothing),
-		cmocka_unit_test(fixes_change_no_flow),
-		cmocka_unit_test(sane_topologies_are_clean),
-		cmocka_unit_test(each_fault_is_found),
+		cmocka_unit_test(near_misses_are_not_found),     cmocka_unit_test(each_code_is_found_and_silenced),
+		cmocka_unit_test(another_code_silences_nothing), cmocka_unit_test(fixes_change_no_flow),
+		cmocka_unit_test(sane_topologies_are_clean),     cmocka_unit_test(each_fault_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
