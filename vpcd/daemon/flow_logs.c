@@ -44,6 +44,7 @@ struct asker {
 	struct request *r;
 	uint64_t since;
 	char log[40];
+	bool early; /* it came before the cut that it asked for began */
 };
 struct part { /* records from a generation on */
 	uint32_t from;
@@ -265,6 +266,7 @@ void flow_logs_rest(struct flow_logs *f)
 	struct datapath *d = lab_datapath(f->lab);
 
 	timer_stop(f->timer);
+	f->now = f->now || (f->cut.m && f->n_askers); /* somebody waits for the cut that ends here */
 	cut_done(&f->cut);
 	if (f->step != RESTING && d) {
 		f->boundary = datapath_log_turn(d);
@@ -336,8 +338,11 @@ static void cut_choose(struct flow_logs *f, struct cut *c)
 	bool all = c->early || f->now || f->crowded;
 	uint64_t now = clock_ns();
 
+	for (unsigned i = 0; i < f->n_askers && !c->early; i++)
+		f->askers[i].early = false;
 	c->early = c->early || (f->crowded && !f->now);
-	f->now = f->crowded = false;
+	if (c->m == f->lab->model)
+		f->now = f->crowded = false;
 	for (size_t i = 0; i < f->state.n; i++) {
 		struct log_window *w = f->state.v[i];
 
@@ -559,8 +564,14 @@ static void finish(struct flow_logs *f)
 		if (f->state.v[i]->chosen)
 			window_next(f, f->state.v[i], log_of(f->cut.m, f->state.v[i]->log));
 	state_save(f);
-	while (!f->cut.early && f->n_askers)
-		answer(f, &f->askers[--f->n_askers]);
+	for (unsigned i = 0; !f->cut.early && i < f->n_askers;) {
+		if (f->askers[i].early) {
+			i++;
+			continue;
+		}
+		answer(f, &f->askers[i]);
+		f->askers[i] = f->askers[--f->n_askers];
+	}
 }
 
 /* ---- answers ---- */
@@ -653,6 +664,7 @@ void flow_logs_ask(struct flow_logs *f, struct request *r)
 		return;
 	}
 	f->askers[f->n_askers++] = a;
+	f->askers[f->n_askers - 1].early = now;
 	f->now = f->now || now;
 	if (now && f->step == WAITING)
 		schedule(f);

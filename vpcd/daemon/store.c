@@ -98,7 +98,8 @@ int store_save(const char *state_dir, const char *lab, const struct stored *s, c
 
 int store_remove(const char *state_dir, const char *lab, struct err *e)
 {
-	static const char *const files[] = { "topology.ini", "journal", "journal.1", "flow-logs.json", "alarms.json", "lab.json" };
+	static const char *const files[] = { "topology.ini",   "journal",     "journal.1",
+					     "flow-logs.json", "alarms.json", "lab.json" };
 	_cleanup_free_ char *folder = xasprintf("%s/%s", state_dir, lab);
 	struct dirent *d;
 	DIR *dir;
