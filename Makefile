@@ -275,6 +275,14 @@ $(B)/tests/bench/filter: $(B)/obj/tests/bench/filter.o $(B)/libvpckern.a $(B)/li
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(KERN_LIBS) -lm
 
+# changes under traffic, each looked at as soon as it is acknowledged: a million by the library, and by the daemon for
+# minutes (root; CHANGES=N, SECONDS_EACH=N)
+.PHONY: soak-acknowledged
+soak: soak-acknowledged
+soak-acknowledged: all $(B)/tests/bpf/test_acknowledged $(NETT_BINS)
+	$(Q)ACK_CHANGES=$(or $(CHANGES),1000000) tests/isolate $(B)/tests/bpf/test_acknowledged
+	$(Q)SECONDS_EACH=$(or $(SECONDS_EACH),120) tests/isolate bash tests/net/acknowledged.sh
+
 # a gigabyte of packets through vpc replay: its memory stays what it was
 .PHONY: soak soak-replay
 soak: soak-replay

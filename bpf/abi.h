@@ -6,7 +6,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 5
+#define ABI_VERSION 6
 
 /* Limits. Map sizes are chosen at load from the lab, never above these. */
 enum {
