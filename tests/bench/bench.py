@@ -6,16 +6,19 @@ round; the ratio of each round is one value; printed are their median and its 95
 printed unless in this run forbidden packets died, permitted ones came, and the counters equal the packets sent.
 lib/paths.py has the baselines, load.c the generators, build.py what building costs. Root; `make bench`.
 """
-import argparse, datetime, json, os, subprocess, sys
+import argparse, datetime, json, os, shutil, subprocess, sys, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib import chart, machine, paths, stats
-from lib.lab import Daemon, fail
+from lib.lab import Daemon, fail, pause
 import build
 
 SIZES = (10, 100, 1000, 10000)
 PACKETS, CONNECTS, TURNS, STREAM_MS = 16384, 800, 4000, 200
 FORBIDDEN_PACKETS = 6400
-FULL, QUICK = {"packets": 41, "pairs": 41, "stream": 21, "build": 9}, {"packets": 11, "pairs": 11, "stream": 11, "build": 7}
+# Rounds of each, of them with plans, edits and matrices; sizes of rulesets and labs. Never fewer than seven for a figure with a bar.
+FULL = {"packets": 31, "pairs": 31, "stream": 21, "build": 7, "details": 3, "rules": SIZES, "labs": (10, 100, 1000, 5000)}
+QUICK = {"packets": 7, "pairs": 7, "stream": 7, "build": 7, "details": 1, "rules": (10, 100, 10000), "labs": (1000,)}
+OTHER_ROUNDS, IPERF_S = 3, 2 # of labs of other sizes, which have no bars; of the second opinion
 
 
 class Load:
@@ -57,8 +60,8 @@ class Traffic:
 		tmp = os.environ["TEST_DIR"]
 		self.b, self.daemon, self.rounds, self.checks = b, daemon, rounds, []
 		every = [paths.bare(), paths.forwarding("forward"), paths.nft("nft-state", 100, acls=False)]
-		every += [paths.nft(f"nft-{n}", n) for n in SIZES]
-		every += [paths.ours(daemon, tmp, f"ours-{n}", n) for n in SIZES]
+		every += [paths.nft(f"nft-{n}", n) for n in rounds["rules"]]
+		every += [paths.ours(daemon, tmp, f"ours-{n}", n) for n in rounds["rules"]]
 		every += [paths.ours(daemon, tmp, "ours-open", 10, "0.0.0.0/0")]
 		self.paths = {p.name: p for p in every}
 		for p in every:
@@ -148,16 +151,37 @@ def report_packets(r, title, v):
 		r.add(f"{title}: a packet with 10,000 rules ÷ with 10", stats.ratios(v["ours-10000"], v["ours-10"]), ("<=", 1.10))
 
 
+def second_opinion(t, names, r):
+	"""One TCP stream by iperf3, where it is installed. Once a path: no bar hangs on it."""
+	if not shutil.which("iperf3"):
+		t.checks.append("iperf3 is not installed: no second opinion on the stream")
+		return
+	for p in (t.paths[n] for n in names):
+		server = subprocess.Popen(["ip", "netns", "exec", p.server, "iperf3", "-s", "-1", "-p", "5201"], stdout=subprocess.DEVNULL)
+		for _ in range(100): # until it listens
+			done = subprocess.run(["ip", "netns", "exec", p.client, "iperf3", "-J", "-c", paths.SERVER, "-p", "5201", "-t", str(IPERF_S)],
+					      capture_output=True, text=True)
+			if done.returncode == 0:
+				r.add(f"stream by iperf3: {p.name}, Gbit/s", [json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e9], digits=1)
+				break
+			pause()
+		else:
+			t.checks.append(f"iperf3 did not work over {p.name}: no second opinion")
+		server.kill()
+		server.wait()
+
+
 def traffic(b, rounds, r):
 	daemon = Daemon(b)
 	t = Traffic(b, daemon, rounds)
 	t.forbidden()
 	four = ["bare", "forward", "nft-100", "ours-100"]
-	v = t.packets(18, 1, [*four, "nft-state", "ours-open", "ours-10", "ours-1000", "ours-10000", "nft-10", "nft-1000", "nft-10000"])
+	others = [n for n in rounds["rules"] if n != 100]
+	v = t.packets(18, 1, [*four, "nft-state", "ours-open", *(f"ours-{n}" for n in others), *(f"nft-{n}" for n in others)])
 	report_packets(r, "64-byte frames, one flow", v)
-	curve = {name: [(n, *[stats.interval(v[f"{name}-{n}"])[k] for k in (1, 0, 2)]) for n in SIZES] for name in ("ours", "nft")}
+	curve = {name: [(n, *[stats.interval(v[f"{name}-{n}"])[k] for k in (1, 0, 2)]) for n in rounds["rules"]] for name in ("ours", "nft")}
 	for name, text in (("bare", "bare veth"), ("forward", "plain forwarding")):
-		curve[text] = [(n, *[stats.interval(v[name])[k] for k in (1, 0, 2)]) for n in SIZES]
+		curve[text] = [(n, *[stats.interval(v[name])[k] for k in (1, 0, 2)]) for n in rounds["rules"]]
 	report_packets(r, "64-byte frames, 10,000 flows", t.packets(18, 10000, four))
 	report_packets(r, "1,400 bytes, one flow", t.packets(1400, 1, four))
 	v = t.turns("connect", rounds["pairs"], CONNECTS, [*four, "ours-10000"])
@@ -176,14 +200,16 @@ def traffic(b, rounds, r):
 		r.add(f"stream: {n}, Gbit/s", [x / 1e9 for x in v[n]], digits=1)
 	r.add("stream: ours-100 ÷ bare veth", stats.ratios(v["ours-100"], v["bare"]), (">=", 0.95), 3)
 	r.add("stream: ours-100 ÷ plain forwarding", stats.ratios(v["ours-100"], v["forward"]), None, 3)
+	second_opinion(t, four, r)
 	daemon.do("down", "--all")
 	daemon.end()
 	return t.checks, chart.svg("A packet against the number of rules", "rules in each ACL and group", "ns a packet, 64-byte frames, one flow",
 				   {"ours": curve["ours"], "nftables with sets": curve["nft"], **{k: curve[k] for k in ("plain forwarding", "bare veth")}})
 
 
-def building(b, rounds, r, sizes):
-	figures = {n: build.measure(b, n, rounds if n == 1000 else 3) for n in sizes}
+def building(b, rounds, r):
+	sizes = rounds["labs"]
+	figures = {n: build.measure(b, n, rounds["build"], rounds["details"]) if n == 1000 else build.measure(b, n, OTHER_ROUNDS, 1) for n in sizes}
 	at = figures[1000]
 	r.head("1,000 instances in 50 subnets of 5 VPCs")
 	for name, bar, digits in (("up ÷ bare", ("<=", 1.5), 2), ("down ÷ bare", ("<=", 1.5), 2), ("up ms", None, 0), ("bare up ms", None, 0),
@@ -191,7 +217,8 @@ def building(b, rounds, r, sizes):
 				  ("lost in edits", ("<=", 0), 0), ("matrix ms", ("<=", 1000), 0), ("daemon peak MB", ("<=", 64), 1),
 				  ("kernel MB an instance", ("<=", 0.5), 3)):
 		r.add({"lost in edits": "packets and bytes of connections lost in edits"}.get(name, name), at[name], bar, digits)
-	r.head("other sizes")
+	if len(sizes) > 1:
+		r.head("other sizes")
 	for n in sizes:
 		if n != 1000:
 			for name, digits in (("up ÷ bare", 2), ("down ÷ bare", 2), ("up ms", 0), ("plan ms", 1), ("edit ms", 1)):
@@ -229,17 +256,17 @@ def main():
 	p.add_argument("--docs", metavar="FILE.md", help="the page whose part between the marks is replaced")
 	o = p.parse_args()
 	machine.isolate()
-	b, rounds, r = machine.build_dir(), QUICK if o.quick else FULL, Report()
+	b, rounds, r, start = machine.build_dir(), QUICK if o.quick else FULL, Report(), time.monotonic()
 	m, checks = machine.machine(), []
 	day = datetime.date.today().isoformat()
 	if o.only != "build":
 		checks, curve = traffic(b, rounds, r)
 		put(o.svg and f"{o.svg}/cost-against-rules.svg", curve)
 	if o.only != "traffic":
-		curve = building(b, rounds["build"], r, (100, 1000) if o.quick else (10, 100, 1000, 5000))
+		curve = building(b, rounds, r)
 		put(o.svg and f"{o.svg}/build-against-instances.svg", curve)
 	load = (m["load"], os.getloadavg()[0])
-	text = (f"{day}, {machine.machine_text(m)}\nLoad average {load[0]:.1f} at the start, {load[1]:.1f} at the end.\n\n{r.table()}\n")
+	text = (f"{day}, {machine.machine_text(m)}\nLoad average {load[0]:.1f} at the start, {load[1]:.1f} at the end; {time.monotonic() - start:.0f} seconds.\n\n{r.table()}\n")
 	print(text)
 	for line in checks:
 		print(f"checked: {line}")

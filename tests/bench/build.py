@@ -74,13 +74,13 @@ def one_round(b, n, ini, r, with_details):
 		r[key].append(value)
 
 
-def measure(b, n, rounds):
-	"""{figure: [values]} of a lab of n instances."""
+def measure(b, n, rounds, detailed=DETAILED_ROUNDS):
+	"""{figure: [values]} of a lab of n instances; detailed: how many rounds change it, too."""
 	r, ini = {k: [] for k in KEYS}, f"{os.environ['TEST_DIR']}/bench-{n}.ini"
 	with open(ini, "w") as f:
 		subprocess.run([f"{b}/tests/bench/build", "topology", str(n)], stdout=f, check=True)
 	for i in range(rounds):
-		one_round(b, n, ini, r, i < DETAILED_ROUNDS)
+		one_round(b, n, ini, r, i < detailed)
 	return r
 
 
@@ -101,7 +101,7 @@ def main():
 			continue
 		mid, low, high = stats.interval(r[k])
 		bar = BARS.get(k) if o.n == 1000 or "÷" in k or "an instance" in k else None
-		said = stats.verdict(mid, low, high, bar and ("<=", bar))
+		said = stats.verdict(mid, low, high, None if bar is None else ("<=", bar))
 		print(f"| {k} | {mid:.2f} | {low:.2f} – {high:.2f} | {'' if bar is None else f'≤ {bar}'} | {said} |")
 		out[k] = {"median": mid, "low": low, "high": high, "values": r[k], "bar": bar}
 	if o.j:
