@@ -224,6 +224,10 @@ void lab_know(struct lab *l, struct state **known)
 	if (!known)
 		return;
 	l->known = TAKE_PTR(*known);
+}
+
+void lab_read_ahead(struct lab *l)
+{
 	l->read_at = 0;
 	l->read_again = false;
 	timer_set_ms(l->reader, READ_MS);
@@ -293,7 +297,7 @@ static void on_read(void *ctx)
 {
 	struct lab *l = ctx;
 
-	if (!l->known || !l->kern)
+	if (!l->kern || (!l->known && !l->tx))
 		return;
 	if (l->tx || kern_read_ahead(l->kern, l->known, &l->read_at, READ_US)) {
 		timer_set_ms(l->reader, READ_MS);

@@ -86,4 +86,6 @@ void lab_datapath_rest(struct lab *l);
 int lab_datapath_start(struct lab *l, struct err *e);
 /* What the last change left is known from now on; NULL: nothing is. Takes it over. */
 void lab_know(struct lab *l, struct state **known);
+/* Reads what is known, in small pieces from now on, so that the next plan need not. */
+void lab_read_ahead(struct lab *l);
 void lab_drain_events(struct lab *l); /* hands out the verdict events that wait */

@@ -589,6 +589,8 @@ static void know(struct transaction *t)
 	plan_free(&t->plan); /* borrows it */
 	state_keep(t->desired);
 	lab_know(t->lab, &t->desired);
+	if (!t->trusting || !t->policies_only) /* else no namespace is another one */
+		lab_read_ahead(t->lab);
 }
 
 /* The words for DELETE's end: nothing of the lab is left but its folder. */
