@@ -663,4 +663,29 @@ static const struct diff_case diff_cases[] = {
 	  "pkt h 6 198.51.100.7 40000 > 192.168.1.1 443 flags=2\n"
 	  "pkt h 6 198.51.100.7 40000 > 169.254.169.254 80 flags=2\n",
 	  false },
+	{ "what an end sends is tracked from the answer on that it let in, whatever was copied of it before",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[security-group g]\n"
+	  "vpc = v\n"
+	  "inbound = tcp 0-65535 from 0.0.0.0/0\n"
+	  "outbound = tcp 22,53,80 to 0.0.0.0/0\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[instance x]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.100\n"
+	  "security-groups = g\n"
+	  "[instance y]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.11\n"
+	  "security-groups = g\n",
+	  "pkt x 6 10.0.0.100 40001 > 10.0.0.11 22 flags=4 mac=y\n"
+	  "wait 10006\n"
+	  "pkt x 6 10.0.0.100 40001 > 10.0.0.11 22 flags=17 mac=y\n"
+	  "pkt x 6 10.0.0.100 40001 > 10.0.0.11 22 flags=16 mac=y\n"
+	  "pkt y 6 10.0.0.11 22 > 10.0.0.100 40001 flags=18 mac=x\n"
+	  "pkt x 6 10.0.0.100 40001 > 10.0.0.11 22 flags=16 mac=y\n",
+	  false },
 };
