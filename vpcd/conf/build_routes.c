@@ -142,6 +142,14 @@ static void edge_routes(struct build *b, const struct route_table *t, const stru
 	const struct vpc *vpc = &b->m->vpcs[t->vpc];
 	char text[PREFIX_STRLEN];
 
+	for_each_entry(en, s, "route")
+	{
+		struct route_text line;
+
+		if (value_route(en->value, &line, NULL) == 0 && line.prefix_list[0])
+			section_error(b, s, en->loc, "InvalidParameterValue", "write the prefixes themselves",
+				      "route: the table of internet gateway %s takes no prefix list", igw);
+	}
 	for (uint32_t i = 0; i < t->n_routes; i++) {
 		const struct route *r = &t->routes[i];
 		bool inside = false;
@@ -150,9 +158,8 @@ static void edge_routes(struct build *b, const struct route_table *t, const stru
 			inside |= prefix_covers(&vpc->cidrs[k], &r->dst);
 		prefix_format(&r->dst, text);
 		if (r->prefix_list != NONE)
-			section_error(b, s, r->loc, "InvalidParameterValue", "write the prefixes themselves",
-				      "route: the table of internet gateway %s takes no prefix list", igw);
-		else if (!inside)
+			continue;
+		if (!inside)
 			section_error(b, s, r->loc, "InvalidParameterValue",
 				      "name a whole range of the VPC, or a whole subnet",
 				      "route: %s lies outside vpc %s, and the table is for what enters by %s", text,
@@ -280,6 +287,10 @@ static void add_route(struct build *b, struct route_table *t, const struct line 
 
 	if (!dst_is_legal(b, t, ln, dst))
 		return;
+	/* Equal to local, a list's route counts for nothing; one that is written out takes its place. */
+	for (uint32_t i = 0; prefix_list != NONE && i < b->m->vpcs[t->vpc].n_cidrs; i++)
+		if (prefix_cmp(&b->m->vpcs[t->vpc].cidrs[i], dst) == 0)
+			return;
 	if (!keymap_put(seen, arena_memdup(b->a, dst, sizeof(*dst)), sizeof(*dst),
 			(uint64_t)(ln->en - ln->s->entries))) {
 		const struct entry *other = &ln->s->entries[keymap_get(seen, dst, sizeof(*dst))];
