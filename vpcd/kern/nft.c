@@ -1,11 +1,11 @@
 /* nft.c: a NAT gateway with nf_tables and the kernel's connection tracking. Kernel room, never prints.
  *
- * With nft_batch.c and nft_count.c the only user of libmnl and libnftnl. Each call opens its socket in the namespace the thread is
+ * With the other nft_*.c the only user of libmnl and libnftnl. Each call opens its socket in the namespace the thread is
  * in. Adding, deleting and adding the table in one batch replaces it atomically: there is no
  * moment without rules.
  *
- *   forwarding  policy drop   tcp invalid from inside: reset | invalid: drop | established, related: accept
- *                             | new tcp, udp, icmp from inside: accept
+ *   forwarding  policy drop   tcp invalid from inside: reset | invalid: drop | tcp syn: its segments fit the way
+ *                             | established, related: accept | new tcp, udp, icmp from inside: accept
  *   entering    policy drop   a NAT gateway answers nobody itself (semantics of AWS's gateway)
  *   leaving     nat           one of ADDRESS × HALF of its ports, drawn anew for each connection: snat, fully random
  *
@@ -110,6 +110,37 @@ static void expr_snat(struct nftnl_rule *r, const struct addr *a, const struct h
 	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
 }
 
+/* The first segments of a TCP connection say what fits: no more than the way out of here takes. Never raised. */
+static void expr_clamp_mss(struct nftnl_rule *r)
+{
+	static const uint8_t syn[4] = { 2 }, none;
+	struct nftnl_expr *x;
+
+	expr_proto(r, IPPROTO_TCP);
+	x = expr_add(r, "payload");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_DREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_OFFSET, 13); /* struct tcphdr's flags */
+	nftnl_expr_set_u32(x, NFTNL_EXPR_PAYLOAD_LEN, 1);
+	expr_mask(r, syn);
+	expr_compare(r, NFT_CMP_NEQ, &none, 1);
+	x = expr_add(r, "rt");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_RT_KEY, NFT_RT_TCPMSS);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_RT_DREG, REG_A);
+	x = expr_add(r, "byteorder");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_SREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_DREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_LEN, 2);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_BYTEORDER_SIZE, 2);
+	x = expr_add(r, "exthdr");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_EXTHDR_SREG, REG_A);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+	nftnl_expr_set_u8(x, NFTNL_EXPR_EXTHDR_TYPE, 2); /* maximum segment size; its value behind kind and length */
+	nftnl_expr_set_u32(x, NFTNL_EXPR_EXTHDR_OFFSET, 2);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_EXTHDR_LEN, 2);
+}
+
 /* ---- the ruleset ---- */
 
 static void rules_forward(struct batch *b, const struct nft_row *row)
@@ -132,6 +163,9 @@ static void rules_forward(struct batch *b, const struct nft_row *row)
 	r = rule_new(TABLE, CHAIN_FORWARD);
 	expr_ct_state(r, STATE_INVALID);
 	expr_verdict(r, NF_DROP);
+	batch_rule(b, r);
+	r = rule_new(TABLE, CHAIN_FORWARD);
+	expr_clamp_mss(r);
 	batch_rule(b, r);
 	r = rule_new(TABLE, CHAIN_FORWARD);
 	expr_ct_state(r, STATE_ESTABLISHED | STATE_RELATED);
@@ -167,7 +201,7 @@ static void rules_nat(struct batch *b, const struct nft_row *row)
 
 static uint32_t rules_expected(const struct nft_row *row)
 {
-	return 4 * row->n_inside + 2 + row->n_addrs * (uint32_t)ARRAY_SIZE(halves);
+	return 4 * row->n_inside + 3 + row->n_addrs * (uint32_t)ARRAY_SIZE(halves);
 }
 
 static uint64_t hash_bytes(uint64_t hash, const void *p, size_t n)
@@ -180,7 +214,7 @@ static uint64_t hash_bytes(uint64_t hash, const void *p, size_t n)
 /* Changes with everything the ruleset is made of; the first number is the ruleset's own version. */
 static void row_mark(const char *lab, const struct nft_row *row, char buf[NFT_USERDATA_MAXLEN])
 {
-	uint32_t numbers[] = { 2, row->n_inside, row->n_addrs };
+	uint32_t numbers[] = { 3, row->n_inside, row->n_addrs };
 	uint64_t hash = hash_bytes(14695981039346656037u, numbers, sizeof(numbers));
 	int n;
 
