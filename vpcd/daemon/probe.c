@@ -104,7 +104,7 @@ static void finish_allow(struct probe *p, const char *note);
 static void finish_deny(struct probe *p, int leg, const struct abi_event *ev);
 static void finish_silent(struct probe *p, const char *note);
 static bool finish_unsent(struct probe *p);
-static void finish_arp(struct probe *p);
+static void finish_arp(struct probe *p, int leg);
 static void finish_nat(struct probe *p, uint32_t eni);
 static void finish(struct probe *p);
 static void batch_end(struct batch *b);
@@ -187,10 +187,16 @@ static bool addr_is(const struct abi_addr *a, const struct addr *b)
 	return memcmp(a, &b->a, sizeof(*a)) == 0;
 }
 
-static bool is_unknown_neighbour(const struct probe *p, const struct abi_event *ev)
+/* An end asks for the other one's MAC, and nobody has the address. */
+static int leg_of_arp(const struct probe *p, const struct abi_event *ev)
 {
-	return !ev->allow && ev->reason == ABI_REASON_ARP_UNKNOWN && p->flow.src.kind == END_ENI &&
-	       ev->port == p->flow.src.port && memcmp(&ev->dst, &p->wire.dst.a, sizeof(ev->dst)) == 0;
+	if (ev->allow || ev->reason != ABI_REASON_ARP_UNKNOWN)
+		return LEG_NONE;
+	if (p->flow.src.kind == END_ENI && ev->port == p->flow.src.port && addr_is(&ev->dst, &p->wire.dst))
+		return LEG_FORWARD;
+	return p->flow.dst.kind == END_ENI && ev->port == p->flow.dst.port && addr_is(&ev->dst, &p->wire.src)
+		       ? LEG_RETURN
+		       : LEG_NONE;
 }
 
 /* The answer left by a NAT gateway that never saw the request: it resets, or gives the answer a source that the
@@ -221,8 +227,9 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 		int leg;
 
 		next = p->next;
-		if (p->running && is_unknown_neighbour(p, ev)) {
-			finish_arp(p);
+		leg = p->running ? leg_of_arp(p, ev) : LEG_NONE;
+		if (leg != LEG_NONE) {
+			finish_arp(p, leg);
 			continue;
 		}
 		if (!p->running || ev->proto != p->wire.proto)
@@ -730,19 +737,22 @@ static bool finish_unsent(struct probe *p)
 }
 
 /* Nobody answers ARP for an address of its own subnet: the local route leads to nobody. */
-static void finish_arp(struct probe *p)
+static void finish_arp(struct probe *p, int leg)
 {
 	const struct model *m = p->batch->all->lab->model;
-	const struct subnet *s = &m->subnets[m->enis[p->flow.src.index].subnet];
+	const struct flow_end *asks = leg == LEG_FORWARD ? &p->flow.src : &p->flow.dst;
+	const struct addr *wanted = leg == LEG_FORWARD ? &p->wire.dst : &p->wire.src;
+	const struct subnet *s = &m->subnets[m->enis[asks->index].subnet];
 	const struct route_table *t = &m->route_tables[s->route_table];
 	struct verdict_words w = { 0 };
 	char addr[ADDR_STRLEN], note[160];
 
-	local_route_words(m, t, &p->wire.dst, &w);
-	snprintf(note, sizeof(note), "no interface answers ARP for %s", addr_format(&p->wire.dst, addr));
+	local_route_words(m, t, wanted, &w);
+	snprintf(note, sizeof(note), "no interface answers ARP for %s", addr_format(wanted, addr));
 	set_result(p, &w,
-		   json_pack("{ssssssss}", "leg", "forward", "gate", gate_name(ABI_GATE_ROUTE), "object", t->obj.name,
-			     "reason", reason_name(ABI_REASON_NO_POSSIBLE_DESTINATION)),
+		   json_pack("{ssssssss}", "leg", leg == LEG_FORWARD ? "forward" : "return", "gate",
+			     gate_name(ABI_GATE_ROUTE), "object", t->obj.name, "reason",
+			     reason_name(ABI_REASON_NO_POSSIBLE_DESTINATION)),
 		   note);
 	finish(p);
 }
