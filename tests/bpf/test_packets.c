@@ -356,7 +356,7 @@ static void test_chains(void **state)
 		{ "DDDDDDD", 6, 80, ABI_REASON_MALFORMED, 0 },
 		{ "DH", 6, 80, ABI_REASON_MALFORMED, 0 }, /* hop-by-hop stands first or nowhere */
 		{ "r", 6, 80, ABI_REASON_MALFORMED, 0 },  /* bound for somewhere else */
-		{ "aa", 6, 80, ABI_REASON_NONE, 6 },
+		{ "aa", 6, 80, ABI_REASON_MALFORMED, 0 }, /* one is all there can be */
 		{ "Fa", 6, 80, ABI_REASON_MALFORMED, 0 },
 		{ "L", 17, 53, ABI_REASON_MALFORMED, 0 },
 		{ "", 59, 0, ABI_REASON_NONE, 59 },

@@ -69,7 +69,8 @@ for r in live:
     src, _, dst, what = r["flow"].split()
     proto, _, port = what.partition("/")
     proto, port = PROTOS.get(proto) or int(proto), int(port) if proto in ("tcp", "udp") else None
-    d, decided = r["denied"], r["decided"] or {"rule_gate": d and d["gate"], "rule": None, "line": None}
+    d = r["denied"]
+    decided = r["decided"] or {"rule_gate": d and d["gate"], "rule": None, "line": None}
     if (d and not d["gate"]) or any(
             x in (r["note"] or "") for x in ("no packet was sent", "no interface answers", "the answer left by")):
         continue  # no event says so, and the probe's note why

@@ -116,7 +116,8 @@ static void vpc_add(struct gen *g, unsigned vpc)
 		strbuf_addf(&g->b, "\n[route-table pub%u]\nvpc = v%u\nroute = 0.0.0.0/0 via igw:igw%u\n", vpc, vpc,
 			    vpc);
 	if (g->nat[vpc]) {
-		strbuf_addf(&g->b, "\n[nat-gateway nat%u]\nsubnet = s%u-0\npublic-ip = auto\n", vpc, vpc);
+		strbuf_addf(&g->b, "\n[nat-gateway nat%u]\nsubnet = s%u-0\npublic-ip = auto\n%s", vpc, vpc,
+			    g->subnets[vpc] % 2 ? "address = auto\naddress = 10.0.0.250\n" : "");
 		strbuf_addf(&g->b, "\n[route-table priv%u]\nvpc = v%u\nroute = 0.0.0.0/0 via nat:nat%u\n", vpc, vpc,
 			    vpc);
 	}

@@ -68,7 +68,7 @@ static bool is_host(const struct model *m, uint32_t port)
 static bool has_addr(const struct eni *e, const struct abi_addr *a)
 {
 	for (uint32_t i = 0; i < e->n_addrs; i++)
-		if (addr_eq(&e->addrs[i].addr.a, a))
+		if (!memcmp(&e->addrs[i].addr.a, a, sizeof(*a)))
 			return true;
 	return false;
 }
