@@ -149,6 +149,22 @@ PIECE judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gat
 	return 1;
 }
 
+/* May the packet be of an untracked flow that was opened from the other side: a rule there lets everybody in, or it out to
+ * everybody, and one here all answers (semantics 5.3)? Only a SYN is surely none. */
+static __always_inline int is_free_answer(struct world *w, struct pass *x, const struct abi_policy *policy, __u32 slot,
+					  int out)
+{
+	const struct abi_ruleset *other = out ? &policy->in : &policy->out;
+
+	if (!answers_are_free(other, &x->q))
+		return 0;
+	if (x->p.key.proto == PKT_PROTO_TCP && x->p.frag != PKT_FRAG_LATER &&
+	    (x->p.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		return 0;
+	return ruleset_opens(w, other, ABI_TABLE_OF(slot, !out), &x->q,
+			     (__u32)x->p.key.sport[0] << 8 | x->p.key.sport[1]);
+}
+
 /* One direction of an interface's groups, for a flow without state; x->q is set. Says whether the flow
  * needs an entry at this end. */
 PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 gate_port)
@@ -156,6 +172,7 @@ PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 g
 	const struct abi_policy *policy = map_get(w, policies, &slot);
 	const struct abi_ruleset *rs;
 	__u16 gate = out ? ABI_GATE_SG_OUT : ABI_GATE_SG_IN, reason = ABI_REASON_ENI_SG_RULES_MISMATCH;
+	__u8 track;
 
 	if (!x)
 		return 0;
@@ -169,12 +186,13 @@ PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 g
 			reason = ABI_REASON_SG_REFERENCES_NOT_PRESERVED;
 		return outcome_deny(&x->o, gate, reason, gate_port, 0);
 	}
+	track = !x->q.m.untracked && !is_free_answer(w, x, policy, slot, out);
 	if (out) {
 		x->o.rule[ABI_CACHED_SG_OUT] = x->q.m.rule;
-		x->o.track_src = !x->q.m.untracked;
+		x->o.track_src = track;
 	} else {
 		x->o.rule[ABI_CACHED_SG_IN] = x->q.m.rule;
-		x->o.track_dst = !x->q.m.untracked;
+		x->o.track_dst = track;
 	}
 	return 1;
 }

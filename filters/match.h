@@ -156,6 +156,22 @@ static __always_inline int ruleset_try(struct world *w, const struct abi_ruleset
 	return q->m.found;
 }
 
+/* Does a rule for everybody match where the packet in q is an answer to that port? q->m stays. */
+PIECE ruleset_opens(struct world *w, const struct abi_ruleset *rs, __u32 table, struct match_query *q, __u32 port)
+{
+	struct match m;
+	int r;
+
+	if (!rs || !q)
+		return 0;
+	m = q->m;
+	q->m.found = 0;
+	q->point = (__u32)q->proto << ABI_POINT_PORT_BITS | port;
+	r = classes_find(w, rs, table, q) ? -1 : q->class[CLASS_ANY] ? class_match(w, q, q->class[CLASS_ANY]) : 0;
+	q->m = m;
+	return r > 0;
+}
+
 /* 1: q->m is the deciding rule. 0: none matches. Rows are changed under way, in an order (plan/diff_maps.c) in
  * which a packet sees all of the old answer or all of the new one if nothing moved between two of its own lookups.
  * What did move shows: the slot says another thing than before, or a class is gone. Then all is there

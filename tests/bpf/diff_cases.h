@@ -688,4 +688,25 @@ static const struct diff_case diff_cases[] = {
 	  "pkt y 6 10.0.0.11 22 > 10.0.0.100 40001 flags=18 mac=x\n"
 	  "pkt x 6 10.0.0.100 40001 > 10.0.0.11 22 flags=16 mac=y\n",
 	  false },
+	{ "AWS's own example: port 80 for everybody, all answers to everybody: no entry",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[security-group web]\n"
+	  "vpc = v\n"
+	  "inbound = tcp 80 from 0.0.0.0/0\n"
+	  "[instance c]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.10\n"
+	  "[instance s]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.11\n"
+	  "security-groups = web\n",
+	  "pkt c 6 10.0.0.10 40000 > 10.0.0.11 80 flags=2\n"
+	  "pkt s 6 10.0.0.11 80 > 10.0.0.10 40000 flags=18\n"
+	  "pkt c 6 10.0.0.10 40000 > 10.0.0.11 80 flags=16\n"
+	  "pkt s 6 10.0.0.11 80 > 10.0.0.10 40000 flags=16\n",
+	  false },
 };

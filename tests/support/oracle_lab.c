@@ -175,6 +175,9 @@ static struct oracle_conn *related(struct way *w, uint32_t port, bool out)
 	return oracle_conn_live(&w->o->conns, port, &f, w->now);
 }
 
+static bool answers_untracked(const struct way *w, struct oracle_rules mine, struct oracle_rules other,
+			      struct oracle_query q);
+
 /* The groups of an interface: a connection, else an ICMP error of one, else the rules. */
 static bool groups_admit(struct way *w, const struct eni *e, bool out, struct oracle_conn *conn, const struct eni *peer)
 {
@@ -199,8 +202,20 @@ static bool groups_admit(struct way *w, const struct eni *e, bool out, struct or
 	if (r < 0)
 		return deny(w, out ? ABI_GATE_SG_OUT : ABI_GATE_SG_IN, 0);
 	*rule = mine.number[r];
-	*(out ? &w->wants_out : &w->wants_in) = !oracle_untracked(mine.rules, answers.rules, &q);
+	*(out ? &w->wants_out : &w->wants_in) =
+		!oracle_untracked(mine.rules, answers.rules, &q) && !answers_untracked(w, mine.rules, answers.rules, q);
 	return true;
+}
+
+/* May it be of a flow that somebody opened from the other side, and that is untracked (semantics 5.3)? Only a SYN is
+ * surely none. */
+static bool answers_untracked(const struct way *w, struct oracle_rules mine, struct oracle_rules other,
+			      struct oracle_query q)
+{
+	if (q.proto == TCP && w->p->frag != ORACLE_LATER && (w->p->tcp_flags & (SYN | ACK)) == SYN)
+		return false;
+	q.port = w->f.a; /* the packet that it answers goes there */
+	return oracle_untracked(other, mine, &q);
 }
 
 /* ---- routes ---- */
