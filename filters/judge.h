@@ -149,20 +149,45 @@ PIECE judge_nacl(struct world *w, struct pass *x, __u32 slot, int out, __u32 gat
 	return 1;
 }
 
-/* May the packet be of an untracked flow that was opened from the other side: a rule there lets everybody in, or it out to
- * everybody, and one here all answers (semantics 5.3)? Only a SYN is surely none. */
+/* A flow is tracked or not from its beginning on, whatever becomes of the rules meanwhile (semantics 5.3, 19): the
+ * interface has sent of this one, not long ago, and has no entry. */
+static __always_inline int is_known_untracked(struct world *w, struct pass *x, int out)
+{
+	const struct abi_flow_key *own = out ? &x->p.key : &x->twin;
+	struct abi_flow *f = map_get(w, cache, own);
+	__u8 life = x->p.key.proto == PKT_PROTO_TCP ? TCP_ACK : ABI_SEEN_MORE;
+	const __u32 port = own->port;
+
+	if (!f)
+		return 0;
+	flow_settle(w, own, f);
+	return x->now <=
+	       f->seen_ns + flow_timeout_ns(world_config(w), map_get(w, ports, &port), x->p.key.proto, life, life);
+}
+
+/* May it be of an untracked flow that was opened from the other side: a rule there is for everybody, and one here lets
+ * out, or in, all answers (semantics 5.3)? */
 static __always_inline int is_free_answer(struct world *w, struct pass *x, const struct abi_policy *policy, __u32 slot,
 					  int out)
 {
 	const struct abi_ruleset *other = out ? &policy->in : &policy->out;
 
-	if (!answers_are_free(other, &x->q))
+	return answers_are_free(other, &x->q) && ruleset_opens(w, other, ABI_TABLE_OF(slot, !out), &x->q,
+							       (__u32)x->p.key.sport[0] << 8 | x->p.key.sport[1]);
+}
+
+/* Is the packet, which a rule lets pass, in the middle of a flow that needs no entry? x->twin is the flow as the
+ * receiver sends it when this is the way in. */
+PIECE is_untracked(struct world *w, struct pass *x, __u32 slot, int out)
+{
+	const struct abi_policy *policy = map_get(w, policies, &slot);
+
+	if (!x || !policy || (x->p.key.proto != PKT_PROTO_TCP && x->p.key.proto != PKT_PROTO_UDP))
 		return 0;
 	if (x->p.key.proto == PKT_PROTO_TCP && x->p.frag != PKT_FRAG_LATER &&
 	    (x->p.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		return 0;
-	return ruleset_opens(w, other, ABI_TABLE_OF(slot, !out), &x->q,
-			     (__u32)x->p.key.sport[0] << 8 | x->p.key.sport[1]);
+		return 0; /* surely its first one */
+	return is_free_answer(w, x, policy, slot, out) || is_known_untracked(w, x, out);
 }
 
 /* One direction of an interface's groups, for a flow without state; x->q is set. Says whether the flow
@@ -186,7 +211,7 @@ PIECE judge_groups(struct world *w, struct pass *x, __u32 slot, int out, __u32 g
 			reason = ABI_REASON_SG_REFERENCES_NOT_PRESERVED;
 		return outcome_deny(&x->o, gate, reason, gate_port, 0);
 	}
-	track = !x->q.m.untracked && !is_free_answer(w, x, policy, slot, out);
+	track = !x->q.m.untracked && !is_untracked(w, x, slot, out);
 	if (out) {
 		x->o.rule[ABI_CACHED_SG_OUT] = x->q.m.rule;
 		x->o.track_src = track;

@@ -51,7 +51,9 @@ static __always_inline int flow_create(struct world *w, const struct abi_flow_ke
 	if (r)
 		return -1;
 	port_ct_add(w, k->port, 1);
-	hot_distrust(w, k); /* a copy would be of an entry of the cache, which is asked no more */
+	if (map_get(w, cache, k)) /* the flow is tracked from here on */
+		map_del(w, cache, k);
+	hot_distrust(w, k); /* a copy would be of that one */
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct frag {
 struct oracle_lab {
 	struct oracle_place at;
 	struct oracle_conns conns;
+	struct oracle_conns untracked; /* what interfaces have sent without an entry: port, flow, seen_ns */
 	struct frag frags[FRAGS_MAX];
 	unsigned n_frags; /* grows; the oldest is overwritten */
 };
@@ -53,7 +54,7 @@ void oracle_lab_set(struct oracle_lab *o, const struct model *m)
 void oracle_lab_free(struct oracle_lab **o)
 {
 	if (*o)
-		oracle_conns_done(&(*o)->conns);
+		oracle_conns_done(&(*o)->conns), oracle_conns_done(&(*o)->untracked);
 	free(*o);
 	*o = NULL;
 }
@@ -175,8 +176,11 @@ static struct oracle_conn *related(struct way *w, uint32_t port, bool out)
 	return oracle_conn_live(&w->o->conns, port, &f, w->now);
 }
 
+static bool opens(const struct way *w);
+static bool is_untracked(const struct way *w, const struct eni *e, bool out);
 static bool answers_untracked(const struct way *w, struct oracle_rules mine, struct oracle_rules other,
 			      struct oracle_query q);
+static uint64_t timer(const struct model *m, uint32_t own_s, uint64_t default_s);
 
 /* The groups of an interface: a connection, else an ICMP error of one, else the rules. */
 static bool groups_admit(struct way *w, const struct eni *e, bool out, struct oracle_conn *conn, const struct eni *peer)
@@ -203,17 +207,35 @@ static bool groups_admit(struct way *w, const struct eni *e, bool out, struct or
 		return deny(w, out ? ABI_GATE_SG_OUT : ABI_GATE_SG_IN, 0);
 	*rule = mine.number[r];
 	*(out ? &w->wants_out : &w->wants_in) =
-		!oracle_untracked(mine.rules, answers.rules, &q) && !answers_untracked(w, mine.rules, answers.rules, q);
+		!oracle_untracked(mine.rules, answers.rules, &q) &&
+		(opens(w) || (!answers_untracked(w, mine.rules, answers.rules, q) && !is_untracked(w, e, out)));
 	return true;
 }
 
-/* May it be of a flow that somebody opened from the other side, and that is untracked (semantics 5.3)? Only a SYN is
- * surely none. */
+/* Is it surely the first packet of its flow? */
+static bool opens(const struct way *w)
+{
+	return w->f.proto == TCP && w->p->frag != ORACLE_LATER && (w->p->tcp_flags & (SYN | ACK)) == SYN;
+}
+
+/* A flow is tracked or not from its beginning on (semantics 5.3, 19.2): is the interface in the middle of an
+ * untracked one? */
+static bool is_untracked(const struct way *w, const struct eni *e, bool out)
+{
+	const struct model *m = w->o->at.m;
+	const struct oracle_flow own = out ? w->f : oracle_flow_back(&w->f);
+	const struct oracle_conn *c = oracle_conn_at(&w->o->untracked, e->obj.number, &own);
+
+	if (!c || (w->f.proto != TCP && w->f.proto != UDP))
+		return false;
+	return w->now <= c->seen_ns + (w->f.proto == TCP ? timer(m, e->tcp_established_s, 432000)
+							 : timer(m, e->udp_stream_s, 180));
+}
+
+/* May it be of a flow that somebody opened from the other side, and that is untracked (semantics 5.3)? */
 static bool answers_untracked(const struct way *w, struct oracle_rules mine, struct oracle_rules other,
 			      struct oracle_query q)
 {
-	if (q.proto == TCP && w->p->frag != ORACLE_LATER && (w->p->tcp_flags & (SYN | ACK)) == SYN)
-		return false;
 	q.port = w->f.a; /* the packet that it answers goes there */
 	return oracle_untracked(other, mine, &q);
 }
@@ -592,6 +614,7 @@ static bool begin(struct way *w, uint32_t port, const struct oracle_flow *f, boo
 		.port = port, .flow = *f, .inbound = inbound, .clock = m->clock, .made_ns = w->now, .seen_ns = w->now
 	};
 	const struct oracle_conn *there = oracle_conn_at(&w->o->conns, other, other_flow);
+	struct oracle_conn *untracked = oracle_conn_at(&w->o->untracked, port, f);
 
 	if (oracle_conns_of(&w->o->conns, port) >= m->conntrack_entries) {
 		w->a.gate_port = port;
@@ -606,7 +629,19 @@ static bool begin(struct way *w, uint32_t port, const struct oracle_flow *f, boo
 	c.udp_ns = timer(m, e->udp_s, 30);
 	c.udp_stream_ns = timer(m, e->udp_stream_s, 180);
 	oracle_conn_add(&w->o->conns, &c);
+	if (untracked)
+		oracle_conn_remove(&w->o->untracked, untracked);
 	return true;
+}
+
+static void sent_untracked(struct way *w)
+{
+	struct oracle_conn c = { .port = w->from, .flow = w->f },
+			   *there = oracle_conn_at(&w->o->untracked, w->from, &w->f);
+
+	if (!there)
+		there = oracle_conn_add(&w->o->untracked, &c);
+	there->seen_ns = w->now;
 }
 
 /* What a delivered packet leaves. Both ends need their entry, or it is not delivered. Errors, and later fragments
@@ -642,6 +677,8 @@ static bool remembered(struct way *w)
 	c = oracle_conn_at(t, w->from, &w->f);
 	if (c)
 		saw(w, c, true);
+	else
+		sent_untracked(w);
 	c = oracle_conn_at(t, w->a.peer, &back);
 	if (c)
 		saw(w, c, false);
