@@ -271,6 +271,9 @@ static __always_inline __u32 related_rule(struct world *w, struct pass *x, __u32
 		if (x->o.flags & ABI_FLOW_DNAT)
 			x->related.src = x->o.xaddr;
 	}
+	/* it tells who has sent the quoted packet, and nobody else */
+	if (out ? !addr_eq(&x->dst, &x->p.inner.src) : !addr_eq(&x->dst, &x->related.src))
+		return ~0u;
 	f = map_get(w, flows, &x->related);
 	if (!f)
 		return ~0u;

@@ -205,6 +205,12 @@ static __always_inline void ip6_walk(const __u8 *ip, const __u8 *end, struct ip6
 	v->bad = 1;
 }
 
+/* Bytes that an ICMP error must quote behind the addresses: where there are no ports, none. */
+static __always_inline __u32 quoted_need(__u8 family, __u8 proto)
+{
+	return proto == PKT_PROTO_TCP || proto == PKT_PROTO_UDP || proto == icmp_of(family) ? 8 : 0;
+}
+
 /* The packet that an ICMP error quotes. Without readable ports it stays unfilled: no flow matches it. */
 static __always_inline void packet_parse_inner_v4(const __u8 *ip, const __u8 *end, struct pkt *p)
 {
@@ -213,7 +219,7 @@ static __always_inline void packet_parse_inner_v4(const __u8 *ip, const __u8 *en
 	if (ip + IP4_HLEN_MIN > end || ip[0] >> 4 != 4)
 		return;
 	ihl = (ip[0] & 15u) * 4;
-	if (ihl < IP4_HLEN_MIN || ip + ihl + 8 > end)
+	if (ihl < IP4_HLEN_MIN || ip + ihl + quoted_need(4, ip[9]) > end)
 		return;
 	if (read_be16(ip + 6) & 0x1fff)
 		return;
@@ -222,7 +228,8 @@ static __always_inline void packet_parse_inner_v4(const __u8 *ip, const __u8 *en
 	p->inner.proto = ip[9];
 	addr_set_v4(&p->inner.src, ip + 12);
 	addr_set_v4(&p->inner.dst, ip + 16);
-	key_set_ports(&p->inner, ip + ihl);
+	if (ip + ihl + 8 <= end)
+		key_set_ports(&p->inner, ip + ihl);
 	p->icmp_error = 1;
 }
 
@@ -235,14 +242,15 @@ static __always_inline void packet_parse_inner_v6(const __u8 *ip, const __u8 *en
 		return;
 	ip6_walk(ip, end, e);
 	off = e->off;
-	if (e->bad || e->frag == PKT_FRAG_LATER || off > IP6_OFF_MAX || ip + off + 8 > end)
+	if (e->bad || e->frag == PKT_FRAG_LATER || off > IP6_OFF_MAX || ip + off + quoted_need(6, e->proto) > end)
 		return;
 	__builtin_memset(&p->inner, 0, sizeof(p->inner));
 	p->inner.family = 6;
 	p->inner.proto = e->proto;
 	__builtin_memcpy(&p->inner.src, ip + 8, 16);
 	__builtin_memcpy(&p->inner.dst, ip + 24, 16);
-	key_set_ports(&p->inner, ip + off);
+	if (ip + off + 8 <= end)
+		key_set_ports(&p->inner, ip + off);
 	p->icmp_error = 1;
 }
 

@@ -122,6 +122,8 @@ static __always_inline int pass_cached(struct world *w, struct pass *x)
 
 	if (x->p.icmp_error || (x->p.tcp_flags & TCP_SYN) || fragment_is_apart(w, &x->p))
 		return 0;
+	if (x->p.frag && x->p.key.proto != PKT_PROTO_UDP)
+		return 0; /* a NAT gateway takes whole packets of it and no pieces */
 	set = hot_of(w, x);
 	if (set && (pass_hot(w, x, &set->way[0]) || pass_hot(w, x, &set->way[1])))
 		return 1;

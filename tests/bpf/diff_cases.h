@@ -709,4 +709,58 @@ static const struct diff_case diff_cases[] = {
 	  "pkt c 6 10.0.0.10 40000 > 10.0.0.11 80 flags=16\n"
 	  "pkt s 6 10.0.0.11 80 > 10.0.0.10 40000 flags=16\n",
 	  false },
+	{ "a NAT gateway takes no pieces of TCP or ICMP, whatever it took of the flow before",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[internet-gateway igw]\n"
+	  "vpc = v\n"
+	  "[nat-gateway nat]\n"
+	  "subnet = pub\n"
+	  "[route-table priv]\n"
+	  "vpc = v\n"
+	  "main = yes\n"
+	  "route = 0.0.0.0/0 via nat:nat\n"
+	  "[subnet pub]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[subnet priv]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.2.0/24\n"
+	  "[instance i]\n"
+	  "subnet = priv\n"
+	  "address = 10.0.2.13\n",
+	  "pkt i 1 10.0.2.13 7 > 192.0.2.9 2048 bytes=36\n"
+	  "pkt i 1 10.0.2.13 7 > 192.0.2.9 2048 first=3 bytes=24\n"
+	  "pkt i 1 10.0.2.13 7 > 192.0.2.9 2048 later=3/24 bytes=24\n"
+	  "pkt i 6 10.0.2.13 40000 > 192.0.2.9 80 flags=16\n"
+	  "pkt i 6 10.0.2.13 40000 > 192.0.2.9 80 flags=16 first=4 bytes=24\n",
+	  false },
+	{ "an ICMP error goes to whom the quoted packet came from, and to nobody else",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[security-group in]\n"
+	  "vpc = v\n"
+	  "inbound = udp 81 from 10.0.0.0/16\n"
+	  "outbound = none\n"
+	  "[security-group open]\n"
+	  "vpc = v\n"
+	  "inbound = all from 0.0.0.0/0\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[instance x]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.10\n"
+	  "[instance y]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.11\n"
+	  "security-groups = in\n"
+	  "[instance z]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.12\n"
+	  "security-groups = open\n",
+	  "pkt x 17 10.0.0.10 40000 > 10.0.0.11 81\n"
+	  "pkt y 1 10.0.0.11 0 > 10.0.0.12 771 about=17/10.0.0.10/40000/10.0.0.11/81\n"
+	  "pkt y 1 10.0.0.11 0 > 10.0.0.10 771 about=17/10.0.0.10/40000/10.0.0.11/81\n",
+	  false },
 };

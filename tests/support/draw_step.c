@@ -198,7 +198,7 @@ static void fresh_packet(struct draw *d, const struct model *m, bool six, struct
 }
 
 /* An ICMP error of whoever got a packet, about it. */
-static void error_about(struct draw *d, const struct drawn_packet *p, struct step *s)
+static void error_about(struct draw *d, const struct model *m, const struct drawn_packet *p, struct step *s)
 {
 	struct oracle_flow *f = &s->frame.flow;
 
@@ -214,15 +214,17 @@ static void error_about(struct draw *d, const struct drawn_packet *p, struct ste
 		s->frame.about.b++; /* about another */
 	if (below(d, 20) == 0)
 		s->frame.about.src = p->got.dst;
+	if (below(d, 10) == 0)
+		f->dst = random_dst(d, m, f->family); /* to somebody who has not sent it */
 }
 
-static void answer_to(struct draw *d, const struct drawn_packet *p, struct step *s)
+static void answer_to(struct draw *d, const struct model *m, const struct drawn_packet *p, struct step *s)
 {
 	static const uint8_t flags[] = { SYN | ACK, SYN | ACK, ACK, ACK, FIN | ACK, RST };
 
 	snprintf(s->from, sizeof(s->from), "%s", p->peer);
 	if (below(d, 7) == 0) {
-		error_about(d, p, s);
+		error_about(d, m, p, s);
 		return;
 	}
 	s->frame.flow = oracle_flow_back(&p->got);
@@ -299,7 +301,7 @@ static bool follow_up(struct draw *d, const struct model *m, struct step *s)
 	if (eni == NONE) { /* a host, or the uplink */
 		if (p->step.frame.is_error || p->step.frame.frag != ORACLE_WHOLE)
 			return false;
-		answer_to(d, p, s);
+		answer_to(d, m, p, s);
 		return true;
 	}
 	if (m->enis[eni].owner == ENI_OF_NAT_GATEWAY)
@@ -307,7 +309,7 @@ static bool follow_up(struct draw *d, const struct model *m, struct step *s)
 	if (owns_addr(m, eni, &p->got.dst)) {
 		if (p->step.frame.is_error || p->step.frame.frag != ORACLE_WHOLE)
 			return false;
-		answer_to(d, p, s);
+		answer_to(d, m, p, s);
 	}
 	neighbour(d, m, s);
 	return true;

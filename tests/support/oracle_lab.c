@@ -173,6 +173,9 @@ static struct oracle_conn *related(struct way *w, uint32_t port, bool out)
 		return NULL;
 	if (!out && !oracle_addr_eq(&w->f.dst, &w->p->flow.dst)) /* came in by a gateway, which translates that too */
 		f.src = w->f.dst;
+	if (!oracle_addr_eq(&w->f.dst,
+			    out ? &w->p->about.src : &f.src)) /* it tells who has sent the packet, nobody else */
+		return NULL;
 	return oracle_conn_live(&w->o->conns, port, &f, w->now);
 }
 

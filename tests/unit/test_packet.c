@@ -244,6 +244,30 @@ static void errors_quote(void **state)
 		}
 }
 
+/* A protocol without ports needs no byte behind the quoted addresses; one with ports needs eight (RFC 792). */
+static void errors_quote_little(void **state)
+{
+	static const uint8_t protos[] = { PKT_PROTO_TCP, PKT_PROTO_UDP, PKT_PROTO_ICMP, 47, 50, 99 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(protos); i++)
+		for (size_t quoted = 0; quoted <= 8; quoted++) {
+			struct frame f;
+			struct pkt p;
+
+			add_ethernet(&f, 0x0800);
+			add_v4(&f, 0, PKT_PROTO_ICMP, 0, 8 + 20 + quoted);
+			add_zeros(&f, 8);
+			f.b[34] = 3;
+			add_v4(&f, 0, protos[i], 0, 100);
+			add_zeros(&f, quoted);
+			p = parse(&f, ABI_REASON_NONE);
+			assert_int_equal(p.icmp_error, i > 2 || quoted == 8);
+			if (p.icmp_error)
+				assert_int_equal(p.inner.proto, protos[i]);
+		}
+}
+
 static void queries_have_answers(void **state)
 {
 	static const uint8_t pairs[][3] = { { PKT_PROTO_ICMP, 8, 0 },
@@ -358,8 +382,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ports_stand_behind_options), cmocka_unit_test(lengths_agree),
 		cmocka_unit_test(fragments_are_seen),         cmocka_unit_test(errors_quote),
-		cmocka_unit_test(queries_have_answers),       cmocka_unit_test(chains_lead_to_ports),
-		cmocka_unit_test(some_things_are_not_said),
+		cmocka_unit_test(errors_quote_little),        cmocka_unit_test(queries_have_answers),
+		cmocka_unit_test(chains_lead_to_ports),       cmocka_unit_test(some_things_are_not_said),
 	};
 
 	return cmocka_run_group_tests_name("packet", tests, NULL, NULL);
