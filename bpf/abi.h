@@ -6,7 +6,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 6
+#define ABI_VERSION 7
 
 /* Limits. Map sizes are chosen at load from the lab, never above these. */
 enum {
@@ -486,6 +486,8 @@ struct abi_config {
 	__u32 log_generation;          /* of the flow log's entries */
 	__u32 hot_sets, hot_cpus;      /* of map hot; hot_sets is a power of two, 0: it is not used */
 	__u64 hot_seed;                /* of its hash */
+	__u32 ct_own;                  /* entries of map flows that each port has for sure */
+	__u32 ct_pool; /* and those beyond, for whoever comes first; port_ct[0] says how many are taken */
 };
 
 /* Fragments: the first one's answer serves the later ones. map frags: LRU_HASH. */

@@ -20,7 +20,7 @@ static __always_inline int forget(struct bpf_iter__bpf_map_elem *ctx, const stru
 	__u8 deleted = wanted && !bpf_map_delete_elem(&flows, k);
 
 	if (deleted)
-		port_ct_add(NULL, k->port, -1);
+		port_ct_give(NULL, k->port);
 	if (wanted)
 		hot_distrust(NULL, k);
 	bpf_seq_write(ctx->meta->seq, &deleted, sizeof(deleted));

@@ -180,19 +180,43 @@ static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_k
 	return flow_looks_idle(w, k, f, twin, now);
 }
 
-static __always_inline void port_ct_add(struct world *w, __u32 port, __s64 n)
+/* A place of a port is given back. What it has beyond its own came from the pool. */
+static __always_inline void port_ct_give(struct world *w, __u32 port)
 {
-	__s64 *count = map_get(w, port_ct, &port);
+	const __u32 pool = 0;
+	__s64 *count = map_get(w, port_ct, &port), *taken = map_get(w, port_ct, &pool);
 
-	if (count)
-		atomic_add(count, n);
+	if (count && taken && atomic_add(count, -1) > (__s64)world_config(w)->ct_own)
+		atomic_add(taken, -1);
+}
+
+/* A place for one more tracked flow of a port: 0; or -1: it has its share, or has its own and the pool is empty. Each
+ * step over what is its own takes from the pool and each step back gives, whoever else is at it meanwhile. */
+static __always_inline int port_ct_take(struct world *w, __u32 port)
+{
+	const struct abi_port *d = map_get(w, ports, &port);
+	const struct abi_config *c = world_config(w);
+	const __u32 pool = 0;
+	__s64 *count = map_get(w, port_ct, &port), *taken = map_get(w, port_ct, &pool);
+	__s64 had;
+	int full;
+
+	if (!d || !count || !taken)
+		return -1;
+	had = atomic_add(count, 1);
+	full = had >= (__s64)d->ct_limit;
+	if (had >= (__s64)c->ct_own && atomic_add(taken, 1) >= (__s64)c->ct_pool)
+		full = 1;
+	if (full)
+		port_ct_give(w, port);
+	return full ? -1 : 0;
 }
 
 /* Deletes a tracked entry and gives its place back. */
 static __always_inline void flow_delete(struct world *w, const struct abi_flow_key *k)
 {
 	if (map_del(w, flows, k) == 0)
-		port_ct_add(w, k->port, -1);
+		port_ct_give(w, k->port);
 	hot_distrust(w, k);
 }
 

@@ -29,28 +29,20 @@ static __always_inline void flow_remember(struct abi_flow *f, const struct pass 
 	f->epoch = x->epoch; /* last: what is cached is good from here on */
 }
 
-/* Is there room for one more tracked flow at a port? */
-static __always_inline int port_ct_room(struct world *w, __u32 port)
-{
-	const struct abi_port *d = map_get(w, ports, &port);
-	const __s64 *count = map_get(w, port_ct, &port);
-
-	return d && count && *count < (__s64)d->ct_limit;
-}
-
 /* Makes a tracked entry. 0, or it is full. */
 static __always_inline int flow_create(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f)
 {
 	int r;
 
-	if (!port_ct_room(w, k->port))
+	if (port_ct_take(w, k->port))
 		return -1;
 	r = map_insert(w, flows, k, f);
+	if (r)
+		port_ct_give(w, k->port);
 	if (r == -17) /* EEXIST: another CPU was quicker */
 		return 0;
 	if (r)
 		return -1;
-	port_ct_add(w, k->port, 1);
 	if (map_get(w, cache, k)) /* the flow is tracked from here on */
 		map_del(w, cache, k);
 	hot_distrust(w, k); /* a copy would be of that one */

@@ -58,6 +58,7 @@ struct world *world_new(__u32 flows)
 	w->config.version = ABI_VERSION;
 	w->config.epoch = 1;
 	w->config.event_burst = 1000;
+	w->config.ct_pool = (uint32_t)flows;
 	w->config.sample[ABI_TELL_NEW] = w->config.sample[ABI_TELL_DENIED] = 1;
 	config_timers_set(&w->config, 1);
 	w->now_ns = SECOND_NS;

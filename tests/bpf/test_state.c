@@ -177,47 +177,67 @@ static void test_full(void **state)
 	lab_down(&l);
 }
 
-/* The whole table, long before anybody's share of it: the same, and nothing is evicted to make room. */
+/* The whole table, long before anybody's share of it: the same, nothing is evicted to make room, and half of the table
+ * is shared out in advance, so that nobody takes all of it. */
 static void test_table_full(void **state)
 {
-	enum { TABLE = 16384, PORT0 = 10000, EACH = 1000, ANSWERED = (TABLE + EACH - 1) / EACH };
+	enum { PORT0 = 10000, EACH = 1000 };
 	struct frame_spec syn = tcp_syn, answer = tcp_answer, web = { .proto = 6, .dport = 80, .tcp_flags = SYN };
+	uint32_t own, greedy, answered;
 	uint64_t reaped = 0;
 	struct pass x;
 	struct lab l;
 
 	(void)state;
 	lab_with(&l, "");
-	assert_int_equal(datapath_flows_max(l.d), TABLE);
-	for (unsigned i = 0; i < TABLE; i++) {
+	own = l.w->config.ct_own = l.d->config->ct_own;
+	l.w->config.ct_pool = l.d->config->ct_pool;
+	assert_true(own > 0 && l.w->config.ct_pool >= datapath_flows_max(l.d) / 2);
+	greedy = own + l.w->config.ct_pool;
+	answered = (greedy + EACH - 1) / EACH;
+	for (unsigned i = 0; i < greedy; i++) {
 		syn.sport = (uint16_t)(PORT0 + i);
 		x = send_one(&l, "c", "10.0.0.10", "10.0.1.10", syn);
 		if (!x.o.allow)
-			fail_msg("connection %u of %u is denied", i, TABLE);
+			fail_msg("connection %u of %u is denied", i, greedy);
 	}
-	for (unsigned i = 0; i < 3; i++) {
-		syn.sport = (uint16_t)(PORT0 - 1 - i);
-		x = send_one(&l, "c", "10.0.0.10", "10.0.1.11", syn); /* another's share is untouched */
-		denied(&x, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL);
-		assert_int_equal(x.o.gate_port, port_of(&l, "short"));
+	syn.sport = PORT0 - 1;
+	x = send_one(&l, "c", "10.0.0.10", "10.0.1.10", syn);
+	denied(&x, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL);
+	assert_int_equal(x.o.gate_port, port_of(&l, "s"));
+	for (unsigned i = 0; i < own + 3; i++) { /* another has what is its own, and no more */
+		syn.sport = (uint16_t)(5000 + i);
+		x = send_one(&l, "c", "10.0.0.10", "10.0.1.11", syn);
+		if (i < own && !x.o.allow)
+			fail_msg("connection %u of its own %u is denied", i, own);
+		if (i >= own)
+			denied(&x, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL);
 		web.sport = (uint16_t)(5000 + i);
 		x = send_one(&l, "c", "10.0.0.10", "10.0.1.12", web);
 		assert_true(x.o.allow);
 	}
 	at(&l, 60);
-	for (unsigned i = 0; i < TABLE; i += EACH) {
+	for (unsigned i = 0; i < greedy; i += EACH) {
 		answer.dport = (uint16_t)(PORT0 + i);
 		x = send_one(&l, "s", "10.0.1.10", "10.0.0.10", answer);
 		allowed(&x, ABI_REASON_TRACKED, ABI_REASON_ACCEPT);
 	}
 	at(&l, 121); /* those that were answered live on */
-	assert_int_equal(world_reap(l.w), TABLE - ANSWERED);
-	for (unsigned sweep = 0; sweep < 10 && reaped < TABLE - ANSWERED;
-	     sweep++) /* each may leave some for the next */
+	assert_int_equal(world_reap(l.w), greedy + own - answered);
+	for (unsigned sweep = 0; sweep < 10 && reaped < greedy + own - answered;
+	     sweep++) /* some may be left to the next */
 		assert_int_equal(datapath_reap(l.d, 0, &reaped), 0);
-	assert_int_equal(reaped, TABLE - ANSWERED);
-	x = send_one(&l, "c", "10.0.0.10", "10.0.1.11", syn);
-	assert_true(x.o.allow);
+	assert_int_equal(reaped, greedy + own - answered);
+	assert_int_equal(datapath_flows_count(l.d), answered);
+	for (unsigned i = 0; i < greedy - answered; i++) { /* all that was taken has been given back */
+		syn.sport = (uint16_t)(PORT0 + 1 + i + i / (EACH - 1));
+		x = send_one(&l, "c", "10.0.0.10", "10.0.1.10", syn);
+		if (!x.o.allow)
+			fail_msg("connection %u of %u is denied the second time", i, greedy - answered);
+	}
+	syn.sport = PORT0 - 1;
+	x = send_one(&l, "c", "10.0.0.10", "10.0.1.10", syn);
+	denied(&x, ABI_GATE_CONNTRACK, ABI_REASON_CONNTRACK_FULL);
 	lab_down(&l);
 }
 

@@ -90,6 +90,7 @@ static void lab_reset(void)
 	host_map_each(lab.w->gate_hits, forget, lab.w->gate_hits);
 	for (size_t i = 0; i < lab.n_ports; i++)
 		host_map_update(lab.w->port_ct, &lab.ports[i], &none);
+	host_map_update(lab.w->port_ct, &(uint32_t){ 0 }, &none);
 	lab.w->now_ns = 1000000000ull;
 }
 

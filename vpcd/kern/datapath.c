@@ -313,6 +313,9 @@ static int skeleton_load(const struct datapath_sizes *sizes, struct vpcd_bpf **r
 	skel->data_config->config.version = ABI_VERSION;
 	skel->data_config->config.epoch = 1;
 	skel->data_config->config.build = build_hash();
+	/* Half of the table is shared out in advance: nobody can take all of it from the others. */
+	skel->data_config->config.ct_own = wanted[DP_FLOWS] / 2 / wanted[DP_PORT_CT];
+	skel->data_config->config.ct_pool = wanted[DP_FLOWS] - wanted[DP_PORT_CT] * skel->data_config->config.ct_own;
 	skel->data_config->config.hot_sets = wanted[DP_HOT] / hot_cpus();
 	skel->data_config->config.hot_cpus = hot_cpus();
 	/* Against those who would make flows meet; without one they only cost each other time. */
@@ -383,12 +386,29 @@ static void flows_carry(const struct datapath *from, struct datapath *to)
 	}
 }
 
+/* What each port has is as it was; what is its own may be another number. */
+static void port_ct_carry(const struct datapath *from, struct datapath *to)
+{
+	const __u32 pool = 0;
+	__s64 taken = 0;
+
+	map_carry(from, to, DP_PORT_CT, 4, sizeof(__s64));
+	for (__u32 port = 1; port < to->max_entries[DP_PORT_CT]; port++) {
+		__s64 count = 0;
+
+		bpf_map_lookup_elem(to->maps[DP_PORT_CT], &port, &count);
+		if (count > (__s64)to->config->ct_own)
+			taken += count - (__s64)to->config->ct_own;
+	}
+	bpf_map_update_elem(to->maps[DP_PORT_CT], &pool, &taken, BPF_ANY);
+}
+
 static void datapath_carry(const struct datapath *from, struct datapath *to)
 {
 	const size_t cpus = (size_t)to->cpus;
 
 	flows_carry(from, to);
-	map_carry(from, to, DP_PORT_CT, 4, sizeof(__s64));
+	port_ct_carry(from, to);
 	map_carry(from, to, DP_FLOW_LOG, sizeof(struct abi_log_key), sizeof(struct abi_log));
 	map_carry(from, to, DP_LOG_LOST, 4, sizeof(__u64));
 	to->config->log_generation = from->config->log_generation;

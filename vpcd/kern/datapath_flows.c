@@ -93,7 +93,7 @@ uint64_t datapath_flows_count(struct datapath *d)
 	if (bpf_map_lookup_batch(d->maps[DP_PORT_CT], NULL, &at, keys, counts, &n, NULL) && errno != ENOENT)
 		return 0;
 	for (__u32 i = 0; i < n; i++)
-		sum += counts[i];
+		sum += keys[i] ? counts[i] : 0; /* the pool is no port */
 	return sum > 0 ? (uint64_t)sum : 0;
 }
 
