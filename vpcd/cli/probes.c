@@ -2,6 +2,7 @@
 #include <string.h>
 #include "cli/client.h"
 #include "cli/probes.h"
+#include "filters/explain.h"
 #include "util/mem.h"
 #include "util/str.h"
 
@@ -44,6 +45,17 @@ json_t *probe_flow(const char *src, const char *dst, const char *proto, uint32_t
 	}
 	return json_pack("{s:s,s:s,s:s,s:o}", "src", name, "dst", dst, "proto", proto, "from_port",
 			 port ? json_integer(port) : json_null());
+}
+
+bool probe_is_by_state(const json_t *probe)
+{
+	return str_eq(json_string_value(json_object_get(probe, "verdict")), "allow") &&
+	       str_eq(json_string_value(json_object_get(probe, "reason")), reason_name(ABI_REASON_TRACKED));
+}
+
+uint16_t probe_from_port(const json_t *probe)
+{
+	return (uint16_t)json_integer_value(json_object_get(probe, "from_port"));
 }
 
 void answer_of_probe(const json_t *probe, struct answer *ret)

@@ -8,5 +8,8 @@
 int probes_send(const char *lab, json_t *flows, uint32_t timeout_ms, json_t **ret);
 /* A flow for probes_send. from_port 0: none said. SRC may carry one itself, as SRC:PORT. NULL: no UTF-8. */
 json_t *probe_flow(const char *src, const char *dst, const char *proto, uint32_t from_port);
+/* An older connection let it pass: it shows nothing of the rules. */
+bool probe_is_by_state(const json_t *probe);
+uint16_t probe_from_port(const json_t *probe); /* 0: none */
 /* The words of a PROBE; borrowed from it. */
 void answer_of_probe(const json_t *probe, struct answer *ret);

@@ -17,8 +17,8 @@ static int live_answers(const struct args *a, const char *lab, const struct mode
 static bool can_be_sent(const struct model *m, const struct expect *x);
 static bool by_luck(const struct answer *walk);
 static json_t *live_result(struct walker *w, const struct model *m, const struct expect *x, const json_t *probe);
-static void walk_answer(struct walker *w, const struct model *m, const struct expect *x, struct walk *walk,
-			struct answer *ret, struct err *e);
+static void walk_answer(struct walker *w, const struct model *m, const struct expect *x, uint16_t sport,
+			struct walk *walk, struct answer *ret, struct err *e);
 static json_t *result_make(const struct expect *x, const struct answer *got, const char *note);
 static void trace_attach(json_t *result, const struct model *m, const struct expect *x, const struct walk *walk);
 static int results_print(const struct args *a, const json_t *results, json_t *covered);
@@ -71,7 +71,7 @@ static int files_test(const struct args *a, json_t *results, json_t *covered)
 			struct err why = { 0 };
 			json_t *result;
 
-			walk_answer(w, m, &m->expects[k], &walk, &got, &why);
+			walk_answer(w, m, &m->expects[k], 0, &walk, &got, &why);
 			result = result_make(&m->expects[k], why.code ? NULL : &got, why.code ? why.msg : NULL);
 			trace_attach(result, m, &m->expects[k], &walk);
 			json_array_append_new(results, result);
@@ -138,7 +138,7 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 	char text[128], note[512];
 	json_t *o;
 
-	walk_answer(w, m, x, &walk, &expected, &why);
+	walk_answer(w, m, x, probe_from_port(probe), &walk, &expected, &why);
 	if (why.code || !json_is_object(probe)) {
 		o = result_make(x, NULL, why.code ? why.msg : "not tried: nobody in the lab has the source's address");
 		if (!why.code)
@@ -151,6 +151,12 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 		snprintf(note, sizeof(note), "the port that the NAT gateway draws decides (%s); this packet %s",
 			 walk.steps[walk.denied].reason_more, got.allow ? "passed" : "did not pass");
 		o = result_make(x, &expected, note);
+		walk_done(&walk);
+		return o;
+	}
+	if (probe_is_by_state(probe) && !answer_eq(&got, &expected)) {
+		o = result_make(x, NULL, said);
+		json_object_set_new(o, "ok", json_null());
 		walk_done(&walk);
 		return o;
 	}
@@ -200,13 +206,18 @@ static bool can_be_sent(const struct model *m, const struct expect *x)
 	return flow_parse(m, x->flow, &f, NULL) == 0 && f.src.kind != END_ADDRESS;
 }
 
-static void walk_answer(struct walker *w, const struct model *m, const struct expect *x, struct walk *walk,
-			struct answer *ret, struct err *e)
+/* sport 0: the flow's own. */
+static void walk_answer(struct walker *w, const struct model *m, const struct expect *x, uint16_t sport,
+			struct walk *walk, struct answer *ret, struct err *e)
 {
 	struct flow f;
 
 	*ret = (struct answer){ 0 };
-	if (flow_parse(m, x->flow, &f, e) == 0 && walk_flow(w, &f, walk, e) == 0)
+	if (flow_parse(m, x->flow, &f, e) < 0)
+		return;
+	if (sport)
+		f.sport = sport;
+	if (walk_flow(w, &f, walk, e) == 0)
 		answer_of_walk(walk, ret);
 }
 

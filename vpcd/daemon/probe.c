@@ -1,7 +1,7 @@
 /* probe.c: many probes at a time, each one flow with one packet and its answer.
  *
  * The verdict is never guessed: "allow" is the answer seen by the sender, "deny" is a verdict event of the
- * data path about this flow. All tuples under which the flow may appear are watched:
+ * data path about this flow. It gets a source port that no connection has, unless one is asked for. All tuples under which the flow may appear are watched:
  *
  *   forward   (source side) -> (destination side), return the other way round
  *   sides     the private address and the public one of the same interface; behind a NAT gateway also the
@@ -19,10 +19,13 @@
 #include "daemon/loop.h"
 #include "daemon/places.h"
 #include "daemon/probe.h"
+#include "daemon/probe_door.h"
+#include "daemon/probe_port.h"
 #include "daemon/probe_side.h"
 #include "daemon/probe_socket.h"
 #include "daemon/server.h"
 #include "filters/explain.h"
+#include "filters/packet.h"
 #include "kern/datapath.h"
 #include "kern/kern.h"
 #include "model/flow.h"
@@ -40,19 +43,13 @@ enum {
 	BUSY_MS = 10,
 };
 
-struct door { /* a listener at DST, shared by probes of one batch of ports */
-	char ns[128];
-	struct wire wire;
-	struct probes *all;
-	int fd, refs; /* fd -1: somebody else listens */
-	struct door *next;
-};
 struct probe {
 	struct batch *batch;
 	struct flow flow;
 	struct wire wire;
 	uint32_t src_vpc, dst_vpc; /* indexes; NONE on the internet */
 	bool may_nat;
+	bool port_given; /* or there is none */
 	bool running, done;
 
 	int fd;
@@ -65,7 +62,7 @@ struct probe {
 	struct abi_flow_key watched[WATCHES_MAX];
 	unsigned n_watched;
 	bool forward_seen, late_known, sent_again;
-	bool arrived;
+	bool arrived, by_state;      /* an older connection let it pass at one of its ends */
 	struct abi_event last_allow; /* of the first packet: the last hop at which a rule let it pass */
 	struct abi_event late;       /* a denied return without a forward packet: counts when nothing better comes */
 
@@ -84,7 +81,7 @@ struct probes {
 	struct lab *lab;
 	struct probe *first, *last; /* waiting and running, oldest first */
 	unsigned n_running;
-	struct door *doors;
+	struct doors doors;
 	struct batch *batches;
 	struct timer *starter;
 };
@@ -95,7 +92,7 @@ static void start_some(void *ctx);
 static bool conflicts(const struct probe *p, const struct probe *q);
 static void start(struct probe *p);
 static void on_sender(void *ctx, int fd, uint32_t events);
-static void on_door(void *ctx, int fd, uint32_t events);
+static void on_door(void *ctx, const struct door *d);
 static void on_timeout(void *ctx);
 static void learn_nat(struct probe *p, const struct abi_event *ev);
 static int leg_of(const struct probe *p, const struct abi_event *ev);
@@ -108,8 +105,6 @@ static void finish_arp(struct probe *p, int leg);
 static void finish_nat(struct probe *p, uint32_t eni);
 static void finish(struct probe *p);
 static void batch_end(struct batch *b);
-static struct door *door_get(struct probes *all, const char *ns, int ns_fd, const struct wire *w);
-static void door_put(struct door *d);
 
 enum { LEG_NONE, LEG_FORWARD, LEG_RETURN };
 
@@ -118,6 +113,7 @@ struct probes *probes_new(struct lab *l)
 	struct probes *all = xcalloc(1, sizeof(*all));
 
 	all->lab = l;
+	all->doors = (struct doors){ .loop = l->server->loop, .seen = on_door, .ctx = all };
 	all->starter = timer_new(l->server->loop, start_some, all);
 	return all;
 }
@@ -176,6 +172,9 @@ void probes_ask(struct probes *all, struct request *r)
 /* Later packets of the flow pass by its state; what let the first one pass is of interest. */
 static void note_arrival(struct probe *p, const struct abi_event *ev)
 {
+	if (!p->arrived && ((ev->port == p->flow.src.port && ev->reason_sg_out == ABI_REASON_TRACKED) ||
+			    (ev->peer == p->flow.dst.port && ev->reason_sg_in == ABI_REASON_TRACKED)))
+		p->by_state = true;
 	if (!p->arrived && (event_has_rule(ev) || !p->forward_seen))
 		p->last_allow = *ev;
 	p->forward_seen = true;
@@ -339,6 +338,7 @@ static int read_flow(struct batch *b, struct probe *p, const json_t *o, struct e
 			return err_set_aws(e, -EINVAL, "InvalidParameterValue",
 					   "from_port is a number from 1 to 65535");
 		f->sport = (uint16_t)n;
+		p->port_given = true;
 	}
 	if (f->src.kind == END_ADDRESS)
 		return err_set(e, -EINVAL, "nobody in lab %s has the address %s, so nothing can be sent from there",
@@ -354,8 +354,10 @@ static int read_flow(struct batch *b, struct probe *p, const json_t *o, struct e
 				 .dport = f->dport,
 				 .icmp_type = f->icmp_type,
 				 .icmp_code = f->icmp_code };
-	if (f->proto != IPPROTO_TCP && f->proto != IPPROTO_UDP && f->proto != IPPROTO_ICMP)
+	if (!probe_port_is_free_to_choose(&p->wire)) {
 		p->wire.sport = 0;
+		p->port_given = true;
+	}
 	p->src_vpc = f->src.kind == END_ENI ? model_eni_vpc(m, f->src.index) : NONE;
 	p->dst_vpc = f->dst.kind == END_ENI ? model_eni_vpc(m, f->dst.index) : NONE;
 	side_add(p->a, &p->n_a, &f->src.addr, p->wire.sport);
@@ -400,11 +402,11 @@ static bool conflicts(const struct probe *p, const struct probe *q)
 	if (x->proto != y->proto)
 		return false;
 	/* One sends from where the other one is answered. */
-	if (sides_meet(p->a, p->n_a, q->b, q->n_b) || sides_meet(p->b, p->n_b, q->a, q->n_a))
+	if (sides_meet(p->a, p->n_a, q->b, q->n_b, true) || sides_meet(p->b, p->n_b, q->a, q->n_a, true))
 		return true;
-	if (!sides_meet(p->b, p->n_b, q->b, q->n_b))
+	if (!sides_meet(p->b, p->n_b, q->b, q->n_b, true))
 		return false;
-	return (p->may_nat && q->may_nat) || sides_meet(p->a, p->n_a, q->a, q->n_a);
+	return (p->may_nat && q->may_nat) || sides_meet(p->a, p->n_a, q->a, q->n_a, p->port_given && q->port_given);
 }
 
 static const char *end_ns(const struct probe *p, const struct flow_end *end, char *buf)
@@ -417,6 +419,18 @@ static const char *end_ns(const struct probe *p, const struct flow_end *end, cha
 	    m->enis[end->index].owner_index != NONE)
 		return ns_name_of(m, m->instances[m->enis[end->index].owner_index].obj.name, buf);
 	return NULL;
+}
+
+static void choose_port(struct probe *p)
+{
+	const struct lab *l = p->batch->all->lab;
+	struct datapath *d = lab_datapath(l);
+
+	if (p->port_given || !d)
+		return;
+	p->wire.sport = probe_port_choose(d, l->model, &p->flow, &p->wire, p->a, p->n_a, p->b, p->n_b);
+	for (unsigned i = 0; i < p->n_a; i++)
+		p->a[i].port = p->wire.sport;
 }
 
 static void start(struct probe *p)
@@ -438,9 +452,10 @@ static void start(struct probe *p)
 	}
 	if (finish_unsent(p))
 		return;
+	choose_port(p);
 	watch(p);
 	if (there_fd >= 0)
-		p->door = door_get(all, there, there_fd, &p->wire);
+		p->door = door_get(&all->doors, there, there_fd, &p->wire);
 	p->sent_ns = clock_ns();
 	p->fd = sender_open(here_fd, &p->wire);
 	if (p->fd < 0) {
@@ -481,16 +496,11 @@ static void on_sender(void *ctx, int fd, uint32_t events)
 			     fd); /* an error of the way: a verdict or the timeout will say more */
 }
 
-static void on_door(void *ctx, int fd, uint32_t events)
+static void on_door(void *ctx, const struct door *d)
 {
-	struct door *d = ctx;
-	bool seen = door_ready(fd, &d->wire);
-	struct probes *all = d->all;
+	struct probes *all = ctx;
 	struct probe *next;
 
-	(void)events;
-	if (!seen || wire_is_answered(&d->wire))
-		return;
 	drain_events(all);
 	for (struct probe *p = all->first; p; p = next) {
 		next = p->next;
@@ -554,6 +564,11 @@ static bool is_at_home(const struct probe *p, uint32_t port, const struct abi_ad
 	return p->src_vpc == NONE || vpc == p->src_vpc || !addr_is(near, &p->wire.src);
 }
 
+static uint8_t answer_type(const struct wire *w)
+{
+	return icmp_type_reversed(IPPROTO_ICMP, w->icmp_type);
+}
+
 static int leg_of(const struct probe *p, const struct abi_event *ev)
 {
 	bool ports = ev->proto == IPPROTO_TCP || ev->proto == IPPROTO_UDP, icmp = ev->proto == IPPROTO_ICMP;
@@ -567,7 +582,7 @@ static int leg_of(const struct probe *p, const struct abi_event *ev)
 		return LEG_FORWARD;
 	if (is_at_home(p, ev->port, &ev->dst, &ev->src) && side_is(p->b, p->n_b, &ev->src, sport, ports) &&
 	    side_is(p->a, p->n_a, &ev->dst, icmp ? sport : dport, ports || icmp) &&
-	    (!icmp || ev->dport[0] != p->wire.icmp_type))
+	    (!icmp || (wire_is_answered(&p->wire) && ev->dport[0] == answer_type(&p->wire))))
 		return LEG_RETURN;
 	return LEG_NONE;
 }
@@ -616,9 +631,7 @@ static void watch_tuple(struct probe *p, const struct side *from, const struct s
 	k.dst = to->addr.a;
 	if (k.proto == IPPROTO_ICMP) {
 		set_port(k.sport, leg == LEG_FORWARD ? from->port : to->port);
-		k.dport[0] = leg == LEG_FORWARD       ? p->wire.icmp_type
-			     : p->wire.icmp_type == 8 ? 0
-						      : (uint8_t)(p->wire.icmp_type + 1);
+		k.dport[0] = leg == LEG_FORWARD ? p->wire.icmp_type : answer_type(&p->wire);
 		k.dport[1] = p->wire.icmp_code;
 	} else {
 		set_port(k.sport, from->port);
@@ -638,7 +651,8 @@ static void watch(struct probe *p)
 	for (unsigned i = 0; i < p->n_a; i++)
 		for (unsigned k = 0; k < p->n_b; k++) {
 			watch_tuple(p, &p->a[i], &p->b[k], LEG_FORWARD);
-			watch_tuple(p, &p->b[k], &p->a[i], LEG_RETURN);
+			if (wire_is_answered(&p->wire))
+				watch_tuple(p, &p->b[k], &p->a[i], LEG_RETURN);
 		}
 }
 
@@ -653,8 +667,11 @@ static void set_result(struct probe *p, const struct verdict_words *w, json_t *d
 	if (!w)
 		w = &nothing;
 	json_object_set_new(o, "flow", json_string(flow_format(&p->flow, text, sizeof(text))));
+	json_object_set_new(o, "from_port", p->wire.sport ? json_integer(p->wire.sport) : json_null());
 	json_object_set_new(o, "verdict", json_string(denied ? "deny" : "allow"));
 	json_object_set_new(o, "denied", denied ? denied : json_null());
+	json_object_set_new(o, "reason",
+			    denied ? json_incref(json_object_get(denied, "reason")) : json_text(w->reason));
 	json_object_set_new(o, "rule_gate",
 			    denied ? json_incref(json_object_get(denied, "gate")) : json_text(w->rule_gate));
 	json_object_set_new(o, "rule", json_text(w->rule));
@@ -669,9 +686,17 @@ static void set_result(struct probe *p, const struct verdict_words *w, json_t *d
 static void finish_allow(struct probe *p, const char *note)
 {
 	struct verdict_words w = { 0 };
+	char state[256];
 
 	if (p->forward_seen)
 		verdict_words(p->batch->all->lab->places, &p->last_allow, &w);
+	if (p->by_state &&
+	    !p->nat_port) { /* its first packet was not heard of behind a NAT gateway: this one may follow it */
+		w.reason = reason_name(ABI_REASON_TRACKED);
+		snprintf(state, sizeof(state), "an older connection of this very flow let it pass%s%s%s",
+			 w.rule[0] ? "" : "; the rule that began it is gone", note ? "; " : "", note ? note : "");
+		note = state;
+	}
 	set_result(p, &w, NULL, note);
 	finish(p);
 }
@@ -836,45 +861,4 @@ static void batch_end(struct batch *b)
 	*link = b->next;
 	free(b->probes);
 	free(b);
-}
-
-/* ---- doors ---- */
-
-static struct door *door_get(struct probes *all, const char *ns, int ns_fd, const struct wire *w)
-{
-	struct door *d;
-	int fd;
-
-	for (d = all->doors; d; d = d->next)
-		if (strcmp(d->ns, ns) == 0 && d->wire.proto == w->proto && d->wire.dport == w->dport &&
-		    (wire_is_answered(w) || (d->wire.sport == w->sport && d->wire.icmp_type == w->icmp_type))) {
-			d->refs++;
-			return d;
-		}
-	fd = door_open(ns_fd, w);
-	if (fd < 0 && fd != -EADDRINUSE)
-		return NULL;
-	d = xcalloc(1, sizeof(*d));
-	*d = (struct door){ .all = all, .wire = *w, .fd = fd < 0 ? -1 : fd, .refs = 1, .next = all->doors };
-	snprintf(d->ns, sizeof(d->ns), "%s", ns);
-	all->doors = d;
-	if (d->fd >= 0)
-		loop_watch(all->lab->server->loop, d->fd, EPOLLIN, on_door, d);
-	return d;
-}
-
-static void door_put(struct door *d)
-{
-	struct door **link = &d->all->doors;
-
-	if (--d->refs)
-		return;
-	if (d->fd >= 0) {
-		loop_unwatch(d->all->lab->server->loop, d->fd);
-		close(d->fd);
-	}
-	while (*link != d)
-		link = &(*link)->next;
-	*link = d->next;
-	free(d);
 }

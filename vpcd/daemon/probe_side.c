@@ -23,11 +23,11 @@ void sides_of(const struct model *m, uint32_t eni, const struct addr *a, struct 
 	}
 }
 
-bool sides_meet(const struct side *x, unsigned n_x, const struct side *y, unsigned n_y)
+bool sides_meet(const struct side *x, unsigned n_x, const struct side *y, unsigned n_y, bool ports)
 {
 	for (unsigned i = 0; i < n_x; i++)
 		for (unsigned k = 0; k < n_y; k++)
-			if (addr_cmp(&x[i].addr, &y[k].addr) == 0 && x[i].port == y[k].port)
+			if (addr_cmp(&x[i].addr, &y[k].addr) == 0 && (!ports || x[i].port == y[k].port))
 				return true;
 	return false;
 }

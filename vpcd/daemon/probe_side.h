@@ -16,6 +16,6 @@ void side_add(struct side *sides, unsigned *n, const struct addr *a, uint16_t po
 /* The private and the public address that stand for each other. */
 void sides_of(const struct model *m, uint32_t eni, const struct addr *a, struct side *sides, unsigned *n,
 	      uint16_t port);
-bool sides_meet(const struct side *x, unsigned n_x, const struct side *y, unsigned n_y);
 /* ports: they count too. */
+bool sides_meet(const struct side *x, unsigned n_x, const struct side *y, unsigned n_y, bool ports);
 bool side_is(const struct side *sides, unsigned n, const struct abi_addr *a, unsigned port, bool ports);

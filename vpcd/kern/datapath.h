@@ -77,9 +77,10 @@ int datapath_map_fill(struct datapath *d, unsigned i, struct map_fill *ret);
 int datapath_flows(struct datapath *d,
 		   int (*fn)(void *ctx, const struct abi_flow_key *key, const struct abi_flow *flow), void *ctx);
 void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key,
-			 struct abi_flow *flow);       /* adds what the other end has seen */
-uint64_t datapath_flows_count(struct datapath *d);     /* those that are tracked */
-uint32_t datapath_flows_max(const struct datapath *d); /* entries the state table holds */
+			 struct abi_flow *flow); /* adds what the other end has seen */
+bool datapath_flow_is_tracked(struct datapath *d, const struct abi_flow_key *key); /* expired ones too, until swept */
+uint64_t datapath_flows_count(struct datapath *d);                                 /* those that are tracked */
+uint32_t datapath_flows_max(const struct datapath *d);                             /* entries the state table holds */
 uint64_t datapath_timeout_ns(struct datapath *d, const struct abi_flow_key *key, const struct abi_flow *flow);
 /* Flow logs (datapath_log.c). From now on packets count in a new generation, which is returned; read, some milliseconds
  * later, hands out what older ones hold, a piece a call: 1 there is more, 0 that was all, negative errno. It stays there

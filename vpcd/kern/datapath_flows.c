@@ -33,6 +33,13 @@ static bool flow_lookup(struct datapath *d, const struct abi_flow_key *key, stru
 	return !bpf_map_lookup_elem(d->maps[DP_FLOWS], key, ret) || !bpf_map_lookup_elem(d->maps[DP_CACHE], key, ret);
 }
 
+bool datapath_flow_is_tracked(struct datapath *d, const struct abi_flow_key *key)
+{
+	struct abi_flow f;
+
+	return !bpf_map_lookup_elem(d->maps[DP_FLOWS], key, &f);
+}
+
 void datapath_flow_whole(struct datapath *d, const struct abi_flow_key *key, struct abi_flow *f)
 {
 	struct abi_flow_key twin_key;

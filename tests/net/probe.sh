@@ -1,0 +1,91 @@
+# timeout: 120
+# probe: what each kind of packet meets is heard of, whatever was said on the same ports before.
+. "${0%/*}/../lib.sh"
+
+lab() { # LINE...: more lines of group s
+	cat <<-INI
+		[lab seen]
+		[vpc v]
+		cidr = 10.0.0.0/16
+		[subnet a]
+		vpc = v
+		cidr = 10.0.1.0/24
+		[subnet b]
+		vpc = v
+		cidr = 10.0.2.0/24
+		[security-group s]
+		vpc = v
+		inbound = icmp echo-request from 10.0.0.0/16
+	INI
+	printf '%s\n' "$@"
+	cat <<-INI
+		[instance c]
+		subnet = a
+		security-groups = s
+		[instance s]
+		subnet = b
+		security-groups = s
+		[expect]
+		$verdict = c -> s icmp/3.4
+		$verdict = c -> s icmp/11.0
+		$verdict = c -> s icmp/13.0
+		$verdict = c -> s icmp/42.7
+		$verdict = c -> s tcp/80
+		$verdict = c -> s udp/53
+		$verdict = c -> s 47
+	INI
+}
+json() { # EXPRESSION over the first probe p
+	python3 -c 'import json, sys
+p = json.load(sys.stdin)["results"][0]
+print('"$1"')'
+}
+daemon_start
+types="3.0 3.4 4.0 5.1 9.0 11.0 12.1 13.0 42.7"
+
+# ---- denied ---------------------------------------------------------------------------------------------
+verdict=deny
+lab >"$T/seen.ini"
+check "up" vpc up "$T/seen.ini"
+for t in $types; do
+	like "$(vpc probe c s "icmp/$t" 2>&1)" "^deny   c -> s icmp/$t  at sg-in@s: [^
+]*\[ENI_SG_RULES_MISMATCH\]$" "icmp/$t: the gate that denies it, and nothing differs"
+done
+check "each expectation of a lab that denies all holds" vpc test --live seen
+
+# ---- allowed --------------------------------------------------------------------------------------------
+lines=("inbound = all from 10.0.1.0/24")
+verdict=allow
+lab "${lines[@]}" >"$T/seen.ini"
+check "a rule more" vpc up "$T/seen.ini"
+for t in $types; do
+	like "$(vpc probe c s "icmp/$t" 2>&1)" '; sg-in: rule "all from 10.0.1.0/24" .*seen.ini:13' "icmp/$t: the rule that admits it"
+done
+check "each expectation of a lab that allows all holds" vpc test --live seen
+check "... once more" vpc test --live seen
+
+# ---- after it was allowed ---------------------------------------------------------------------------------
+verdict=deny
+for flow in tcp/80 udp/53 icmp/13.0; do
+	check "$flow passes" vpc probe c s $flow --count 2
+	check "$flow passes from a port of one's own" vpc probe c s $flow --from-port 40321
+done
+check "a protocol without ports passes" vpc probe c s 47
+lab >"$T/seen.ini"
+check "the rule goes" vpc up "$T/seen.ini"
+for flow in tcp/80 udp/53 icmp/13.0; do
+	like "$(vpc probe c s $flow 2>&1)" "^deny   c -> s ${flow}  at sg-in@s: [^
+]*\[ENI_SG_RULES_MISMATCH\]$" "$flow: from a port without a connection the rules decide"
+done
+out=$(vpc probe c s udp/53 --from-port 40321 2>&1)
+like "$out" '^allow  c:40321 -> s udp/53 .*\[TRACKED\]' "the older connection's own port: state decides, and that is said"
+like "$out" 'an older connection of this very flow let it pass; the rule that began it is gone' "... with what became of its rule"
+case $out in *differs*) not_ok "... and it is no difference: $out" ;; *) ok "... and it is no difference" ;; esac
+is "$(vpc probe c s udp/53 --from-port 40321 -o json 2>/dev/null | json 'p["from_port"], p["verdict"], p["reason"]')" "40321 allow TRACKED" "... in JSON"
+is "$(vpc probe c s udp/53 -o json 2>/dev/null | json '40000 < p["from_port"] < 40300, p["reason"]')" "True ENI_SG_RULES_MISMATCH" "a port of the probe's choice, in JSON"
+out=$(vpc test --live seen 2>&1)
+like "$out" 'skip  deny   c -> s 47' "what has no ports but a connection shows nothing of the rules"
+like "$out" '3 passed, 0 failed, 4 not tried' "... and all else holds"
+vpc ct flush --lab seen >"$T/out"
+like "$(vpc test --live seen 2>&1)" '7 passed, 0 failed' "without connections all of it"
+done_testing
