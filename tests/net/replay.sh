@@ -21,6 +21,7 @@ subnet = a
 address = 10.0.1.10
 security-groups = out
 INI
+(printf '[lab fast]\nclock = 60x\n' && cat "$T/times.ini") >"$T/fast.ini"
 words() { # jsonl on stdin: verdict, gate and reason of each packet in few letters
 	python3 -c 'import json, sys
 for line in sys.stdin:
@@ -78,6 +79,11 @@ print(o["packets"], o["allowed"], o["denied"], o["not_judged"], [(r["line"], r["
 4 deny sg-in - SG_HAS_NO_RULES
 5 allow sg-out 8 ACCEPT
 6 deny sg-in - SG_HAS_NO_RULES" "$engine: connections run out by the capture's clock"
+	is "$(vpc replay "$T/fast.ini" --eni client --engine $engine "$T/c/times.pcap" -o jsonl 2>/dev/null | words)" \
+		"$(vpc replay "$T/times.ini" --eni client --engine $engine "$T/c/times.pcap" -o jsonl 2>/dev/null | words | sed 's/ 8 / 10 /')" \
+		"$engine: ... not by the lab's"
+	is "$(replay "$T/c/odd.pcap" 2>/dev/null | awk '$1 ~ /^[0-9]+$/ && $2 ~ /[.]/ { printf "%s ", $3 }')" \
+		"- - - - - outbound outbound outbound - inbound " "$engine: what has no addresses went no way that is known"
 	is "$(replay "$T/c/foreign.pcap" -o jsonl 2>/dev/null)" "" "$engine: another machine's capture has nothing of web-1's"
 	is "$(replay "$T/c/foreign.pcap" --assume inbound -o jsonl 2>/dev/null | words)" \
 		"1 allow sg-in 147 ACCEPT

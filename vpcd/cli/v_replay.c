@@ -203,8 +203,11 @@ static void packet_print(const struct run *u, const struct captured *c, const st
 	end_format(p, &p->key.src, p->key.sport, &src);
 	end_format(p, &p->key.dst, p->key.dport, &dst);
 	printf("%6" PRIu64 " %12.6f %-8s %-5s %-21s %-21s %s%-7s%s %-12s ", u->n,
-	       (double)(int64_t)(c->time_ns - u->first_ns) / 1e9, r->outbound ? "outbound" : "inbound", proto, src.s,
-	       dst.s, style_on(stdout, style), r->allow ? "allow" : "deny", style_off(stdout, style),
+	       (double)(int64_t)(c->time_ns - u->first_ns) / 1e9,
+	       !r->has_way   ? "-"
+	       : r->outbound ? "outbound"
+			     : "inbound",
+	       proto, src.s, dst.s, style_on(stdout, style), r->allow ? "allow" : "deny", style_off(stdout, style),
 	       gate_name(r->gate));
 	if (r->rule_text[0])
 		printf("%s", r->rule_text);

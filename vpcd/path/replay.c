@@ -104,7 +104,8 @@ int replay_packet(struct replay *r, const struct captured *c, struct replayed *r
 		return 0;
 	/* What has no addresses has no direction; the interface would not be let say it. */
 	s.outbound = true;
-	if (ret->packet.key.family == 4 && !addr_is_unset(&ret->packet.key.dst)) {
+	ret->has_way = ret->packet.key.family == 4 && !addr_is_unset(&ret->packet.key.dst);
+	if (ret->has_way) {
 		if (!direction_find(r, &ret->packet, &s.outbound)) {
 			ret->fate = REPLAY_FOREIGN;
 			return 0;
@@ -137,7 +138,7 @@ int replay_packet(struct replay *r, const struct captured *c, struct replayed *r
 
 static void world_config_set(struct world *w, const struct model *m)
 {
-	config_timers_set(&w->config, m->clock);
+	config_timers_set(&w->config, 1); /* a capture runs in real time, whatever the lab's clock */
 	w->config.flags =
 		(m->strict_icmp ? ABI_CONFIG_STRICT_ICMP : 0) | (m->strict_fragments ? ABI_CONFIG_STRICT_FRAGMENTS : 0);
 }

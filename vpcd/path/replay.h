@@ -29,6 +29,7 @@ struct captured {
 };
 struct replayed {
 	enum replay_fate fate;
+	bool has_way; /* its addresses could be read: outbound says which way it went */
 	bool outbound, allow;
 	struct pkt packet;  /* as read; addresses as captured */
 	enum abi_gate gate; /* that denied; allowed: whose rule admitted it, sg-out or sg-in, else the last one */
