@@ -90,10 +90,10 @@ enum abi_gate {
 	X(ARP_UNKNOWN, "no interface answers for the address asked for") \
 	X(DHCP_SPOOFED, "an instance may not answer DHCP") \
 	X(RA_SPOOFED, "an instance may not send router advertisements") \
-	X(FRAGMENT_ORPHAN, "a later fragment whose first fragment was not seen") \
+	X(FRAGMENT_ORPHAN, "a later fragment whose first fragment was not let through, or has not come") \
 	X(FRAGMENT_TINY, "a first fragment too small to hold its ports, or one that overlaps them") \
 	X(NO_SERVICE, "the address is reserved for the VPC's own services and none answers there") \
-	X(CONNTRACK_FULL, "the connection table, or this interface's share of it, is full") \
+	X(CONNTRACK_FULL, "the interface has as many tracked connections as conntrack-entries in [lab] lets it, or the lab's table of them is full") \
 	X(PORT_DOWN, "the destination interface is down or gone") \
 	X(NOT_JUDGED, "the packet reached the interface without passing the filter") \
 	X(ROUTER_ERROR, "an ICMP error of the subnet router") \

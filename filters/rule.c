@@ -184,9 +184,44 @@ static int take_note(struct reader *rd, char *text)
 	return 0;
 }
 
+/* allow or deny, for other makers' words too; NULL: neither. */
+static const char *action_of(const char *word)
+{
+	static const char *const actions[][2] = { { "allow", "allow" },  { "deny", "deny" },  { "permit", "allow" },
+						  { "accept", "allow" }, { "pass", "allow" }, { "block", "deny" },
+						  { "drop", "deny" },    { "reject", "deny" } };
+
+	for (unsigned i = 0; word && i < ARRAY_SIZE(actions); i++)
+		if (strcmp(word, actions[i][0]) == 0)
+			return actions[i][1];
+	return NULL;
+}
+
+static bool is_proto(const char *word)
+{
+	uint16_t proto;
+
+	return word && (is_all_word(word) || rule_proto_parse(word, &proto) == 0);
+}
+
+/* How a rule would be right from its action on: by the words from `at` on, of which one that means nothing is
+ * left out. */
+static const char *acl_advice(const struct reader *rd, unsigned at, char *buf, size_t size)
+{
+	const char *action = action_of(rd->word[at]), *word;
+
+	if (rd->word[at] && !action && !is_proto(rd->word[at]))
+		action = action_of(rd->word[++at]);
+	word = rd->word[at + (action != NULL)];
+	snprintf(buf, size, "%s %s%s...", action ? action : "allow", is_proto(word) ? word : "",
+		 is_proto(word) ? " " : "");
+	return buf;
+}
+
 static int parse_nacl_head(struct reader *rd)
 {
 	const char *number = rd->word[0], *action = rd->word[1];
+	char advice[64];
 	int r = str_to_u32(number, 1, NACL_NUMBER_MAX, &rd->rule->nacl_number);
 
 	if (strcmp(number, "*") == 0 || r == -ERANGE)
@@ -195,11 +230,11 @@ static int parse_nacl_head(struct reader *rd)
 			       NACL_NUMBER_MAX);
 	if (r < 0)
 		return err_set(rd->err, -EINVAL,
-			       "`%s` stands where a network ACL rule has its number; write for example `100 %s%s ...`",
-			       number, is_action(number) ? "" : "allow ", number);
+			       "`%s` stands where a network ACL rule has its number; write for example `100 %s`",
+			       number, acl_advice(rd, 0, advice, sizeof(advice)));
 	if (!action || !is_action(action))
-		return err_set(rd->err, -EINVAL, "rule %s says neither allow nor deny; write `%s allow %s%s...`",
-			       number, number, action ? action : "", action ? " " : "");
+		return err_set(rd->err, -EINVAL, "rule %s says neither allow nor deny; write `%s %s`", number, number,
+			       acl_advice(rd, 1, advice, sizeof(advice)));
 	rd->rule->allow = strcmp(action, "allow") == 0;
 	rd->at = 2;
 	return 0;

@@ -135,6 +135,9 @@ like "$(vpc ct flush pair/beta)" '^[1-9][0-9]* connections forgotten' "ct flush 
 is "$(ct_of)" "" "its entries are gone"
 check_rc 2 "ct flush of an instance that is not there" vpc ct flush pair/omega
 check "ct flush of a lab" vpc ct flush --lab pair
+check "a connection" vpc probe alpha beta tcp/80
+like "$(vpc ct flush pair)" '^[1-9][0-9]* connections forgotten' "ct flush of a lab by its name alone"
+check_rc 2 "... of neither a lab nor anything in one" vpc ct flush omega
 wait_for 5 eval 'vpc logs alpha | grep -qx "hello from alpha"' && ok "logs" || not_ok "logs: $(vpc logs alpha 2>&1 | head -n3)"
 
 # ---- set, unset -------------------------------------------------------------------------------------------

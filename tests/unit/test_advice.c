@@ -32,7 +32,8 @@ static const char lab[] =
 	"[subnet tight]\nvpc = v\ncidr = 10.0.2.0/24\nnacl = tight\nroute-table = pub\n"
 	"[subnet far]\nvpc = w\ncidr = 10.1.0.0/24\n"
 	"[nacl tight]\nvpc = v\ninbound = 99 deny tcp 80 from 10.0.0.0/24\ninbound = 100 deny tcp 81 from 10.0.0.0/24\n"
-	"inbound = 200 allow all from 0.0.0.0/0\noutbound = 100 allow all to 0.0.0.0/0\n"
+	"inbound = 200 allow tcp from 0.0.0.0/0\ninbound = 210 allow udp from 0.0.0.0/0\n"
+	"inbound = 300 deny icmp from 10.0.0.0/24\ninbound = 310 allow all from 0.0.0.0/0\noutbound = 100 allow all to 0.0.0.0/0\n"
 	"[security-group open]\nvpc = v\ninbound = all from 0.0.0.0/0\n"
 	"[security-group shut]\nvpc = v\noutbound = none\n"
 	"[security-group wopen]\nvpc = w\ninbound = all from 0.0.0.0/0\n"
@@ -52,6 +53,12 @@ static const struct advice_case {
 	{ "p2 -> p1 udp/53",
 	  "security-group shut - outbound = none\nsecurity-group shut + outbound = udp 53 to sg:open\n" },
 	{ "h -> p1 icmp/3.4", "" },
+	{ "p1 -> p2 icmp/3.4", "security-group shut + inbound = icmp 3/4 from sg:open\n" },
+	{ "p1 -> p2 icmp/3.0", "security-group shut + inbound = icmp 3/0 from sg:open\n" },
+	{ "p1 -> p2 icmp/11.1", "security-group shut + inbound = icmp 11/1 from sg:open\n" },
+	{ "p1 -> p2 icmp", "security-group shut + inbound = icmp echo-request from sg:open\n" },
+	{ "p1 -> t1 icmp/3.4", "nacl tight + inbound = 290 allow icmp 3/4 from 10.0.0.10/32\n" },
+	{ "p1 -> t1 icmp", "nacl tight + inbound = 290 allow icmp echo-request from 10.0.0.10/32\n" },
 	{ "p1 -> t1 tcp/80", "nacl tight + inbound = 89 allow tcp 80 from 10.0.0.10/32\n" },
 	{ "p1 -> t1 tcp/81", "nacl tight + inbound = 98 allow tcp 81 from 10.0.0.10/32\n" },
 	{ "s1 -> h tcp/80", "route-table iso + route = 0.0.0.0/0 via nat:nat\n" },

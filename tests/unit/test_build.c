@@ -661,6 +661,41 @@ static void quotas_count(void **state)
 	}
 }
 
+/* Rules of a group times groups of an interface: 1,000 at most, semantics 1.5. */
+static void rules_of_an_interface(void **state)
+{
+	static const struct {
+		const char *quotas;
+		bool good;
+	} cases[] = {
+		{ "groups-per-eni=16", true },
+		{ "groups-per-eni=17", false },
+		{ "rules-per-group=200", true },
+		{ "rules-per-group=201", false },
+		{ "rules-per-group=100 groups-per-eni=10", true },
+		{ "rules-per-group=100 groups-per-eni=11", false },
+		{ "groups-per-eni=16 rules-per-group=62", true },
+		{ "rules-per-group=1000 groups-per-eni=1", true },
+		{ "rules-per-group=1001 groups-per-eni=1", false },
+		{ "rules-per-group=off groups-per-eni=16", true },
+		{ "rules-per-group=200 groups-per-eni=off", true },
+		{ "rules-per-group=201 off", true },
+		{ "off rules-per-group=201 groups-per-eni=16", false },
+		{ "rules-per-group=201 groups-per-eni=16 aws", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = xasprintf("[lab t]\nclock = 1x\nquotas = %s\n" VPC, cases[i].quotas);
+
+		print_message("# %s\n", cases[i].quotas);
+		if (cases[i].good)
+			model_free(&(struct model *){ build(text) });
+		else
+			assert_error(text, 3, "RulesPerSecurityGroupLimitExceeded");
+	}
+}
+
 static void names_of_labs(void **state)
 {
 	char buf[64];
@@ -787,6 +822,7 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(reserved_addresses),
 		cmocka_unit_test(quotas_count),
+		cmocka_unit_test(rules_of_an_interface),
 		cmocka_unit_test(names_of_labs),
 		cmocka_unit_test(commands_are_argv),
 		cmocka_unit_test(edits_build),

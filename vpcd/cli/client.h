@@ -47,6 +47,8 @@ int lab_of_word(const struct args *a, char *ret_lab);
 int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name);
 /* The same for a thing of a kind ("security-group"); NULL: whatever has an address. */
 int lab_of_kind(const struct args *a, const char *kind, const char *word, char *ret_lab, const char **ret_name);
+/* The same where word may be a lab's name too: *ret_name NULL, all of that lab is meant. */
+int lab_or_name(const struct args *a, const char *word, char *ret_lab, const char **ret_name);
 #define LAB_SIZE 64
 /* Adds text to a path, with %XX for what may not stand there. */
 struct strbuf;

@@ -84,7 +84,7 @@ int ct_run(const struct args *a)
 	return 0;
 }
 
-/* "flush", "flush NAME", "flush LAB/NAME", "flush LAB/" */
+/* "flush", "flush LAB", "flush NAME", "flush LAB/NAME" */
 static int ct_flush(const struct args *a)
 {
 	_cleanup_strbuf_ struct strbuf path = { 0 };
@@ -92,12 +92,12 @@ static int ct_flush(const struct args *a)
 	struct request q = { .method = "DELETE", .bad_code = EXIT_USAGE };
 	const char *name = NULL;
 	char lab[LAB_SIZE];
-	int r = lab_of(a, a->words[1], lab, a->words[1] ? &name : NULL);
+	int r = lab_or_name(a, a->words[1], lab, &name);
 
 	if (r)
 		return r;
 	strbuf_addf(&path, "/v1/labs/%s/ct", lab);
-	if (name && *name) {
+	if (name) {
 		strbuf_addf(&path, "/");
 		path_add(&path, name);
 	}

@@ -244,7 +244,7 @@ const struct verb verbs[] = {
 	  .word = WORD_NAME },
 	{ .name = "ct",
 	  .run = ct_run,
-	  .usage = "[LAB] | flush [[LAB/]INSTANCE]",
+	  .usage = "[LAB] | flush [LAB | [LAB/]INSTANCE]",
 	  .line = "the connections of a lab, tracked or not; or forget those that are tracked",
 	  .text = "A connection needs no tracking where rules let everything in and every answer out. IDLE-LEFT-S: after so\n"
 		  "many seconds without a packet it is forgotten. flush: of one instance, or of the whole lab.\n\n"

@@ -10,7 +10,7 @@
 #include "model/uplink.h"
 #include "util/str.h"
 
-enum { CONNTRACK_ENTRIES_DEFAULT = 65536 };
+enum { CONNTRACK_ENTRIES_DEFAULT = 65536, RULES_PER_ENI_MAX = 1000 };
 
 static void lab_name(struct build *b, const struct section *s, const char *name);
 static void lab_quotas(struct build *b, const struct section *s);
@@ -124,9 +124,28 @@ static void lab_name(struct build *b, const struct section *s, const char *name)
 	b->m->name = arena_strdup(b->a, name ? name : "");
 }
 
+/* Of one interface no more than so many rules are applied: AWS grants both quotas only as far as that. */
+static void interface_rules_check(struct build *b, const struct section *s, const struct entry *en)
+{
+	const struct quotas *q = &b->m->quotas;
+	const uint32_t per_group = q->rules_per_group, groups = q->groups_per_eni;
+	_cleanup_free_ char *fix = NULL;
+
+	if (!en || per_group == UINT32_MAX || groups == UINT32_MAX || (uint64_t)per_group * groups <= RULES_PER_ENI_MAX)
+		return;
+	fix = per_group <= RULES_PER_ENI_MAX
+		      ? xasprintf("set groups-per-eni=%u, or quotas = off", RULES_PER_ENI_MAX / per_group)
+		      : xasprintf("set rules-per-group=%u, or quotas = off",
+				  groups <= RULES_PER_ENI_MAX ? RULES_PER_ENI_MAX / groups : 1);
+	section_error(b, s, en->loc, "RulesPerSecurityGroupLimitExceeded", fix,
+		      "rules-per-group=%u with groups-per-eni=%u: %llu rules an interface, and AWS allows %d",
+		      per_group, groups, (unsigned long long)per_group * groups, RULES_PER_ENI_MAX);
+}
+
 static void lab_quotas(struct build *b, const struct section *s)
 {
 	struct quotas *q = &b->m->quotas;
+	const struct entry *raised = NULL; /* of the two that are multiplied */
 
 	for (size_t i = 0; i < n_quota_rows; i++)
 		*(uint32_t *)((char *)q + quota_rows[i].offset) = quota_rows[i].aws;
@@ -151,9 +170,13 @@ static void lab_quotas(struct build *b, const struct section *s)
 					*field = UINT32_MAX;
 				else if (t.quota == i)
 					*field = t.value;
+				if (t.kind == QUOTA_ONE && t.quota == i &&
+				    (field == &q->rules_per_group || field == &q->groups_per_eni))
+					raised = en;
 			}
 		}
 	}
+	interface_rules_check(b, s, raised);
 }
 
 static void expect_section(struct build *b, const struct section *s)

@@ -31,6 +31,20 @@ static struct prefix v4_prefix(uint32_t base, unsigned len)
 	return prefix_of(&a, len);
 }
 
+/* Two texts may mean one range: host bits are zeroed. */
+static void entry_twice(struct build *b, const struct section *s, const struct entry *en, const struct entry *first)
+{
+	char means[PREFIX_STRLEN + 40] = "", text[PREFIX_STRLEN], place[PLACE_STRLEN];
+	bool host_bits = false;
+	struct prefix p;
+
+	if (prefix_parse(en->value, &p, &host_bits) == 0 && host_bits)
+		snprintf(means, sizeof(means), " means %s (host bits are zeroed) and", prefix_format(&p, text));
+	section_error(b, s, en->loc, "InvalidParameterValue", "take one of them out",
+		      "entry %s%s is given twice, here and as %s (%s)", en->value, means, first->value,
+		      place_text(first->loc, place));
+}
+
 void build_prefix_lists(struct build *b)
 {
 	const struct section_list *l = &b->by_kind[KIND_PREFIX_LIST];
@@ -52,9 +66,8 @@ void build_prefix_lists(struct build *b)
 
 			if (value_prefix(en->value, p, NULL) < 0)
 				continue;
-			if (!keymap_put(&seen, p, sizeof(*p), 0))
-				section_error(b, s, en->loc, "InvalidParameterValue", "take one of them out",
-					      "entry %s is given twice", en->value);
+			if (!keymap_put(&seen, p, sizeof(*p), (uint64_t)(en - s->entries)))
+				entry_twice(b, s, en, &s->entries[keymap_get(&seen, p, sizeof(*p))]);
 			else
 				pl->n_entries++;
 		}

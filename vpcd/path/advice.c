@@ -267,7 +267,8 @@ static void rule_of_packet(const struct adviser *x, enum rule_owner owner, enum 
 	ret->peer = prefix_of(peer, addr_family(peer) == FAMILY_V4 ? 32 : 128);
 	if (f->proto == PKT_PROTO_ICMP) {
 		ret->icmp_type = s->leg == LEG_RETURN ? icmp_type_reversed(PKT_PROTO_ICMP, f->icmp_type) : f->icmp_type;
-		ret->icmp_code = owner == RULE_OF_NACL || f->icmp_code ? f->icmp_code : -1;
+		/* The code of a query says nothing; that of another message is half of what it says. */
+		ret->icmp_code = icmp_type_has_id(PKT_PROTO_ICMP, f->icmp_type) && !f->icmp_code ? -1 : f->icmp_code;
 	}
 	if (s->dport) {
 		ret->n_ports = 1;
@@ -366,8 +367,6 @@ static bool nacl_open(struct adviser *x)
 	/* A client's port is another one each time: a reply needs the whole range. */
 	if (x->s->leg == LEG_RETURN && r.n_ports && r.ports[0].lo >= PORT_EPHEMERAL)
 		r.ports[0] = (struct port_range){ PORT_EPHEMERAL, PORT_MAX };
-	if (r.proto == PKT_PROTO_ICMP)
-		r.icmp_code = -1;
 	r.nacl_number = number_before(&m->nacls[index].dir[dir], x->s->rule);
 	if (!r.nacl_number)
 		return give_up(x, "nacl %s has no number left in front of the rule that denies",
