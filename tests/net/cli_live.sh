@@ -134,6 +134,13 @@ like "$(ct_of)" '80 inbound tcp tcp 80 from ' "an entry names the flow and the r
 like "$(vpc ct flush pair/beta)" '^[1-9][0-9]* connections forgotten' "ct flush of an instance"
 is "$(ct_of)" "" "its entries are gone"
 check_rc 2 "ct flush of an instance that is not there" vpc ct flush pair/omega
+vpc set security-group g inbound tcp 82 from sg:g --lab pair >"$T/out"
+vpc unset security-group g inbound tcp 80 from sg:g --lab pair >"$T/out"
+check_rc 1 "a rule of the file is taken away" vpc trace --live pair/alpha beta tcp/80
+check "up of the same file again" vpc up "$T/pair.ini"
+check "... brings it back" vpc trace --live pair/alpha beta tcp/80
+check "... and keeps what was set" vpc trace --live pair/alpha beta tcp/82
+vpc unset security-group g inbound tcp 82 from sg:g --lab pair >"$T/out"
 check "ct flush of a lab" vpc ct flush --lab pair
 check "a connection" vpc probe alpha beta tcp/80
 like "$(vpc ct flush pair)" '^[1-9][0-9]* connections forgotten' "ct flush of a lab by its name alone"

@@ -180,7 +180,8 @@ const struct verb verbs[] = {
 	  .run = up_run,
 	  .usage = "FILE…",
 	  .line = "bring a lab up, or change a running one to what the file says",
-	  .text = "Only what differs is changed; running programs and connections stay. When no vpcd answers, one is\n"
+	  .text = "Only what differs is changed; running programs and connections stay. What vpc set and vpc create added stays\n"
+		  "too; lines of the file that vpc unset took away come back. When no vpcd answers, one is\n"
 		  "started; it ends by itself some seconds after its last lab. FILE - reads stdin.\n"
 		  "The lab is called as [lab NAME] says, else as --lab says, else as the file.\n\n"
 		  "  vpc up topologies/three-tier.ini\n",
