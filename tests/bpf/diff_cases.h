@@ -763,4 +763,27 @@ static const struct diff_case diff_cases[] = {
 	  "pkt y 1 10.0.0.11 0 > 10.0.0.12 771 about=17/10.0.0.10/40000/10.0.0.11/81\n"
 	  "pkt y 1 10.0.0.11 0 > 10.0.0.10 771 about=17/10.0.0.10/40000/10.0.0.11/81\n",
 	  false },
+	{ "an untracked connection is cut with its rule, even if the other end speaks first",
+	  "[vpc v]\n"
+	  "cidr = 10.0.0.0/16\n"
+	  "[subnet a]\n"
+	  "vpc = v\n"
+	  "cidr = 10.0.0.0/24\n"
+	  "[security-group web]\n"
+	  "vpc = v\n"
+	  "inbound = tcp 80 from 0.0.0.0/0\n"
+	  "[instance c]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.10\n"
+	  "[instance s]\n"
+	  "subnet = a\n"
+	  "address = 10.0.0.11\n"
+	  "security-groups = web\n",
+	  "pkt c 6 10.0.0.10 40000 > 10.0.0.11 80 flags=2\n"
+	  "pkt s 6 10.0.0.11 80 > 10.0.0.10 40000 flags=18\n"
+	  "pkt c 6 10.0.0.10 40000 > 10.0.0.11 80 flags=16\n"
+	  "edit 7 \n"
+	  "pkt s 6 10.0.0.11 80 > 10.0.0.10 40000 flags=16\n"
+	  "pkt c 6 10.0.0.10 40000 > 10.0.0.11 80 flags=16\n",
+	  false },
 };
