@@ -39,7 +39,6 @@ enum { DEPTH_MAX = 130 }; /* one prefix of each length, and the root */
 
 #define ENTRIES_PER_PEER_OR_RANGE 16 /* design 5, the bound of table entries */
 #define ENTRIES_BASE 4096
-#define COUNT_ON 4 /* how far beyond the limit entries are counted, for the message */
 /* Intervals that prefixes below would repeat before an anchor is worth its second lookup. */
 #define FOLD_MAX 256
 
@@ -80,8 +79,11 @@ struct compiler {
 	struct trees trees;
 	struct segs any[F_MAX];
 	size_t n_peers[F_MAX]; /* rows written */
+	size_t first_row, first_byte;
 	size_t limit;
-	uint32_t *cost; /* entries by rank */
+	uint64_t count_segs; /* intervals that may be looked at once it does not fit, for the sake of the message */
+	bool over;           /* the limit: from here on entries are counted and nothing is written */
+	uint32_t *cost;      /* entries by rank */
 
 	struct level *path; /* [DEPTH_MAX] */
 	struct segs scratch;
@@ -113,15 +115,16 @@ static void write_prefixes(struct compiler *c);
 static void write_prefix(struct compiler *c, const struct node *n);
 static bool shall_be_anchor(const struct node *n, const struct level *l, const struct segs *above);
 static void write_members(struct compiler *c, const struct compile_members *members, uint32_t n);
-static bool given_up(const struct compiler *c);
-static int too_big(const struct compiler *c, struct err *e);
+static void is_over(struct compiler *c);
+static bool given_up(struct compiler *c);
+static int too_big(struct compiler *c, struct err *e);
 static int family_of(const struct prefix *p);
 
 int ruleset_compile(const struct compile_ruleset *in, const struct compile_members *members, uint32_t n_members,
 		    struct map_rows *rows, struct abi_ruleset *ret, struct err *e)
 {
-	struct compiler c __attribute__((cleanup(compiler_done))) = { .in = in, .rows = rows };
-	size_t first_row = rows->n, first_byte = rows->n_bytes;
+	struct compiler c __attribute__((cleanup(
+		compiler_done))) = { .in = in, .rows = rows, .first_row = rows->n, .first_byte = rows->n_bytes };
 	struct abi_ruleset rs = { .star = in->star };
 
 	c.path = xcalloc(DEPTH_MAX, sizeof(*c.path));
@@ -135,11 +138,9 @@ int ruleset_compile(const struct compile_ruleset *in, const struct compile_membe
 	write_prefixes(&c);
 	if (c.n_refs)
 		write_members(&c, members, n_members);
-	if (c.trees.n_entries > c.limit) {
-		rows->n = first_row;
-		rows->n_bytes = first_byte;
+	is_over(&c);
+	if (c.over)
 		return too_big(&c, e);
-	}
 	for (int f = 0; f < F_MAX; f++)
 		rs.any[f] |= c.n_peers[f] ? ABI_ANY_NARROWER : 0;
 	rs.flags = (in->n_rules ? 0 : ABI_RULESET_EMPTY) | (c.n_refs ? ABI_RULESET_GROUPS : 0) |
@@ -478,7 +479,7 @@ static void write_prefix(struct compiler *c, const struct node *n)
 		l->peer.base = above ? c->path[l->anchor].peer.class : 0;
 	}
 	/* Rules that change nothing here need no row: the wider prefix answers. */
-	if (up && memcmp(&up->peer, &l->peer, sizeof(l->peer)) == 0)
+	if ((up && memcmp(&up->peer, &l->peer, sizeof(l->peer)) == 0) || c->over)
 		return;
 	map_rows_add(c->rows, ABI_MAP_PEERS, &key, &l->peer);
 	c->n_peers[f]++;
@@ -504,18 +505,33 @@ static void write_members(struct compiler *c, const struct compile_members *memb
 			paint(c, f, &c->scratch);
 			member.class[f] = tree_write(&c->trees, &c->scratch);
 		}
-		map_rows_add(c->rows, ABI_MAP_MEMBERS, &key, &member);
+		if (!c->over)
+			map_rows_add(c->rows, ABI_MAP_MEMBERS, &key, &member);
 	}
 }
 
-/* What is over the limit is counted on for a while, for the sake of the message. */
-static bool given_up(const struct compiler *c)
+/* What was written goes as soon as it is too much. */
+static void is_over(struct compiler *c)
 {
-	return c->trees.n_entries > c->limit * COUNT_ON;
+	if (c->over || c->trees.n_entries <= c->limit)
+		return;
+	c->over = c->trees.count_only = true;
+	c->trees.n_segs = 0;
+	c->count_segs = c->in->count_segs ? *c->in->count_segs : COMPILE_COUNT_SEGS;
+	c->rows->n = c->first_row;
+	c->rows->n_bytes = c->first_byte;
 }
 
-static int too_big(const struct compiler *c, struct err *e)
+/* What is over the limit is counted on, for the sake of the message, as long as that takes no time to speak of. */
+static bool given_up(struct compiler *c)
 {
+	is_over(c);
+	return c->over && c->trees.n_segs > c->count_segs;
+}
+
+static int too_big(struct compiler *c, struct err *e)
+{
+	const bool more = given_up(c);
 	uint32_t worst = 0;
 	const struct compile_rule *r;
 	char text[160];
@@ -523,10 +539,12 @@ static int too_big(const struct compiler *c, struct err *e)
 	for (uint32_t i = 1; i < c->in->n_rules; i++)
 		if (c->cost[i] > c->cost[worst])
 			worst = i;
+	if (c->in->count_segs)
+		*c->in->count_segs = more ? 0 : *c->in->count_segs - c->trees.n_segs;
 	r = c->ranked[worst];
 	err_set_aws(e, -E2BIG, "RuleTableLimitExceeded",
 		    "%s: table rules needs %s%zu entries, the limit is %zu; rule `%s`%s%s costs most, %u of them",
-		    c->in->name, given_up(c) ? "more than " : "", c->trees.n_entries, c->limit,
+		    c->in->name, more ? "more than " : "", c->trees.n_entries, c->limit,
 		    rule_format(r->rule, text, sizeof(text)), r->owner ? " of " : "", r->owner ? r->owner : "",
 		    c->cost[worst]);
 	if (e)

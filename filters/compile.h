@@ -26,6 +26,7 @@ struct compile_members {
 	const uint32_t *groups; /* group numbers, ascending */
 	uint32_t n_groups;
 };
+#define COMPILE_COUNT_SEGS (UINT64_C(16) << 20) /* some two seconds */
 struct compile_ruleset {
 	const char *name; /* "security groups web+db, inbound": for errors */
 	bool nacl;
@@ -35,9 +36,11 @@ struct compile_ruleset {
 	uint32_t n_rules;
 	const struct compile_ruleset *other; /* the same policy's other direction: decides what is tracked */
 	uint32_t table_entries_max;          /* intervals in map rules; 0: 16 x (prefixes + port ranges) + 4096 */
+	/* How much may be looked at to say by how much they are too many; what was is taken off. NULL: COMPILE_COUNT_SEGS. */
+	uint64_t *count_segs;
 };
 /* Appends the ruleset's rows to rows and fills *ret (goes into abi_policy). members: every set that
- * may be a peer. -E2BIG names the ruleset, the table, the limit and the rule that costs most, whose place is e->loc;
+ * may be a peer. -E2BIG names the ruleset, the table, what it needs ("more than", when count_segs did not do), the limit and the rule that costs most, whose place is e->loc;
  * rows is as before. */
 int ruleset_compile(const struct compile_ruleset *in, const struct compile_members *members, uint32_t n_members,
 		    struct map_rows *rows, struct abi_ruleset *ret, struct err *e);

@@ -38,6 +38,7 @@ uint64_t tree_write(struct trees *t, const struct segs *s)
 	unsigned level = 0;
 	size_t n = 0;
 
+	t->n_segs += s->n;
 	if (s->n <= ABI_NODE_WIDTH)
 		return s->n ? write_leaf(t, s->v, s->n) : 0;
 	vec_reserve((void **)&t->parts[0], &t->cap_parts[0], s->n / ABI_NODE_FILL + 1, sizeof(*up));
@@ -99,7 +100,7 @@ static uint64_t write_node(struct trees *t, const struct abi_node *node)
 {
 	uint64_t name = node_name(node);
 
-	if (name_is_new(t, name))
+	if (name_is_new(t, name) && !t->count_only)
 		map_rows_add(t->rows, ABI_MAP_RULES, &name, node);
 	return name;
 }

@@ -3,6 +3,7 @@
  * Where a list of intervals is cut into nodes depends only on what lies near the cut. So two lists that differ
  * in one place differ in a few nodes, and share the others. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include "filters/flat.h"
 #include "filters/rows.h"
@@ -16,6 +17,8 @@ struct trees {
 	const struct abi_match *by_rank; /* borrowed; what an interval of a rank says */
 	uint32_t *cost;                  /* borrowed; entries written, by rank */
 	size_t n_entries;                /* of leaves written here; shared ones count once */
+	size_t n_segs;                   /* intervals that were looked at for it */
+	bool count_only;                 /* nodes are named and counted, not written */
 	uint64_t *names;                 /* of those nodes; open addressing */
 	size_t n_names, cap_names;
 	struct tree_part *parts[2]; /* scratch: one level and the next */

@@ -599,6 +599,32 @@ static void too_big(void **state)
 	assert_int_equal(e.loc.line, 7);
 }
 
+/* Whatever the limit, the message has the number that it would take. */
+static void too_big_by_how_much(void **state)
+{
+	enum { N = 200 };
+	static const uint32_t limits[] = { 1, 10, 200 };
+	static char texts[N][64];
+	const char *v[N];
+	unsigned wanted = 0, n;
+	struct abi_ruleset rs;
+	struct err e = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "tcp %u from 10.0.0.0/%u", 1 + 3 * i, 9 + i % 16);
+		v[i] = texts[i];
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		assert_int_equal(compile_texts(v, N, limits[i], &rs, &e), -E2BIG);
+		assert_int_equal(sscanf(e.msg, "security groups web, inbound: table rules needs %u entries", &n), 1);
+		assert_true(n > 500 && (!wanted || n == wanted));
+		wanted = n;
+	}
+	assert_int_equal(compile_texts(v, N, wanted - 1, &rs, &e), -E2BIG);
+	assert_int_equal(compile_texts(v, N, wanted, &rs, &e), 0);
+}
+
 /* A prefix list of a thousand entries is one class. */
 static void lists_share_a_class(void **state)
 {
@@ -842,6 +868,7 @@ int main(void)
 		cmocka_unit_test(large_worlds),
 		cmocka_unit_test(names_and_flags),
 		cmocka_unit_test(too_big),
+		cmocka_unit_test(too_big_by_how_much),
 		cmocka_unit_test(lists_share_a_class),
 		cmocka_unit_test(few_rows),
 		cmocka_unit_test(performance),

@@ -19,6 +19,7 @@ struct work {
 	struct compile_members *members; /* whom the rules of one VPC may name */
 	uint32_t n_members;
 	struct fit *fit;
+	uint64_t count_segs; /* left for those that do not fit */
 };
 struct found_rule {
 	const struct model_rule *r;
@@ -38,7 +39,7 @@ static int u32_cmp(const void *a, const void *b);
 
 void desired_policies(const struct model *m, struct map_rows *rows, struct fit *fit)
 {
-	struct work w = { .m = m, .arena = arena_new(), .rows = rows, .fit = fit };
+	struct work w = { .m = m, .arena = arena_new(), .rows = rows, .fit = fit, .count_segs = COMPILE_COUNT_SEGS };
 	bool *used = nacls_in_use(&w);
 
 	for (uint32_t i = 0; i < m->n_vpcs; i++)
@@ -161,6 +162,7 @@ static void compile_one(struct work *w, struct compile_ruleset *set, struct abi_
 	struct err e = { 0 };
 
 	set->table_entries_max = w->m->rule_table_entries;
+	set->count_segs = &w->count_segs;
 	if (ruleset_compile(set, w->members, w->n_members, w->rows, ret, &e) < 0)
 		diag_add(w->fit->diags, SEV_ERROR, e.loc, e.aws,
 			 "set a higher rule-table-entries in [lab], or use fewer port ranges inside nested prefixes"
