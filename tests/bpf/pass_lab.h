@@ -96,7 +96,7 @@ static void lab_load(struct lab *l, const struct datapath_sizes *sizes)
 	char name[32], path[160];
 
 	map_rows_init(&l->rows);
-	l->w = world_new(sizes->flows);
+	l->w = world_new(2 * sizes->flows); /* the object holds what is dealt out beside that */
 	snprintf(path, sizeof(path), "%s/lab", bpf_dir);
 	datapath_unpin(path, NULL); /* what a failed test left would be carried over */
 	if (datapath_load(path, sizes, &l->d, &e))

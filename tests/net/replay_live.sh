@@ -43,6 +43,7 @@ for topology in three-tier nat-gateway aws-public-private peering-three-vpcs wat
 	check "$topology goes up" vpc up "$file"
 	names=$(vpc show instances --lab $topology -o json | python3 -c 'import json,sys; print(*[i["name"] for i in json.load(sys.stdin)["instance"]])')
 	captures=()
+	rm -f "$T"/cap.*
 	for name in $names; do
 		"$VPC" capture $topology/$name -w "$T/cap.$name" 2>/dev/null &
 		captures+=($!)

@@ -258,9 +258,10 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	ret[DP_RULE_HITS] = ret[DP_RULE_LAST] = round_up_pow2(s->rules * 2, ROWS_MIN, ABI_RULES_MAX);
 	ret[DP_ROUTE_HITS] = round_up_pow2(s->routes * 2, ROWS_MIN, ABI_ROUTES_MAX);
 	ret[DP_GATE_HITS] = GATES_ROOM;
-	ret[DP_FLOWS] = ret[DP_CACHE] = round_up_pow2(s->flows, FLOWS_MIN, ABI_FLOWS_MAX);
-	ret[DP_FLOW_LOG] = 2 * ret[DP_FLOWS]; /* of two generations */
-	ret[DP_HOT] = hot_cpus() * hot_sets(ret[DP_FLOWS]);
+	ret[DP_CACHE] = round_up_pow2(s->flows, FLOWS_MIN, ABI_FLOWS_MAX);
+	ret[DP_FLOWS] = ret[DP_CACHE] + ret[DP_CACHE] / 4; /* the pool, and what is dealt out in advance */
+	ret[DP_FLOW_LOG] = 2 * ret[DP_CACHE];              /* of two generations */
+	ret[DP_HOT] = hot_cpus() * hot_sets(ret[DP_CACHE]);
 	ret[DP_HOT_MARKS] = ABI_HOT_MARKS;
 	ret[DP_FRAGS] = FRAGS_MAX;
 	ret[DP_WATCHES] = WATCHES_MAX;
@@ -273,7 +274,7 @@ bool datapath_has_room(const struct datapath *d, const struct datapath_sizes *s)
 	       s->rules < d->max_entries[DP_RULE_HITS] && s->routes < d->max_entries[DP_ROUTE_HITS] &&
 	       s->tables_rows <= d->max_entries[ABI_MAP_MEMBERS] &&
 	       s->tables_rows * 2 <= d->max_entries[ABI_MAP_RULES] && /* old and new stand there together for a while */
-	       (s->flows <= d->max_entries[DP_FLOWS] || d->max_entries[DP_FLOWS] == ABI_FLOWS_MAX);
+	       (s->flows <= d->max_entries[DP_CACHE] || d->max_entries[DP_CACHE] == ABI_FLOWS_MAX);
 }
 
 /* The last lines that libbpf said while loading: they name the program and the verifier's complaint. */
@@ -313,9 +314,9 @@ static int skeleton_load(const struct datapath_sizes *sizes, struct vpcd_bpf **r
 	skel->data_config->config.version = ABI_VERSION;
 	skel->data_config->config.epoch = 1;
 	skel->data_config->config.build = build_hash();
-	/* Half of the table is shared out in advance: nobody can take all of it from the others. */
-	skel->data_config->config.ct_own = wanted[DP_FLOWS] / 2 / wanted[DP_PORT_CT];
-	skel->data_config->config.ct_pool = wanted[DP_FLOWS] - wanted[DP_PORT_CT] * skel->data_config->config.ct_own;
+	/* Nobody can take all of the table from the others. */
+	skel->data_config->config.ct_own = (wanted[DP_FLOWS] - wanted[DP_CACHE]) / wanted[DP_PORT_CT];
+	skel->data_config->config.ct_pool = wanted[DP_CACHE];
 	skel->data_config->config.hot_sets = wanted[DP_HOT] / hot_cpus();
 	skel->data_config->config.hot_cpus = hot_cpus();
 	/* Against those who would make flows meet; without one they only cost each other time. */

@@ -139,7 +139,7 @@ static int sweep(struct datapath *d, unsigned prog, int *fd, uint64_t budget_ns,
 	const uint64_t entries = datapath_flows_count(d);
 	uint8_t deleted[SWEEP_ENTRIES];
 	/* A read goes on until it has its entries: in a nearly empty table that is a long way. */
-	uint64_t at_once = entries * SWEEP_BUCKETS / d->max_entries[DP_FLOWS];
+	uint64_t at_once = entries * SWEEP_BUCKETS / (2 * d->max_entries[DP_CACHE]); /* its buckets */
 	struct timespec t;
 	uint64_t start;
 	ssize_t n;
