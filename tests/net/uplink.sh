@@ -64,6 +64,9 @@ pings() { # LAB NAME ADDRESS
 machine_link() { # LAB: the machine's end of its uplink
 	ip -o link | sed -n "s/^[0-9]*: \(vpcd[^:@]*\).*alias vpcd $1 uplink.*/\1/p"
 }
+ip_received() { # LAB: IP packets that have come to its uplink, without ARP
+	ip netns exec "$1.internet.uplink" awk '/^Ip: [0-9]/ { print $4 }' /proc/net/snmp
+}
 machine() { # everything of the machine that an uplink could leave something in
 	ip -o link | sed 's/^[0-9]*: //; s/ mtu.*//'
 	ip -4 -o addr | awk '{ print $2, $4 }'
@@ -167,12 +170,12 @@ for mode in fast kernel; do
 	check_rc 1 "$mode: nor does the world get in" ip netns exec world ping -c1 -W1 203.0.113.77
 	# even if the machine had a route into another lab
 	ip route add 198.18.7.7 via "$(ip -n b.internet.uplink -o -4 addr show dev uplink | sed 's/.* inet \([0-9.]*\).*/\1/')"
-	before_b=$(ip -n b.internet.uplink -s -j link show uplink | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])')
+	before_b=$(ip_received b)
 	check_rc 1 "$mode: nor does one lab reach another" pings a laptop 198.18.7.7
 	check_rc 1 "$mode: nor the machine one" ping -c1 -W1 198.18.7.7
 	check_rc 1 "$mode: nor the world" ip netns exec world ping -c1 -W1 -I 198.18.5.5 198.18.7.7
-	after_b=$(ip -n b.internet.uplink -s -j link show uplink | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])')
-	((after_b - before_b <= 1)) && ok "$mode: nothing of that came as far as the lab" || not_ok "$mode: $((after_b - before_b)) packets came as far as the lab"
+	after_b=$(ip_received b)
+	((after_b - before_b <= 1)) && ok "$mode: nothing of that but the machine's own packet came as far as its uplink" || not_ok "$mode: $((after_b - before_b)) packets came as far as its uplink"
 	ip route del 198.18.7.7
 	like "$(vpc probe --lab a web 192.168.44.1 tcp/80 -o json)" IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS "$mode: the reason is AWS's"
 	like "$(vpc probe --lab a laptop 192.168.44.1 tcp/80 -o json)" UNKNOWN_DESTINATION "$mode: on the internet nobody has such an address"
