@@ -181,18 +181,19 @@ static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_k
 }
 
 /* A place of a port is given back. What it has beyond its own came from the pool. */
-static __always_inline void port_ct_give(struct world *w, __u32 port)
+PIECE port_ct_give(struct world *w, __u32 port)
 {
 	const __u32 pool = 0;
 	__s64 *count = map_get(w, port_ct, &port), *taken = map_get(w, port_ct, &pool);
 
 	if (count && taken && atomic_add(count, -1) > (__s64)world_config(w)->ct_own)
 		atomic_add(taken, -1);
+	return 0;
 }
 
 /* A place for one more tracked flow of a port: 0; or -1: it has its share, or has its own and the pool is empty. Each
  * step over what is its own takes from the pool and each step back gives, whoever else is at it meanwhile. */
-static __always_inline int port_ct_take(struct world *w, __u32 port)
+PIECE port_ct_take(struct world *w, __u32 port)
 {
 	const struct abi_port *d = map_get(w, ports, &port);
 	const struct abi_config *c = world_config(w);
