@@ -234,3 +234,23 @@ uint32_t ct_mark_of(const struct addr *a)
 {
 	return addr_to_v4(a) << CT_STAGE_BITS;
 }
+
+int nft_ask(struct mnl_socket *s, const struct nlmsghdr *h, mnl_cb_t fn, void *ctx)
+{
+	char buf[32 << 10];
+	unsigned port = mnl_socket_get_portid(s);
+	int r = MNL_CB_OK;
+
+	if (mnl_socket_sendto(s, h, h->nlmsg_len) < 0)
+		return -errno;
+	while (r > MNL_CB_STOP) {
+		ssize_t n = mnl_socket_recvfrom(s, buf, sizeof(buf));
+
+		if (n < 0)
+			return -errno;
+		r = mnl_cb_run(buf, (size_t)n, 0, port, fn, ctx);
+		if (r < 0)
+			return -errno;
+	}
+	return 0;
+}

@@ -1,4 +1,4 @@
-/* nft_batch.h: what nft.c and nft_count.c share: one transaction of nf_tables, rules and their expressions. Each rule
+/* nft_batch.h: what the nft*.c files share: one transaction of nf_tables, rules and their expressions. Each rule
  * compares by register 1. Memory of the library that runs out aborts, as everywhere. Kernel room. */
 #pragma once
 #include <stdint.h>
@@ -52,4 +52,6 @@ void expr_verdict(struct nftnl_rule *r, uint32_t verdict);
 
 int nft_open(struct mnl_socket **ret, struct err *e);
 void nft_closep(struct mnl_socket **s);
+/* Sends a question and runs fn over all answers. Negative errno. */
+int nft_ask(struct mnl_socket *s, const struct nlmsghdr *h, mnl_cb_t fn, void *ctx);
 #define _cleanup_nft_ __attribute__((cleanup(nft_closep)))

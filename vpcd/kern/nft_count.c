@@ -201,26 +201,6 @@ void nft_count_forget(struct batch *b)
 
 /* ---- reading ---- */
 
-static int ask(struct mnl_socket *s, const struct nlmsghdr *h, mnl_cb_t fn, void *ctx)
-{
-	char buf[32 << 10];
-	unsigned port = mnl_socket_get_portid(s);
-	int r = MNL_CB_OK;
-
-	if (mnl_socket_sendto(s, h, h->nlmsg_len) < 0)
-		return -errno;
-	while (r > MNL_CB_STOP) {
-		ssize_t n = mnl_socket_recvfrom(s, buf, sizeof(buf));
-
-		if (n < 0)
-			return -errno;
-		r = mnl_cb_run(buf, (size_t)n, 0, port, fn, ctx);
-		if (r < 0)
-			return -errno;
-	}
-	return 0;
-}
-
 struct found {
 	const char *mark;
 	bool same;
@@ -253,7 +233,7 @@ int nft_count_there(const char *lab)
 		return r;
 	table_mark(lab, mark);
 	mnl_attr_put_strz(h, NFTA_TABLE_NAME, TABLE);
-	r = ask(s, h, table_found, &f);
+	r = nft_ask(s, h, table_found, &f);
 	return r == -ENOENT ? 0 : r < 0 ? r : f.same;
 }
 
@@ -321,7 +301,7 @@ static int read_counters(struct mnl_socket *s, struct sum *sums)
 {
 	char buf[256];
 
-	return ask(s, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_IPV4, NLM_F_DUMP, 0), counter_found, sums);
+	return nft_ask(s, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETOBJ, NFPROTO_IPV4, NLM_F_DUMP, 0), counter_found, sums);
 }
 
 int nft_count_cut(const struct addr *a, struct err *e)
@@ -337,9 +317,9 @@ int nft_count_cut(const struct addr *a, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_GET, mark | STAGE_OPEN, UINT32_MAX), entry_found, &open);
+	r = nft_ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_GET, mark | STAGE_OPEN, UINT32_MAX), entry_found, &open);
 	if (r == 0)
-		r = ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_DELETE, mark, mask), NULL, NULL);
+		r = nft_ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_DELETE, mark, mask), NULL, NULL);
 	if (r == 0)
 		r = read_counters(s, sums);
 	if (r < 0)
@@ -364,11 +344,11 @@ int nft_count_read(struct nat_metrics *ret, struct err *e)
 	 * difference of them leaves out what is on its way. */
 	r = read_counters(s, first);
 	if (r == 0)
-		r = ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_GET, STAGE_OPEN, CT_STAGE_MASK), entry_found, &open);
+		r = nft_ask(s, ct_msg_marked(buf, IPCTNL_MSG_CT_GET, STAGE_OPEN, CT_STAGE_MASK), entry_found, &open);
 	if (r == 0)
 		r = read_counters(s, c);
 	if (r == 0)
-		r = ask(s, ct_msg(buf, IPCTNL_MSG_CT_GET_STATS_CPU), stats_found, &failed);
+		r = nft_ask(s, ct_msg(buf, IPCTNL_MSG_CT_GET_STATS_CPU), stats_found, &failed);
 	if (r < 0)
 		return err_set(e, r, "counters of the NAT gateway: %s", strerror(-r));
 	arrived = first[IN_SOURCE].packets + first[IN_DESTINATION].packets + first[IN_STRAY].packets;

@@ -203,26 +203,6 @@ int nft_uplink_delete(const char *lab, struct err *e)
 
 /* ---- reading ---- */
 
-static int ask(struct mnl_socket *s, const struct nlmsghdr *h, mnl_cb_t fn, void *ctx)
-{
-	char buf[32 << 10];
-	unsigned port = mnl_socket_get_portid(s);
-	int r = MNL_CB_OK;
-
-	if (mnl_socket_sendto(s, h, h->nlmsg_len) < 0)
-		return -errno;
-	while (r > MNL_CB_STOP) {
-		ssize_t n = mnl_socket_recvfrom(s, buf, sizeof(buf));
-
-		if (n < 0)
-			return -errno;
-		r = mnl_cb_run(buf, (size_t)n, 0, port, fn, ctx);
-		if (r < 0)
-			return -errno;
-	}
-	return 0;
-}
-
 struct found {
 	const char *table;
 	const struct nft_chain *wanted;
@@ -286,7 +266,7 @@ int nft_uplink_compare(const char *lab, enum uplink_side side, const struct upli
 	f.n_wanted = chains_of(side, table, chains);
 	h = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETTABLE, NFPROTO_IPV4, NLM_F_ACK, 0);
 	mnl_attr_put_strz(h, NFTA_TABLE_NAME, table);
-	r = ask(s, h, table_found, &f);
+	r = nft_ask(s, h, table_found, &f);
 	if (r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP)
 		return 0;
 	snprintf(ours, sizeof(ours), "vpcd %s ", lab);
@@ -297,9 +277,10 @@ int nft_uplink_compare(const char *lab, enum uplink_side side, const struct upli
 	table_mark(lab, row, mark);
 	if (strcmp(f.mark, mark) != 0)
 		return 2;
-	r = ask(s, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETCHAIN, NFPROTO_IPV4, NLM_F_DUMP, 0), chain_found, &f);
+	r = nft_ask(s, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETCHAIN, NFPROTO_IPV4, NLM_F_DUMP, 0), chain_found, &f);
 	if (r == 0)
-		r = ask(s, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, NFPROTO_IPV4, NLM_F_DUMP, 0), rule_found, &f);
+		r = nft_ask(s, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, NFPROTO_IPV4, NLM_F_DUMP, 0), rule_found,
+			    &f);
 	return r == 0 && f.chains == f.n_wanted && f.rules == rules_expected(side) ? 1 : 2;
 }
 
@@ -338,7 +319,7 @@ int nft_forward_drops(char *buf, size_t size)
 
 	if (nft_open(&s, NULL) < 0)
 		return 0;
-	ask(s, nftnl_nlmsg_build_hdr(msg, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP, 0), dropper_look, &d);
+	nft_ask(s, nftnl_nlmsg_build_hdr(msg, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NLM_F_DUMP, 0), dropper_look, &d);
 	return d.found;
 }
 
@@ -396,5 +377,5 @@ int nft_uplink_forget(const struct addr *lab_end)
 	if (nft_open(&reading, NULL) < 0 || nft_open(&writing, NULL) < 0)
 		return -EIO;
 	all.s = writing;
-	return ask(reading, ct_msg(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP), entry_forget, &all);
+	return nft_ask(reading, ct_msg(buf, IPCTNL_MSG_CT_GET, NLM_F_DUMP), entry_forget, &all);
 }
