@@ -25,6 +25,7 @@
  * that names the rule that costs most. */
 #include "filters/compile.h"
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@
 #include "filters/proto.h"
 #include "filters/tree.h"
 #include "util/mem.h"
+#include "util/radix.h"
 
 enum { F4, F6, F_MAX };   /* families as indexes */
 enum { DEPTH_MAX = 130 }; /* one prefix of each length, and the root */
@@ -96,12 +98,11 @@ struct compiler {
 static void compiler_done(struct compiler *c);
 static void rank_rules(struct compiler *c);
 static void lone_segs(struct compiler *c, uint32_t rank);
-static int order_cmp(const void *a, const void *b);
-static int pair_cmp(const void *a, const void *b);
 static int ref_cmp(const void *a, const void *b);
 static int u32_cmp(const void *a, const void *b);
 static void collect_peers(struct compiler *c);
 static void add_pair(struct compiler *c, const struct prefix *p, uint32_t rank);
+static void sort_pairs(struct compiler *c);
 static void build_nodes(struct compiler *c);
 static uint32_t tracking_flags(const struct compile_ruleset *in);
 static bool admits_all_answers(const struct compile_rule *r, int family, uint16_t proto);
@@ -174,19 +175,14 @@ static void compiler_done(struct compiler *c)
 
 /* ---- what the rules name ---- */
 
-struct ordered {
-	uint64_t order;
-	uint32_t index;
-};
-
 static void rank_rules(struct compiler *c)
 {
 	uint32_t n = c->in->n_rules;
-	_cleanup_free_ struct ordered *by_order = xmalloc(n * sizeof(*by_order));
+	_cleanup_free_ struct radix_item *by_order = xmalloc(2 * n * sizeof(*by_order));
 
 	for (uint32_t i = 0; i < n; i++)
-		by_order[i] = (struct ordered){ c->in->rules[i].order, i };
-	qsort(by_order, n, sizeof(*by_order), order_cmp);
+		by_order[i] = (struct radix_item){ c->in->rules[i].order, i };
+	radix_sort(by_order, by_order + n, n); /* equal orders keep the order of the array */
 	c->ranked = xmalloc(n * sizeof(struct compile_rule *));
 	c->matches = xcalloc(n, sizeof(*c->matches));
 	c->cost = xcalloc(n, sizeof(*c->cost));
@@ -214,16 +210,6 @@ static void lone_segs(struct compiler *c, uint32_t rank)
 	}
 }
 
-/* Equal orders keep the order of the array. */
-static int order_cmp(const void *a, const void *b)
-{
-	const struct ordered *x = a, *y = b;
-
-	if (x->order != y->order)
-		return x->order < y->order ? -1 : 1;
-	return x->index < y->index ? -1 : 1;
-}
-
 static void collect_peers(struct compiler *c)
 {
 	for (uint32_t rank = 0; rank < c->in->n_rules; rank++) {
@@ -242,8 +228,7 @@ static void collect_peers(struct compiler *c)
 			break;
 		}
 	}
-	if (c->n_pairs)
-		qsort(c->pairs, c->n_pairs, sizeof(*c->pairs), pair_cmp);
+	sort_pairs(c);
 	if (c->n_refs)
 		qsort(c->refs, c->n_refs, sizeof(*c->refs), ref_cmp);
 }
@@ -255,12 +240,29 @@ static void add_pair(struct compiler *c, const struct prefix *p, uint32_t rank)
 	*pair = (struct pair){ *p, rank };
 }
 
-static int pair_cmp(const void *a, const void *b)
+/* By prefix_cmp, then rank: they came by rank. */
+static void sort_pairs(struct compiler *c)
 {
-	const struct pair *x = a, *y = b;
-	int r = prefix_cmp(&x->prefix, &y->prefix);
+	enum { LEN, LOW, HIGH, FAMILY, WORDS };
+	_cleanup_free_ struct radix_item *order = xmalloc(2 * c->n_pairs * sizeof(*order));
+	_cleanup_free_ struct pair *pairs = c->pairs;
 
-	return r ? r : (x->rank > y->rank) - (x->rank < y->rank);
+	for (size_t i = 0; i < c->n_pairs; i++)
+		order[i].index = (uint32_t)i;
+	for (int word = 0; word < WORDS; word++) {
+		for (size_t i = 0; i < c->n_pairs; i++) {
+			const struct prefix *p = &pairs[order[i].index].prefix;
+			uint64_t half[2];
+
+			memcpy(half, &p->addr, sizeof(half));
+			order[i].word = word == LEN ? p->len : word == FAMILY ? p->family : be64toh(half[word == LOW]);
+		}
+		radix_sort(order, order + c->n_pairs, c->n_pairs);
+	}
+	c->pairs = xmalloc(c->n_pairs * sizeof(*pairs));
+	c->cap_pairs = c->n_pairs;
+	for (size_t i = 0; i < c->n_pairs; i++)
+		c->pairs[i] = pairs[order[i].index];
 }
 
 static int ref_cmp(const void *a, const void *b)

@@ -1,8 +1,13 @@
 /* rows.c: contents of BPF maps as plain bytes, and their canonical order. Pure: no syscalls. */
 #include "filters/rows.h"
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 #include "util/mem.h"
+#include "util/radix.h"
+
+enum { KEY_WORDS = (sizeof(struct abi_lpm_key) + 7) / 8 }; /* of the longest key */
+_Static_assert(sizeof(struct abi_lpm_key) >= sizeof(struct abi_addr_key), "the longest key");
 
 const struct abi_map_shape abi_map_shapes[ABI_MAP_SYNC_MAX] = {
 	[ABI_MAP_PORTS] = { "ports", sizeof(uint32_t), sizeof(struct abi_port) },
@@ -15,9 +20,7 @@ const struct abi_map_shape abi_map_shapes[ABI_MAP_SYNC_MAX] = {
 	[ABI_MAP_RULES] = { "rules", sizeof(uint64_t), sizeof(struct abi_node) },
 };
 
-static void sort_by_byte(const struct map_rows *r, struct map_row **from, struct map_row **to, int byte);
-static bool byte_varies(const struct map_rows *r, const struct map_row *v, int byte);
-static unsigned sort_value(const struct map_rows *r, const struct map_row *row, int byte);
+static uint64_t key_word(const struct map_rows *r, const struct map_row *row, unsigned word);
 
 void map_rows_init(struct map_rows *r)
 {
@@ -42,36 +45,46 @@ void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const v
 	vec_reserve((void **)&r->v, &r->cap, r->n + 1, sizeof(*r->v));
 	vec_reserve((void **)&r->bytes, &r->cap_bytes, r->n_bytes + size, 1);
 	row = &r->v[r->n++];
-	*row = (struct map_row){ (uint8_t)map, shape->key_size, shape->value_size, (uint32_t)r->n_bytes };
+	*row = (struct map_row){ (uint8_t)map, shape->key_size, shape->value_size, (uint32_t)r->n_bytes, 0 };
 	memcpy(r->bytes + r->n_bytes, key, shape->key_size);
+	row->word = key_word(r, row, 0);
 	memcpy(r->bytes + r->n_bytes + shape->key_size, value, shape->value_size);
 	r->n_bytes += size;
 	r->sorted = false;
 }
 
-/* Radix sort from the last byte to the first: each pass is stable, and a byte that is the same in
- * every row (most of them: padding, table names) costs one look and no move. */
 void map_rows_sort(struct map_rows *r)
 {
-	_cleanup_free_ struct map_row *spare = NULL;
-	struct map_row *from = r->v, *to;
+	_cleanup_free_ struct radix_item *order = NULL;
+	_cleanup_free_ struct map_row *sorted = NULL;
 	size_t kept = 0;
 
 	if (r->sorted || r->n < 2) {
 		r->sorted = true;
 		return;
 	}
-	spare = xmalloc(r->n * sizeof(*spare));
-	to = spare;
-	for (int byte = UINT8_MAX; byte >= -1; byte--)
-		if (byte_varies(r, from, byte))
-			sort_by_byte(r, &from, &to, byte);
-	if (from != r->v)
-		memcpy(r->v, from, r->n * sizeof(*from));
+	order = xmalloc(2 * r->n * sizeof(*order));
+	for (size_t i = 0; i < r->n; i++)
+		order[i].index = (uint32_t)i;
+	for (unsigned word = KEY_WORDS; word-- > 1;) {
+		for (size_t i = 0; i < r->n; i++)
+			order[i].word = key_word(r, &r->v[order[i].index], word);
+		radix_sort(order, order + r->n, r->n);
+	}
+	for (size_t i = 0; i < r->n; i++)
+		order[i].word = r->v[order[i].index].word;
+	radix_sort(order, order + r->n, r->n);
+	for (size_t i = 0; i < r->n; i++)
+		order[i].word = r->v[order[i].index].map;
+	radix_sort(order, order + r->n, r->n);
+	sorted = xmalloc(r->n * sizeof(*sorted));
+	for (size_t i = 0; i < r->n; i++)
+		sorted[i] = r->v[order[i].index];
+	memcpy(r->v, sorted, r->n * sizeof(*sorted));
 	for (size_t i = 1; i < r->n; i++) {
 		const struct map_row *a = &r->v[kept], *b = &r->v[i];
 
-		if (a->map == b->map && memcmp(map_row_key(r, a), map_row_key(r, b), a->key_size) == 0) {
+		if (map_row_cmp(r, a, r, b) == 0) {
 			assert(memcmp(map_row_value(r, a), map_row_value(r, b), a->value_size) == 0);
 			continue;
 		}
@@ -102,45 +115,27 @@ const struct map_row *map_rows_find(const struct map_rows *r, enum abi_map map, 
 	return NULL;
 }
 
-/* Key byte of a row for one pass; the map itself is "byte -1". Keys of one map are of one size, so
- * what stands behind the end of a shorter key never decides. */
-static unsigned sort_value(const struct map_rows *r, const struct map_row *row, int byte)
+int map_row_cmp(const struct map_rows *r, const struct map_row *a, const struct map_rows *of_b, const struct map_row *b)
 {
-	if (byte < 0)
-		return row->map;
-	return byte < row->key_size ? r->bytes[row->at + (uint32_t)byte] : 0;
+	if (a->map != b->map)
+		return a->map - b->map;
+	if (a->word != b->word)
+		return a->word < b->word ? -1 : 1;
+	return a->key_size <= sizeof(a->word) ? 0 : memcmp(map_row_key(r, a), map_row_key(of_b, b), a->key_size);
 }
 
-static bool byte_varies(const struct map_rows *r, const struct map_row *v, int byte)
+/* Eight bytes of the key as memcmp orders them. Keys of one map are of one size, so what stands for the end of a
+ * shorter one never decides. */
+static uint64_t key_word(const struct map_rows *r, const struct map_row *row, unsigned word)
 {
-	static const uint8_t key_size_max = sizeof(struct abi_lpm_key);
-	unsigned first;
+	size_t at = (size_t)word * sizeof(uint64_t);
+	uint64_t bytes = 0;
 
-	_Static_assert(sizeof(struct abi_lpm_key) >= sizeof(struct abi_addr_key), "the longest key");
-	if (byte >= key_size_max)
-		return false;
-	first = sort_value(r, &v[0], byte);
-	for (size_t i = 1; i < r->n; i++)
-		if (sort_value(r, &v[i], byte) != first)
-			return true;
-	return false;
-}
-
-static void sort_by_byte(const struct map_rows *r, struct map_row **from, struct map_row **to, int byte)
-{
-	size_t start[256] = { 0 }, sum = 0;
-	struct map_row *swap = *from;
-
-	for (size_t i = 0; i < r->n; i++)
-		start[sort_value(r, &(*from)[i], byte)]++;
-	for (size_t i = 0; i < ARRAY_SIZE(start); i++) {
-		size_t n = start[i];
-
-		start[i] = sum;
-		sum += n;
-	}
-	for (size_t i = 0; i < r->n; i++)
-		(*to)[start[sort_value(r, &(*from)[i], byte)]++] = (*from)[i];
-	*from = *to;
-	*to = swap;
+	if (at >= row->key_size)
+		return 0;
+	if (row->key_size - at >= sizeof(bytes))
+		memcpy(&bytes, r->bytes + row->at + at, sizeof(bytes));
+	else
+		memcpy(&bytes, r->bytes + row->at + at, row->key_size - at);
+	return be64toh(bytes);
 }

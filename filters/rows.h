@@ -10,7 +10,8 @@ struct map_row {
 	uint8_t map; /* enum abi_map */
 	uint8_t key_size;
 	uint16_t value_size;
-	uint32_t at; /* offset of key, then value, in rows.bytes */
+	uint32_t at;   /* offset of key, then value, in rows.bytes */
+	uint64_t word; /* the key's first eight bytes as memcmp orders them: most rows differ in them already */
 };
 struct map_rows {
 	struct map_row *v;
@@ -35,6 +36,9 @@ void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const v
 void map_rows_sort(struct map_rows *r);
 /* Of sorted rows; NULL when there is none. */
 const struct map_row *map_rows_find(const struct map_rows *r, enum abi_map map, const void *key);
+/* By map, then key. */
+int map_row_cmp(const struct map_rows *r, const struct map_row *a, const struct map_rows *of_b,
+		const struct map_row *b);
 static inline const void *map_row_key(const struct map_rows *r, const struct map_row *row)
 {
 	return r->bytes + row->at;

@@ -31,7 +31,7 @@ struct reader {
 };
 
 static int split(struct reader *rd, const char *text);
-static int take_note(struct reader *rd, char *text);
+static void cut_description(char *text);
 static int parse_nacl_head(struct reader *rd);
 static int check_group_head(struct reader *rd);
 static int parse_proto(struct reader *rd);
@@ -144,15 +144,12 @@ static int split(struct reader *rd, const char *text)
 {
 	unsigned n = 0;
 	char *p = rd->text, *word;
-	int r;
 
 	if (strlen(text) >= sizeof(rd->text))
 		return err_set(rd->err, -EINVAL, "a rule of %zu characters; at most %zu", strlen(text),
 			       sizeof(rd->text) - 1);
 	strcpy(rd->text, text);
-	r = take_note(rd, rd->text);
-	if (r < 0)
-		return r;
+	cut_description(rd->text);
 	while ((word = str_word(&p))) {
 		if (n == WORDS_MAX)
 			return err_set(rd->err, -EINVAL, "more than %d words; one rule is PROTO [PORTS] %s PEER",
@@ -165,23 +162,14 @@ static int split(struct reader *rd, const char *text)
 	return 0;
 }
 
-/* "RULE ; note": a semicolon at the start of a word begins the description. */
-static int take_note(struct reader *rd, char *text)
+/* "RULE ; description": a semicolon at the start of a word begins it. */
+static void cut_description(char *text)
 {
 	for (char *p = text; *p; p++)
 		if (*p == ';' && (p == text || p[-1] == ' ' || p[-1] == '\t')) {
-			char *note = str_trim(p + 1);
-
-			if (strlen(note) >= sizeof(rd->rule->note))
-				return err_set(
-					rd->err, -EINVAL,
-					"the description has %zu characters, at most %zu fit; put it on a comment line of its own",
-					strlen(note), sizeof(rd->rule->note) - 1);
-			strcpy(rd->rule->note, note);
 			*p = '\0';
-			break;
+			return;
 		}
-	return 0;
 }
 
 /* allow or deny, for other makers' words too; NULL: neither. */

@@ -8,7 +8,7 @@
 #include "util/err.h"
 
 enum { RULE_PROTO_ALL = 256 }; /* above any IP protocol number */
-enum { RULE_PORT_RANGES_MAX = 16, RULE_PEER_NAME_MAX = 33, RULE_NOTE_MAX = 128 };
+enum { RULE_PORT_RANGES_MAX = 16, RULE_PEER_NAME_MAX = 33 };
 
 enum rule_owner { RULE_OF_GROUP, RULE_OF_NACL };
 enum rule_dir { RULE_IN, RULE_OUT };
@@ -30,7 +30,6 @@ struct rule {
 	enum rule_peer_kind peer_kind;
 	struct prefix peer;                 /* PEER_PREFIX */
 	char peer_name[RULE_PEER_NAME_MAX]; /* PEER_GROUP, PEER_PREFIX_LIST */
-	char note[RULE_NOTE_MAX];           /* description after " ;", "" = none */
 };
 
 /* The prefix that a bare VPC has no say about: 0.0.0.0/0 or ::/0. */
@@ -39,12 +38,12 @@ static inline bool rule_peer_is_everything(const struct rule *r)
 	return r->peer_kind == PEER_PREFIX && r->peer.len == 0;
 }
 
-/* Parses the value of an inbound= or outbound= line. -EINVAL with a message that says what was
+/* Parses the value of an inbound= or outbound= line; a description after " ;" is skipped. -EINVAL with a message that says what was
  * read, what is wanted and, where it can guess, what was meant. *ret is untouched on failure. */
 int rule_parse(const char *text, enum rule_owner owner, enum rule_dir dir, struct rule *ret, struct err *e);
-/* Canonical text (without the note); parse(format(r)) == r. Returns buf. */
+/* Canonical text; parse(format(r)) == r. Returns buf. */
 char *rule_format(const struct rule *r, char *buf, size_t size);
-bool rule_eq(const struct rule *a, const struct rule *b); /* notes do not count */
+bool rule_eq(const struct rule *a, const struct rule *b);
 /* How many AWS rules this one line stands for (quotas, semantics 1.5): a port list is one rule a
  * range, a prefix list counts its entries (given by the caller, 1 otherwise). */
 unsigned rule_aws_count(const struct rule *r, unsigned prefix_list_entries);

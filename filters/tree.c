@@ -127,19 +127,26 @@ static size_t cut(const uint32_t *first, size_t stride, size_t n, unsigned level
 	return best;
 }
 
-/* 63 bits of a hash that spreads well; a million nodes of a lab meet with a chance of 1 in 10 million. */
+/* 63 bits of a hash that spreads well; a million nodes of a lab meet with a chance of 1 in 10 million. Entries beyond
+ * the last one repeat it and are left out. */
 static uint64_t node_name(const struct abi_node *node)
 {
-	uint64_t w[sizeof(*node) / sizeof(uint64_t) + 1] = { ABI_VERSION };
-	uint64_t h = UINT64_C(0x589965cc75374cc3);
+	uint64_t h = mum(UINT64_C(0x589965cc75374cc3) ^ ABI_VERSION, (uint64_t)node->leaf << 32 | node->n);
 
-	memcpy(w + 1, node, sizeof(*node));
-	for (size_t i = 0; i + 1 < ARRAY_SIZE(w); i += 2)
-		h = mum(w[i] ^ h, w[i + 1] ^ UINT64_C(0x8ebc6af09c88c6e3)) ^ (h << 23 | h >> 41);
+	for (uint32_t i = 0; i < node->n; i++) {
+		uint64_t points = (uint64_t)node->first[i] << 32 | node->last[i], says[2] = { 0 };
+
+		if (node->leaf)
+			memcpy(says, &node->match[i], sizeof(says));
+		else
+			says[0] = node->child[i];
+		h = mum(points ^ h, says[0] ^ UINT64_C(0x8ebc6af09c88c6e3)) ^ (h << 23 | h >> 41);
+		h = mum(says[1] ^ h, UINT64_C(0xa0761d6478bd642f)) ^ (h << 23 | h >> 41);
+	}
 	h = mum(h ^ UINT64_C(0x1d8e4e27c47d124f), UINT64_C(0xeb44accab455d165)) & ~UINT64_C(1);
 	return h ? h : 2;
 }
-_Static_assert(sizeof(struct abi_node) % 16 == 8, "with the version before it: pairs of words");
+_Static_assert(sizeof(struct abi_match) == 16, "what an entry says: two words");
 
 static bool name_is_new(struct trees *t, uint64_t name)
 {

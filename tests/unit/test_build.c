@@ -397,7 +397,8 @@ static void rules_stand_in_order(void **state)
 	struct rule_place place;
 
 	(void)state;
-	assert_string_equal(b->dir[RULE_IN].v[0].rule.note, "shop");
+	assert_string_equal(b->dir[RULE_IN].v[0].note, "shop");
+	assert_null(b->dir[RULE_IN].v[1].note);
 	assert_int_equal(b->dir[RULE_IN].v[1].peer_index, model_find_security_group(m, "a", NONE));
 	assert_int_equal(a->dir[RULE_IN].v[0].peer_index, 0);
 	/* Over all groups: by line, and what has no line comes last. */

@@ -783,6 +783,29 @@ static void map_order(void **state)
 				  "delete class of group set 5 in policy 3 outbound\n");
 }
 
+/* A row of rules is named by what it says; in the kernel somebody can have made it say something else. */
+static void a_row_of_rules_that_lies(void **state)
+{
+	_cleanup_state_ struct state *wanted = state_new(), *there = state_new();
+	_cleanup_free_ char *text = NULL;
+	struct abi_node node;
+	uint64_t name = 6;
+
+	(void)state;
+	memset(&node, 0, sizeof(node));
+	node.leaf = node.n = 1;
+	map_rows_add(&wanted->maps, ABI_MAP_RULES, &name, &node);
+	node.match[0].flags = ABI_MATCH_ALLOW;
+	map_rows_add(&there->maps, ABI_MAP_RULES, &name, &node);
+	add_ns(wanted, "lab.v.router");
+	add_ns(there, "lab.v.router");
+	state_sort(wanted);
+	state_sort(there);
+	there->observed = true;
+	text = plan_text(wanted, there);
+	assert_string_equal(text, "set rules 0000000000000006\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -795,6 +818,7 @@ int main(void)
 		cmocka_unit_test(moved_link_is_cleared_first),
 		cmocka_unit_test(link_changes),
 		cmocka_unit_test(map_order),
+		cmocka_unit_test(a_row_of_rules_that_lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

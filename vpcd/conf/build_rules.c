@@ -5,7 +5,7 @@
 #include "conf/build_ctx.h"
 #include "conf/entry.h"
 
-enum { RULE_TEXT_MAX = 512 };
+enum { RULE_TEXT_MAX = 512, RULE_HEAD_MAX = 96 };
 
 /* Where rules go, and what they are. */
 struct owner {
@@ -15,10 +15,11 @@ struct owner {
 	const struct obj *obj;
 	uint32_t vpc;
 	bool is_default;
-	struct rule_list *dir; /* [2] */
-	const char *path;      /* "sg", "nacl": begins the rules' keys in the registry */
+	struct rule_list *dir;        /* [2] */
+	char heads[2][RULE_HEAD_MAX]; /* "sg/web/in/": begin the rules' keys in the registry */
 };
 
+static void name_heads(struct owner *o, const char *path);
 static void build_direction(struct build *b, const struct owner *o, enum rule_dir dir);
 static void add_line(struct build *b, const struct owner *o, enum rule_dir dir, const struct entry *en,
 		     struct keymap *seen);
@@ -28,31 +29,53 @@ static bool is_twice(struct build *b, const struct owner *o, const struct entry 
 		     const char *said, struct keymap *seen);
 static void add_implicit(struct build *b, const struct owner *o, enum rule_dir dir);
 static const char *implicit_text(const struct owner *o, enum rule_dir dir);
-static void number_rule(struct build *b, const struct owner *o, enum rule_dir dir, const char *text,
-			struct model_rule *r);
+static uint32_t rule_number(struct build *b, const struct owner *o, enum rule_dir dir, const char *text,
+			    struct src_loc loc);
 static void nacl_order(struct rule_list *l);
 static void quota_rules(struct build *b, const struct owner *o, enum rule_dir dir);
 
 static const char *const dir_keys[2] = { [RULE_IN] = "inbound", [RULE_OUT] = "outbound" };
 static const char *const dir_paths[2] = { [RULE_IN] = "in", [RULE_OUT] = "out" };
 
+static struct owner group_owner(struct build *b, uint32_t i)
+{
+	struct security_group *g = &b->m->security_groups[i];
+	struct owner o = { RULE_OF_GROUP,
+			   KIND_SECURITY_GROUP,
+			   build_section_of(b, KIND_SECURITY_GROUP, i),
+			   &g->obj,
+			   g->vpc,
+			   g->is_default,
+			   g->dir };
+
+	name_heads(&o, "sg");
+	return o;
+}
+
+static struct owner nacl_owner(struct build *b, uint32_t i)
+{
+	struct nacl *n = &b->m->nacls[i];
+	struct owner o = { RULE_OF_NACL,  KIND_NACL, build_section_of(b, KIND_NACL, i), &n->obj, n->vpc,
+			   n->is_default, n->dir };
+
+	name_heads(&o, "nacl");
+	return o;
+}
+
+static void name_heads(struct owner *o, const char *path)
+{
+	for (int d = RULE_IN; d <= RULE_OUT; d++)
+		snprintf(o->heads[d], sizeof(o->heads[d]), "%s/%.64s/%s/", path, o->obj->name, dir_paths[d]);
+}
+
 void build_rules(struct build *b)
 {
 	struct model *m = b->m;
-	char key[128];
 
 	/* Lines of the file come before implicit ones: where several match, the lowest line decides. */
 	for (int implicit = 0; implicit <= 1; implicit++) {
 		for (uint32_t i = 0; i < m->n_security_groups; i++) {
-			struct security_group *g = &m->security_groups[i];
-			struct owner o = { RULE_OF_GROUP,
-					   KIND_SECURITY_GROUP,
-					   build_section_of(b, KIND_SECURITY_GROUP, i),
-					   &g->obj,
-					   g->vpc,
-					   g->is_default,
-					   g->dir,
-					   "sg" };
+			const struct owner o = group_owner(b, i);
 
 			for (int d = RULE_IN; d <= RULE_OUT; d++)
 				if (implicit)
@@ -62,17 +85,14 @@ void build_rules(struct build *b)
 		}
 	}
 	for (uint32_t i = 0; i < m->n_nacls; i++) {
+		const struct owner o = nacl_owner(b, i);
 		struct nacl *n = &m->nacls[i];
-		struct owner o = { RULE_OF_NACL, KIND_NACL, build_section_of(b, KIND_NACL, i),
-				   &n->obj,      n->vpc,    n->is_default,
-				   n->dir,       "nacl" };
 
 		for (int d = RULE_IN; d <= RULE_OUT; d++) {
 			build_direction(b, &o, d);
 			add_implicit(b, &o, d);
 			nacl_order(&n->dir[d]);
-			snprintf(key, sizeof(key), "nacl/%.64s/%s/*", n->obj.name, dir_paths[d]);
-			n->star[d] = build_number(b, KIND_RULE, key, n->obj.loc);
+			n->star[d] = rule_number(b, &o, d, "*", n->obj.loc);
 		}
 	}
 }
@@ -86,6 +106,7 @@ static void build_direction(struct build *b, const struct owner *o, enum rule_di
 	o->dir[dir].v = build_array(b, n, o->dir[dir].v);
 	if (!n)
 		return;
+	keymap_reserve(&seen, n);
 	for_each_entry(en, o->s, dir_keys[dir])
 	{
 		if (strcmp(en->value, "none") != 0)
@@ -109,24 +130,18 @@ static void add_line(struct build *b, const struct owner *o, enum rule_dir dir, 
 	struct rule_list *l = &o->dir[dir];
 	const struct entry_rule *said = entry_rule(en, types[o->kind][dir], NULL);
 	struct model_rule *r = &l->v[l->n];
-	size_t n;
 
 	if (!said)
 		return;
-	*r = (struct model_rule){
-		.rule = said->rule, .peer_index = NONE, .origin = en->origin, .loc = build_loc(b, en->loc)
-	};
-	if (en->note && !r->rule.note[0]) {
-		snprintf(r->rule.note, sizeof(r->rule.note), "%s", en->note);
-		/* Not through the middle of a character. */
-		for (n = strlen(r->rule.note);
-		     n && n < strlen(en->note) && ((unsigned char)en->note[n] & 0xc0) == 0x80;)
-			r->rule.note[--n] = '\0';
-	}
+	*r = (struct model_rule){ .rule = said->rule,
+				  .peer_index = NONE,
+				  .origin = en->origin,
+				  .loc = build_loc(b, en->loc),
+				  .note = en->note ? arena_strdup(b->a, en->note) : NULL };
 	if (!peer_resolve(b, o, en, r) || is_twice(b, o, en, r, said->text, seen))
 		return;
 	r->order = ++b->rule_order;
-	number_rule(b, o, dir, said->text, r);
+	r->number = rule_number(b, o, dir, said->text, r->loc.line ? r->loc : o->obj->loc);
 	l->n++;
 }
 
@@ -231,7 +246,7 @@ static void add_implicit(struct build *b, const struct owner *o, enum rule_dir d
 		return;
 	if (r->rule.peer_kind == PEER_GROUP)
 		r->peer_index = b->m->vpcs[o->vpc].default_group;
-	number_rule(b, o, dir, rule_format(&r->rule, canonical, sizeof(canonical)), r);
+	r->number = rule_number(b, o, dir, rule_format(&r->rule, canonical, sizeof(canonical)), o->obj->loc);
 	l->n++;
 }
 
@@ -248,13 +263,13 @@ static const char *implicit_text(const struct owner *o, enum rule_dir dir)
 }
 
 /* text: of the rule, canonical */
-static void number_rule(struct build *b, const struct owner *o, enum rule_dir dir, const char *text,
-			struct model_rule *r)
+static uint32_t rule_number(struct build *b, const struct owner *o, enum rule_dir dir, const char *text,
+			    struct src_loc loc)
 {
-	char key[RULE_TEXT_MAX + 96];
+	char key[RULE_HEAD_MAX + RULE_TEXT_MAX];
 
-	snprintf(key, sizeof(key), "%s/%.64s/%s/%s", o->path, o->obj->name, dir_paths[dir], text);
-	r->number = build_number(b, KIND_RULE, key, r->loc.line ? r->loc : o->obj->loc);
+	stpcpy(stpcpy(key, o->heads[dir]), text);
+	return build_number(b, KIND_RULE, key, loc);
 }
 
 static int nacl_cmp(const void *x, const void *y)

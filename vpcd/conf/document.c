@@ -10,8 +10,6 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-static void entry_done(struct entry *en);
-#define _cleanup_entry_ __attribute__((cleanup(entry_done)))
 static void section_done(struct section *s);
 static void section_copy(const struct section *from, struct document *to);
 static void merge_entries(const struct section *base, struct section *to);
@@ -174,7 +172,7 @@ static void target_goes(struct document *d, enum obj_kind kind, const char *name
 				known |= strcmp(s->entries[k].key, "gone") == 0 &&
 					 strcmp(s->entries[k].value, word) == 0;
 			if (!known)
-				section_add_entry(s, "gone", word, ORIGIN_API);
+				section_add_entry(s, "gone", word, NULL, ORIGIN_API);
 		}
 	}
 }
@@ -205,16 +203,6 @@ struct section *document_add_section(struct document *d, const char *kind, const
 	s->name = xstrdup(name);
 	s->origin = origin;
 	return s;
-}
-
-struct entry *section_add_entry(struct section *s, const char *key, const char *value, enum origin origin)
-{
-	struct entry *en = VEC_PUSH(s->entries, s->n, s->cap);
-
-	en->key = xstrdup(key);
-	en->value = xstrdup(value);
-	en->origin = origin;
-	return en;
 }
 
 bool entry_key_is_legal(const char *key)
@@ -290,14 +278,6 @@ void entry_clean_diags(struct diag_list *diags)
 	}
 }
 
-static void entry_done(struct entry *en)
-{
-	free(en->key);
-	free(en->value);
-	free(en->note);
-	entry_rule_put(&en->rule);
-}
-
 static void section_done(struct section *s)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -313,15 +293,6 @@ static struct src_loc loc_in(const struct document *d, struct src_loc loc)
 	return (struct src_loc){ .file = loc.line ? d->file : NULL, .line = loc.line };
 }
 
-static void entry_copy(const struct entry *from, struct section *to, const struct document *d)
-{
-	struct entry *en = section_add_entry(to, from->key, from->value, from->origin);
-
-	en->note = from->note ? xstrdup(from->note) : NULL;
-	en->loc = loc_in(d, from->loc);
-	en->rule = entry_rule_get(from->rule);
-}
-
 static void section_copy(const struct section *from, struct document *to)
 {
 	struct section *s = document_add_section(to, from->kind, from->name, from->origin);
@@ -329,7 +300,7 @@ static void section_copy(const struct section *from, struct document *to)
 	s->loc = loc_in(to, from->loc);
 	s->damaged = from->damaged;
 	for (size_t i = 0; i < from->n; i++)
-		entry_copy(&from->entries[i], s, to);
+		section_add_copy(s, &from->entries[i], loc_in(to, from->entries[i].loc));
 }
 
 /* How many of the first n entries say this, or, where there can be only one, anything. */
@@ -359,11 +330,8 @@ static void merge_entries(const struct section *base, struct section *to)
 			continue;
 		nth = key->shape == KEY_LINES ? count_same(base, i + 1, key, en) : 1;
 		n_there = count_same(to, n_file, key, en);
-		if (n_there < nth) {
-			struct entry *copy = section_add_entry(to, en->key, en->value, en->origin);
-
-			copy->note = en->note ? xstrdup(en->note) : NULL;
-		}
+		if (n_there < nth)
+			section_add_copy(to, en, (struct src_loc){ 0 });
 	}
 }
 
@@ -403,7 +371,6 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 	_cleanup_free_ char *copy = xstrdup(text);
 	char *value, *note = NULL;
 	_cleanup_entry_ struct entry wanted = { 0 };
-	struct entry *en;
 	int rc;
 
 	if (key->type != VALUE_COMMAND)
@@ -412,7 +379,7 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 	rc = check_text(s, key, value, note, e);
 	if (rc < 0)
 		return rc;
-	wanted.value = xstrdup(value);
+	entry_init(&wanted, key->name, value, note && *note ? note : NULL);
 	for (size_t i = s->n; i-- > 0;) {
 		if (strcmp(s->entries[i].key, key->name) != 0)
 			continue;
@@ -425,8 +392,8 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 					   "%s %s: there is a line %s = %s already", s->kind, s->name, key->name,
 					   value);
 	}
-	en = section_add_entry(s, key->name, value, ORIGIN_API);
-	en->note = note && *note ? xstrdup(note) : NULL;
+	wanted.origin = ORIGIN_API;
+	section_add_copy(s, &wanted, (struct src_loc){ 0 });
 	return 0;
 }
 
@@ -441,7 +408,7 @@ static int edit_unset(struct section *s, const struct schema_key *key, const cha
 		if (key->type != VALUE_COMMAND)
 			entry_cut_comment(copy);
 		value = str_trim(copy);
-		unwanted.value = xstrdup(value);
+		entry_init(&unwanted, key->name, value, NULL);
 	}
 	for (size_t i = s->n; i-- > 0;) {
 		if (strcmp(s->entries[i].key, key->name) != 0 || (value && !same_value(key, &s->entries[i], &unwanted)))
@@ -483,16 +450,12 @@ static int check_text(const struct section *s, const struct schema_key *key, con
 /* Rules and prefixes are compared by what they mean. */
 static bool same_value(const struct schema_key *key, const struct entry *a, const struct entry *b)
 {
-	const struct entry_rule *ra, *rb;
 	struct prefix pa, pb;
 
 	if (strcmp(a->value, b->value) == 0)
 		return true;
-	if (value_is_rule(key->type)) {
-		ra = entry_rule(a, key->type, NULL);
-		rb = entry_rule(b, key->type, NULL);
-		return ra && rb && rule_eq(&ra->rule, &rb->rule);
-	}
+	if (value_is_rule(key->type))
+		return entry_rule_is_same(a, b, key->type);
 	return key->type == VALUE_PREFIX && value_prefix(a->value, &pa, NULL) == 0 &&
 	       value_prefix(b->value, &pb, NULL) == 0 && prefix_cmp(&pa, &pb) == 0;
 }

@@ -7,13 +7,13 @@
 #include "model/model.h"
 #include "util/diag.h"
 
-struct entry_rule;
+struct entry_text;
 struct entry {
-	char *key, *value; /* value trimmed, comment cut, never NULL */
-	char *note;        /* comment text after " ;" on a rule line, or NULL */
+	const char *key, *value; /* value trimmed, comment cut, never NULL */
+	const char *note;        /* comment text after " ;" on a rule line, or NULL */
 	enum origin origin;
 	struct src_loc loc;
-	struct entry_rule *rule; /* entry.h; NULL: nobody has asked yet */
+	struct entry_text *text; /* entry.h: holds the three, for all copies of the entry */
 };
 struct section {
 	char *kind, *name; /* name "" for [expect], [lab] without a name */

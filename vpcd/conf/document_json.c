@@ -144,8 +144,7 @@ static int entry_load(json_t *json, struct section *s, const char *file, struct 
 			&note, "line", &line) < 0 ||
 	    origin_parse(origin_name, &origin) < 0 || line < 0 || line > UINT32_MAX)
 		return err_set(e, -EINVAL, "document: %s %s: entry %zu is malformed", s->kind, s->name, s->n);
-	en = section_add_entry(s, key, value, origin);
-	en->note = note ? xstrdup(note) : NULL;
+	en = section_add_entry(s, key, value, note, origin);
 	if (line)
 		en->loc = (struct src_loc){ .file = file, .line = (uint32_t)line };
 	return 0;

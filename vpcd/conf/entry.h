@@ -3,21 +3,32 @@
 #include "conf/document.h"
 #include "conf/value.h"
 
-/* Append one; the result is good until the next one is appended. Strings are copied. */
+/* Append one; the result is good until the next one is appended. Strings are copied; note may be NULL. */
 struct section *document_add_section(struct document *d, const char *kind, const char *name, enum origin origin);
-struct entry *section_add_entry(struct section *s, const char *key, const char *value, enum origin origin);
+struct entry *section_add_entry(struct section *s, const char *key, const char *value, const char *note,
+				enum origin origin);
+/* Appends the same once more: its text is shared. */
+struct entry *section_add_copy(struct section *s, const struct entry *en, struct src_loc loc);
+
+/* Text for an entry, which has none yet; key is copied like the others. */
+void entry_init(struct entry *en, const char *key, const char *value, const char *note);
+void entry_set_value(struct entry *en, const char *value);
+void entry_done(struct entry *en);
+#define _cleanup_entry_ __attribute__((cleanup(entry_done)))
 
 /* What a line of a group or ACL says. */
 struct entry_rule {
-	unsigned refs;
 	enum value_type type;
+	uint64_t hash; /* of text */
 	struct rule rule;
 	char text[]; /* canonical, without the note */
 };
-/* NULL with e set: the value is no rule of this type. Lives as long as the entry or a copy of it. */
+/* NULL with e set: the value is no rule of this type. Parsed once however often the entry is copied; lives as long
+ * as the entry or a copy of it. */
 const struct entry_rule *entry_rule(const struct entry *en, enum value_type type, struct err *e);
-struct entry_rule *entry_rule_get(struct entry_rule *r); /* NULL stays NULL */
-void entry_rule_put(struct entry_rule **r);
+
+/* Whether both are rules of this type and mean the same, whatever their notes. */
+bool entry_rule_is_same(const struct entry *a, const struct entry *b, enum value_type type);
 
 bool entry_key_is_legal(const char *key);
 /* Commands keep their " ;": it is no comment there. */

@@ -127,19 +127,18 @@ static int take(void *reader, const char *section, const char *key, const char *
 	struct reader *r = reader;
 	struct section *s = &r->doc->sections[r->doc->n - 1];
 	struct entry *en = &s->entries[s->n - 1];
-	_cleanup_free_ char *old = en->value;
+	_cleanup_free_ char *whole = NULL;
 	size_t n = strlen(value);
 	uint32_t index;
 	char *p;
 
 	if (str_to_u32(section, 0, UINT32_MAX, &index) < 0 || index != r->doc->n - 1 || strcmp(key, en->key) != 0 ||
-	    n < 2 || value[0] != GUARD || value[n - 1] != GUARD) {
-		en->value = TAKE_PTR(old);
+	    n < 2 || value[0] != GUARD || value[n - 1] != GUARD)
 		return 0;
-	}
-	en->value = xasprintf("%s%.*s", r->fresh ? "" : old, (int)n - 2, value + 1);
-	for (p = en->value; (p = strchr(p, SEMICOLON));)
+	whole = xasprintf("%s%.*s", r->fresh ? "" : en->value, (int)n - 2, value + 1);
+	for (p = whole; (p = strchr(p, SEMICOLON));)
 		*p = ';';
+	entry_set_value(en, whole);
 	return 1;
 }
 
@@ -280,8 +279,7 @@ static bool read_entry(struct reader *r, char *line, bool indented)
 			 SECTION_FMT("%s has no value"), SECTION_ARGS(s), key);
 		return false;
 	}
-	en = section_add_entry(s, key, "", ORIGIN_FILE);
-	en->note = note && *note ? xstrdup(note) : NULL;
+	en = section_add_entry(s, key, "", note && *note ? note : NULL, ORIGIN_FILE);
 	en->loc = r->loc;
 	r->value = xstrdup(value);
 	r->value_at = 0;

@@ -183,6 +183,7 @@ static json_t *rule_json(const struct lab *l, const struct list_owner *owner, co
 	json_object_set_new(o, "direction", json_string(owner->dir == RULE_IN ? "inbound" : "outbound"));
 	json_object_set_new(o, "text", json_string(text));
 	json_object_set_new(o, "action", json_string(r && r->rule.allow ? "allow" : "deny"));
+	json_object_set_new(o, "description", r && r->note ? json_string(r->note) : json_null());
 	add_counter(o, &hits, known);
 	json_object_set_new(o, "last_hit", d ? json_second(datapath_rule_last(d, number)) : json_null());
 	json_object_set_new(o, "file", r ? json_file(r->loc) : json_null());

@@ -110,6 +110,22 @@ int lab_userns(struct kern *k, struct err *e)
 	return k->userns;
 }
 
+/* The highest rule number in a node at any address. Nodes are many and large, and mostly hold an entry or two. */
+static uint32_t last_rule(const void *node)
+{
+	uint32_t head[2], highest = 0; /* leaf, n */
+
+	memcpy(head, node, sizeof(head));
+	for (uint32_t k = 0; head[0] && k < head[1] && k < ABI_NODE_WIDTH; k++) {
+		struct abi_match match;
+
+		memcpy(&match, (const uint8_t *)node + offsetof(struct abi_node, match[k]), sizeof(match));
+		highest = match.rule > highest ? match.rule : highest;
+	}
+	return highest;
+}
+_Static_assert(offsetof(struct abi_node, leaf) == 0 && offsetof(struct abi_node, n) == sizeof(uint32_t), "its head");
+
 /* Bounds by what the rows name, since counters are arrays by number. */
 void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 {
@@ -122,7 +138,6 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 		const void *key = map_row_key(m, &m->v[i]), *value = map_row_value(m, &m->v[i]);
 		union {
 			struct abi_port port;
-			struct abi_node node;
 			struct abi_route route;
 			struct abi_policy policy;
 			uint32_t number;
@@ -139,9 +154,8 @@ void lab_datapath_sizes(const struct state *desired, struct datapath_sizes *ret)
 			RAISE(ports, u.number + 1);
 			break;
 		case ABI_MAP_RULES:
-			memcpy(&u.node, value, sizeof(u.node));
-			for (uint32_t k = 0; u.node.leaf && k < u.node.n && k < ABI_NODE_WIDTH; k++)
-				RAISE(rules, u.node.match[k].rule + 1);
+			u.number = last_rule(value);
+			RAISE(rules, u.number + 1);
 			break;
 		case ABI_MAP_POLICIES:
 			memcpy(&u.policy, value, sizeof(u.policy));

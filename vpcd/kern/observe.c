@@ -518,6 +518,7 @@ int kern_observe(struct kern *k, const struct state *desired, struct state **ret
 	struct observation o = { .k = k, .desired = desired, .state = state_new() };
 	int r;
 
+	o.state->observed = true;
 	lab_ns_drop_all(k);
 	watch_listen(k);
 	if (k->userns < 0)

@@ -5,8 +5,9 @@
 
 #define FIRST_CAP 16u
 
+static uint32_t key_hash(const void *key, size_t len);
 static struct keymap_slot *slot_of(const struct keymap *m, const void *key, size_t len, uint32_t hash);
-static void grow(struct keymap *m);
+static void resize(struct keymap *m, uint32_t cap);
 
 void keymap_done(struct keymap *m)
 {
@@ -16,11 +17,11 @@ void keymap_done(struct keymap *m)
 
 bool keymap_put(struct keymap *m, const void *key, size_t len, uint64_t value)
 {
-	uint32_t hash = (uint32_t)keymap_hash(0, key, len);
+	uint32_t hash = key_hash(key, len);
 	struct keymap_slot *s;
 
 	if (m->n >= m->cap / 2)
-		grow(m);
+		resize(m, m->cap ? m->cap * 2 : FIRST_CAP);
 	s = slot_of(m, key, len, hash);
 	if (s->key)
 		return false;
@@ -35,8 +36,18 @@ uint64_t keymap_get(const struct keymap *m, const void *key, size_t len)
 
 	if (!m->n)
 		return KEYMAP_NONE;
-	s = slot_of(m, key, len, (uint32_t)keymap_hash(0, key, len));
+	s = slot_of(m, key, len, key_hash(key, len));
 	return s->key ? s->value : KEYMAP_NONE;
+}
+
+void keymap_reserve(struct keymap *m, size_t n)
+{
+	uint32_t cap = FIRST_CAP;
+
+	while (cap / 2 < n)
+		cap *= 2;
+	if (cap > m->cap)
+		resize(m, cap);
 }
 
 /* FNV-1a, finished by the mixer of splitmix64, so that the low bits are good. */
@@ -52,6 +63,26 @@ uint64_t keymap_hash(uint64_t seed, const void *p, size_t len)
 	return h ^ (h >> 31);
 }
 
+/* Eight bytes at a time, unlike the hash that ids are made of: maps are asked for each line of a lab. */
+static uint32_t key_hash(const void *key, size_t len)
+{
+	const uint8_t *b = key;
+	uint64_t h = len;
+
+	for (; len > 0; b += sizeof(h), len -= len < sizeof(h) ? len : sizeof(h)) {
+		uint64_t word = 0;
+
+		if (len >= sizeof(word))
+			memcpy(&word, b, sizeof(word));
+		else
+			for (size_t i = 0; i < len; i++)
+				word = word << 8 | b[i];
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+	}
+	return (uint32_t)h;
+}
+
 /* The key's slot, or the empty one where it would go. There is always an empty one. */
 static struct keymap_slot *slot_of(const struct keymap *m, const void *key, size_t len, uint32_t hash)
 {
@@ -65,11 +96,11 @@ static struct keymap_slot *slot_of(const struct keymap *m, const void *key, size
 	}
 }
 
-static void grow(struct keymap *m)
+static void resize(struct keymap *m, uint32_t cap)
 {
 	struct keymap old = *m;
 
-	m->cap = old.cap ? old.cap * 2 : FIRST_CAP;
+	m->cap = cap;
 	m->slots = xcalloc(m->cap, sizeof(*m->slots));
 	for (uint32_t i = 0; i < old.cap; i++)
 		if (old.slots[i].key)

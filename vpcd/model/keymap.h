@@ -18,7 +18,8 @@ struct keymap {
 	uint32_t n, cap; /* cap is a power of two, or 0 */
 };
 
-void keymap_done(struct keymap *m); /* empties it; it can be used again */
+void keymap_done(struct keymap *m);              /* empties it; it can be used again */
+void keymap_reserve(struct keymap *m, size_t n); /* n keys will come */
 /* False when the key is there already; the old value then stays. */
 bool keymap_put(struct keymap *m, const void *key, size_t len, uint64_t value);
 uint64_t keymap_get(const struct keymap *m, const void *key, size_t len); /* KEYMAP_NONE: not there */

@@ -222,12 +222,12 @@ static void index_enis(struct model *m)
 	}
 }
 
-static void place_add(struct model *m, struct keymap *map, uint32_t number, const struct rule_place *place)
+/* number: where it stands in the model */
+static void place_add(struct model *m, struct keymap *map, const uint32_t *number, const struct rule_place *place)
 {
 	struct model_index *x = m->index;
-	uint32_t *key = arena_memdup(m->arena, &number, sizeof(number));
 
-	if (!number || !keymap_put(map, key, sizeof(*key), x->n_places))
+	if (!*number || !keymap_put(map, number, sizeof(*number), x->n_places))
 		return;
 	*VEC_PUSH(x->places, x->n_places, x->cap_places) = *place;
 }
@@ -240,13 +240,13 @@ static void index_rules(struct model *m, enum obj_kind kind, const struct obj *o
 
 		if (star) {
 			place.loc = owner->loc;
-			place_add(m, &m->index->rules, star[d], &place);
+			place_add(m, &m->index->rules, &star[d], &place);
 		}
 		for (uint32_t i = 0; i < dir[d].n; i++) {
 			place.rule = &dir[d].v[i];
 			place.loc = place.rule->loc;
 			place.allow = place.rule->rule.allow;
-			place_add(m, &m->index->rules, place.rule->number, &place);
+			place_add(m, &m->index->rules, &place.rule->number, &place);
 		}
 	}
 }
@@ -262,7 +262,7 @@ static void index_routes(struct model *m, const struct route_table *t)
 			.allow = !t->routes[i].blackhole,
 		};
 
-		place_add(m, &m->index->routes, t->routes[i].number, &place);
+		place_add(m, &m->index->routes, &t->routes[i].number, &place);
 	}
 }
 

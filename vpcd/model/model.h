@@ -137,6 +137,7 @@ struct model_rule {
 	uint32_t peer_index; /* PEER_GROUP: security group; PEER_PREFIX_LIST: prefix list; else NONE */
 	enum origin origin;
 	struct src_loc loc; /* line 0 for implicit rules */
+	const char *note;   /* AWS's description, or NULL */
 };
 struct rule_list {
 	struct model_rule *v;

@@ -9,6 +9,7 @@
 #include "filters/compile.h"
 #include "plan/desired_ctx.h"
 #include "util/mem.h"
+#include "util/radix.h"
 #include "util/str.h"
 
 /* Everything here lives until all is compiled. */
@@ -34,7 +35,7 @@ static void compile_one(struct work *w, struct compile_ruleset *set, struct abi_
 static void fill_rules(struct work *w, const struct found_rule *found, uint32_t n, struct compile_ruleset *ret);
 static struct compile_members members_of(struct work *w, const struct eni *eni);
 static bool *nacls_in_use(struct work *w);
-static int found_cmp(const void *a, const void *b);
+static void sort_found(struct work *w, struct found_rule *found, uint32_t n);
 static int u32_cmp(const void *a, const void *b);
 
 void desired_policies(const struct model *m, struct map_rows *rows, struct fit *fit)
@@ -111,7 +112,7 @@ static void compile_groups(struct work *w, const struct eni *eni)
 			for (uint32_t k = 0; k < g->dir[dir].n; k++)
 				found[n++] = (struct found_rule){ &g->dir[dir].v[k], g->obj.name };
 		}
-		qsort(found, n, sizeof(*found), found_cmp);
+		sort_found(w, found, n);
 		set[dir].name = arena_printf(w->arena, "security group%s %s, %s", eni->n_groups == 1 ? "" : "s",
 					     names.s ? names.s : "", dir == RULE_IN ? "inbound" : "outbound");
 		fill_rules(w, found, n, &set[dir]);
@@ -226,15 +227,19 @@ static bool *nacls_in_use(struct work *w)
 }
 
 /* The rule of the lowest file line decides (design 4); what has no line comes last. */
-static int found_cmp(const void *a, const void *b)
+static void sort_found(struct work *w, struct found_rule *found, uint32_t n)
 {
-	const struct model_rule *x = ((const struct found_rule *)a)->r, *y = ((const struct found_rule *)b)->r;
+	struct radix_item *by_place = arena_alloc(w->arena, 2 * (size_t)n * sizeof(*by_place));
+	struct found_rule *unsorted = arena_memdup(w->arena, found, n * sizeof(*found));
 
-	if (!x->loc.line != !y->loc.line)
-		return !x->loc.line - !y->loc.line;
-	if (x->loc.line != y->loc.line)
-		return x->loc.line < y->loc.line ? -1 : 1;
-	return (x->order > y->order) - (x->order < y->order);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct model_rule *r = found[i].r;
+
+		by_place[i] = (struct radix_item){ (uint64_t)(r->loc.line - 1) << 32 | r->order, i };
+	}
+	radix_sort(by_place, by_place + n, n);
+	for (uint32_t i = 0; i < n; i++)
+		found[i] = unsorted[by_place[i].index];
 }
 
 static int u32_cmp(const void *a, const void *b)

@@ -22,6 +22,7 @@
 enum step { STEP_PEERS, STEP_POLICIES, STEP_SETTLE, STEP_DEL_PEERS, STEP_REST };
 
 static void diff_row(struct plan *p, const struct map_row *d, const struct map_row *a);
+static bool is_equal(const struct plan *p, const struct map_row *d, const struct map_row *a);
 static void set_row(struct plan *p, const struct map_row *d, bool is_there);
 static void del_row(struct plan *p, const struct map_row *a);
 static bool any_changes(const struct plan *p, const struct map_rows *rows, const struct map_row *peer, uint64_t any[2]);
@@ -41,10 +42,8 @@ void plan_diff_maps(struct plan *p)
 	assert((d->sorted || !d->n) && (a->sorted || !a->n));
 	while (i < d->n || k < a->n) {
 		const struct map_row *x = i < d->n ? &d->v[i] : NULL, *y = k < a->n ? &a->v[k] : NULL;
-		int c = !x ? 1 : !y ? -1 : x->map - y->map;
+		int c = !x ? 1 : !y ? -1 : map_row_cmp(d, x, a, y);
 
-		if (!c)
-			c = memcmp(map_row_key(d, x), map_row_key(a, y), x->key_size);
 		diff_row(p, c <= 0 ? x : NULL, c >= 0 ? y : NULL);
 		i += c <= 0;
 		k += c >= 0;
@@ -58,9 +57,16 @@ static void diff_row(struct plan *p, const struct map_row *d, const struct map_r
 {
 	if (!d)
 		del_row(p, a);
-	else if (!a ||
-		 memcmp(map_row_value(&p->desired->maps, d), map_row_value(&p->actual->maps, a), d->value_size) != 0)
+	else if (!a || !is_equal(p, d, a))
 		set_row(p, d, a != NULL);
+}
+
+/* Rows of rules are many and named by their content: only what stands in the kernel can be another one. */
+static bool is_equal(const struct plan *p, const struct map_row *d, const struct map_row *a)
+{
+	if (d->map == ABI_MAP_RULES && !p->actual->observed)
+		return true;
+	return memcmp(map_row_value(&p->desired->maps, d), map_row_value(&p->actual->maps, a), d->value_size) == 0;
 }
 
 static void set_row(struct plan *p, const struct map_row *d, bool is_there)

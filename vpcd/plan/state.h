@@ -128,6 +128,7 @@ struct state {
 	size_t n, cap;
 	struct map_rows maps; /* policy maps of the lab's data path */
 	bool sorted;
+	bool observed;        /* what the kernel holds, not what was written there */
 	struct state *lender; /* whose rows these are; NULL: its own */
 };
 struct state *state_new(void);

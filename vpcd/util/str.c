@@ -24,18 +24,19 @@ void strbuf_done(struct strbuf *b)
 	strbuf_init(b);
 }
 
+static void reserve(struct strbuf *b, size_t n)
+{
+	if (b->cap < b->n + n + 1)
+		vec_reserve((void **)&b->s, &b->cap, b->n + n + 1, 1);
+}
+
 void strbuf_add(struct strbuf *b, const void *p, size_t n)
 {
-	vec_reserve((void **)&b->s, &b->cap, b->n + n + 1, 1);
+	reserve(b, n);
 	if (n)
 		memcpy(b->s + b->n, p, n);
 	b->n += n;
 	b->s[b->n] = '\0';
-}
-
-void strbuf_adds(struct strbuf *b, const char *s)
-{
-	strbuf_add(b, s, strlen(s));
 }
 
 void strbuf_add_u64(struct strbuf *b, uint64_t v)
@@ -58,7 +59,7 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
 	assert(n >= 0);
-	vec_reserve((void **)&b->s, &b->cap, b->n + (size_t)n + 1, 1);
+	reserve(b, (size_t)n);
 	vsnprintf(b->s + b->n, (size_t)n + 1, fmt, again);
 	va_end(again);
 	b->n += (size_t)n;
@@ -66,21 +67,29 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 
 void strbuf_add_json(struct strbuf *b, const char *s)
 {
-	const char *plain = s;
+	static const char hex[] = "0123456789abcdef";
+	static const size_t longest = sizeof("\\u0000") - 1;
+	char *to;
 
-	strbuf_add(b, "\"", 1);
+	reserve(b, strlen(s) * longest + 2);
+	to = b->s + b->n;
+	*to++ = '"';
 	for (; *s; s++) {
-		if ((unsigned char)*s >= ' ' && *s != '"' && *s != '\\')
+		const unsigned char c = (unsigned char)*s;
+
+		if (c < ' ') {
+			to = mempcpy(to, "\\u00", 4);
+			*to++ = hex[c >> 4];
+			*to++ = hex[c & 15];
 			continue;
-		strbuf_add(b, plain, (size_t)(s - plain));
-		plain = s + 1;
-		if ((unsigned char)*s < ' ')
-			strbuf_addf(b, "\\u%04x", (unsigned)*s);
-		else
-			strbuf_add(b, *s == '"' ? "\\\"" : "\\\\", 2);
+		}
+		if (c == '"' || c == '\\')
+			*to++ = '\\';
+		*to++ = (char)c;
 	}
-	strbuf_add(b, plain, (size_t)(s - plain));
-	strbuf_add(b, "\"", 1);
+	*to++ = '"';
+	*to = '\0';
+	b->n = (size_t)(to - b->s);
 }
 
 char *strbuf_take(struct strbuf *b)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdarg.h>
+#include <string.h>
 
 /* Always NUL-terminated once something was added; s == NULL when empty. */
 struct strbuf {
@@ -13,7 +14,10 @@ struct strbuf {
 void strbuf_init(struct strbuf *b);
 void strbuf_done(struct strbuf *b);
 void strbuf_add(struct strbuf *b, const void *p, size_t n);
-void strbuf_adds(struct strbuf *b, const char *s);
+static inline void strbuf_adds(struct strbuf *b, const char *s)
+{
+	strbuf_add(b, s, strlen(s));
+}
 void strbuf_add_u64(struct strbuf *b, uint64_t v); /* decimal */
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* s (UTF-8) as a JSON string with its quotes. */
