@@ -6,7 +6,7 @@
 
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))} count=${COUNT:-20}
 # Seeds of labs in which the three once differed.
-known='4 8 13 18 20 53786 937743512'
+known='4 8 13 18 20 53786 937743512 402408332'
 [ -z "${SEED:-}" ] || known=
 note "seeds from $seed on; SEED=$seed $0 repeats this run, SEED=N COUNT=1 a single lab"
 
@@ -76,6 +76,8 @@ for r in live:
         continue  # no event says so, and the probe's note why
     if not d and not r["decided"]:
         continue  # no rule was asked
+    if "this packet passed" in (r["note"] or ""):
+        continue  # the walk's denial of some of a NAT gateway's ports; the packet had another one
     back = d and d["leg"] == "return"
     ends = [x.split("@")[0] for x in (src, dst)]
     # On the way out of the VPC, gateways send too.

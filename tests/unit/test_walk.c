@@ -438,6 +438,43 @@ static void nat_ports_one_by_one(void **state)
 	walker_free(&w);
 }
 
+/* A share of the ports is never rounded to all of them, nor to none. */
+static void nat_ports_nearly_all(void **state)
+{
+	static const struct {
+		const char *inbound, *says;
+	} cases[] = {
+		{ "inbound = 1 deny tcp 5432 from 0.0.0.0/0\ninbound = 2 allow all from 0.0.0.0/0\n",
+		  "only 1024-5431, 5433-65535 would work: 99.998 % of the ports" },
+		{ "inbound = 1 allow tcp 5432 from 0.0.0.0/0\n", "only 5432-5432 would work: 0.002 % of the ports" },
+		{ "inbound = 1 allow tcp 1024-33279 from 0.0.0.0/0\n",
+		  "only 1024-33279 would work: 50.0 % of the ports" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = xasprintf(
+			"[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n"
+			"[route-table pub]\nvpc = v\nroute = 0.0.0.0/0 via igw:igw\n"
+			"[route-table nat]\nvpc = v\nroute = 0.0.0.0/0 via nat:gw\n"
+			"[nacl edge]\nvpc = v\n%sinbound = 9 allow tcp 80 from 0.0.0.0/0\noutbound = 1 allow all to 0.0.0.0/0\n"
+			"[subnet pub]\nvpc = v\ncidr = 10.0.1.0/24\nroute-table = pub\nnacl = edge\n"
+			"[subnet priv]\nvpc = v\ncidr = 10.0.2.0/24\nroute-table = nat\n"
+			"[nat-gateway gw]\nsubnet = pub\n[instance a]\nsubnet = priv\n"
+			"[host h]\naddress = 198.51.100.7\n",
+			cases[i].inbound);
+		_cleanup_model_ struct model *m = load(text, "nat.ini");
+		struct walker *w = walker_of(m);
+		struct walk walk;
+
+		walk_text(w, m, "a -> h tcp/80", &walk);
+		assert_false(walk.allow);
+		assert_string_equal(walk.steps[walk.denied].reason_more, cases[i].says);
+		walk_done(&walk);
+		walker_free(&w);
+	}
+}
+
 static void expectations_are_judged(void **state)
 {
 	static const struct answer in = { false, "forward", "nacl-in", "edge", "SUBNET_ACL_RESTRICTION" };
@@ -611,15 +648,11 @@ static void golden_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shipped_expectations_hold),
-		cmocka_unit_test(hand_made_cases),
-		cmocka_unit_test(steps_say_what_decided),
-		cmocka_unit_test(translations_are_shown),
-		cmocka_unit_test(nat_ports_one_by_one),
-		cmocka_unit_test(expectations_are_judged),
-		cmocka_unit_test(nat_addresses),
-		cmocka_unit_test(json_has_its_shape),
-		cmocka_unit_test(golden_texts),
+		cmocka_unit_test(shipped_expectations_hold), cmocka_unit_test(hand_made_cases),
+		cmocka_unit_test(steps_say_what_decided),    cmocka_unit_test(translations_are_shown),
+		cmocka_unit_test(nat_ports_one_by_one),      cmocka_unit_test(nat_ports_nearly_all),
+		cmocka_unit_test(expectations_are_judged),   cmocka_unit_test(nat_addresses),
+		cmocka_unit_test(json_has_its_shape),        cmocka_unit_test(golden_texts),
 		cmocka_unit_test(the_world_by_the_uplink),
 	};
 

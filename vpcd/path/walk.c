@@ -256,6 +256,7 @@ static void share_write(const struct walker *w, const bool *works, struct walk_s
 	char text[96] = "";
 	uint32_t ports = 0;
 	unsigned ranges = 0;
+	double share;
 	size_t n = 0;
 
 	for (size_t i = 0; i < w->n_cuts; i++) {
@@ -273,8 +274,10 @@ static void share_write(const struct walker *w, const bool *works, struct walk_s
 	}
 	if (ranges > RANGES_SHOWN_MAX)
 		snprintf(text + n, sizeof(text) - n, " and %u more ranges", ranges - RANGES_SHOWN_MAX);
-	snprintf(s->reason_more, sizeof(s->reason_more), "only %s would work: %.1f %% of the ports", text,
-		 100.0 * ports / (NAT_PORT_HI - NAT_PORT_LO + 1));
+	share = 100.0 * ports / (NAT_PORT_HI - NAT_PORT_LO + 1);
+	/* Neither "100.0" nor "0.0": one port of all is 0.0016 %. */
+	snprintf(s->reason_more, sizeof(s->reason_more), "only %s would work: %.*f %% of the ports", text,
+		 share < 0.05 || share >= 99.95 ? 3 : 1, share);
 }
 
 static uint32_t piece_last(const struct walker *w, size_t piece)
