@@ -3,6 +3,8 @@
 # over the daemon's death too. Alarms: states, events, the command. In both modes.
 . "${0%/*}/../lib.sh"
 
+flood=$B/tests/net/flood
+[ -x "$flood" ] || bail "$flood is not built: make test-net"
 topology() { # MODE
 	cat "$ROOT/tests/net/small.ini"
 	cat <<INI
@@ -41,6 +43,7 @@ read_page() { PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/net/wire/prom_text.
 alarm() { vpc show alarms --lab $lab -o json | python3 -c "import json,sys; print({a['name']: a['state'] for a in json.load(sys.stdin)['alarm']}['$1'])"; }
 since() { vpc show alarms --lab $lab -o json | python3 -c "import json,sys; print({a['name']: a['since'] for a in json.load(sys.stdin)['alarm']}['$1'])"; }
 drops() { for _ in 1 2 3 4; do ip netns exec $lab.a1 bash -c 'echo x >/dev/udp/10.0.2.4/9'; done; }
+lost_of() { vpc status --lab "$1" -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["events_lost"])'; }
 alarmed() { drops; is_alarm denied ALARM; }
 is_alarm() { [ "$(alarm "$1")" = "$2" ]; }
 
@@ -84,6 +87,10 @@ import sys; sys.path.insert(0, sys.argv[1]); sys.dont_write_bytecode = True
 from prom_text import read_page
 before, after = (read_page(open(p).read()) for p in sys.argv[2:])
 print([k for k, v in before[0].items() if before[1][k[0]] == "counter" and after[0].get(k, -1) < v])' "$ROOT/tests/net/wire" "$T/page" "$T/after")" "[]" "$mode: no counter is less after the daemon was killed"
+	sent=$(ip netns exec $lab.laptop "$flood" 203.0.113.20 50000 1) || note "the flood fell behind: $sent"
+	lost=$(lost_of $lab)
+	((lost > 1000)) || note "only $lost events were lost"
+	is "$(page view.sock | read_page "value('vpcd_events_lost_total', lab='$lab')")" "$lost" "$mode: events lost of a host's packets count too, as in vpc status"
 done
 is "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:$port/v1/labs)" 404 "the port has nothing but metrics"
 is "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE http://127.0.0.1:$port/v1/labs/me-fast)" 404 "and changes nothing"

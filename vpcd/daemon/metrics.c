@@ -288,18 +288,10 @@ static void conntrack_max(struct lab *l, metric_sink sink, void *ctx)
 	lab_out(l, (double)datapath_flows_max(lab_datapath(l)), sink, ctx);
 }
 
+/* Of all ports: hosts send as well. */
 static void events_lost(struct lab *l, metric_sink sink, void *ctx)
 {
-	const struct model *m = l->model;
-	uint64_t lost = 0;
-
-	for (uint32_t i = 0; i < m->n_enis; i++) {
-		struct abi_port_stats s;
-
-		if (datapath_port_stats(lab_datapath(l), m->enis[i].obj.number, &s) == 0)
-			lost += s.events_lost;
-	}
-	lab_out(l, (double)lost, sink, ctx);
+	lab_out(l, (double)datapath_events_lost(lab_datapath(l)), sink, ctx);
 }
 
 static void log_lost(struct lab *l, metric_sink sink, void *ctx)
