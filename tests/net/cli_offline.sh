@@ -29,6 +29,25 @@ same_page() { # FILE FLOW…: the page says what the CSV says, of as many pairs
 		"${1##*/}: each cell of the page says what the CSV says, and leads to its rule"
 }
 for f in topologies/*.ini; do same_page "$f" tcp/443 tcp/5432 icmp; done
+# The script of the page, run by a browser: every name heads a row and a column, and is not cut.
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || browser=
+drawn() { # NAME…: of a lab of such instances, the heads that the page draws, and how many of them are cut
+	printf '[vpc v]\ncidr = 10.0.0.0/16\n[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n' >"$T/drawn.ini"
+	printf '[instance %s]\nsubnet = a\n' "$@" >>"$T/drawn.ini"
+	vpc matrix "$T/drawn.ini" tcp/80 -o html >"$T/drawn.html"
+	cat >>"$T/drawn.html" <<-'HTML'
+		<script>const th=[...document.querySelectorAll('.m th')];
+		document.title=th.map(e=>e.textContent).join(' ').trim()+' '+th.filter(e=>e.scrollWidth>e.clientWidth).length</script>
+	HTML
+	"$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$T/browser" --dump-dom "file://$T/drawn.html" 2>/dev/null |
+		sed -n 's/.*<title>\(.*\)<\/title>.*/\1/p'
+}
+for names in "porter miss-k sheet parent robot" "a b" "WWWWWWWW mmmmmmm iiiiiiiiiiii"; do
+	names=${names,,}
+	if [ -n "$browser" ]; then is "$(drawn $names)" "$names $names 0" "a page drawn by a browser: $names"; else
+		skip "a page drawn by a browser: $names" "no chromium"
+	fi
+done
 check_rc 2 "matrix of a flow that is none" vpc matrix $three tcp
 check_rc 4 "matrix of a broken file" vpc matrix tests/golden/conf/key-twice.ini
 

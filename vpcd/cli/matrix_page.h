@@ -25,15 +25,16 @@ static const char page_style[] =
 	"pre i{display:inline-block;width:4em;color:#888;font-style:normal;user-select:none}\n"
 	"@media print{.m td{border:1px solid #999}.g{max-height:none}}\n";
 
-/* Cells are drawn as many as fit into the window .w, which stays where it is while .g scrolls. More than MANY ends
- * have a map, a pixel a pair, and fields to find names by. */
+/* Cells are drawn as many as fit into the window .w, which stays where it is while .g scrolls. Sizes are whole pixels, as
+ * clientWidth is: of a width with a fraction the last column would not fit. More than MANY ends have a map, a pixel a pair, and fields to find names by. */
 static const char page_script[] =
 	"const D=JSON.parse(document.getElementById('data').textContent),MANY=40,H=26,GAP=2;\n"
 	"const el=(tag,cls,text)=>{const e=document.createElement(tag);e.className=cls||'';e.textContent=text||'';"
 	"return e};\n"
 	"const unpack=s=>{const v=[];for(const r of s.split(' ')){const[o,n]=r.split('*');"
 	"for(let i=n?parseInt(n,36):1;i--;)v.push(parseInt(o,36))}return v};\n"
-	"const wide=s=>8.4*s.length+14;\n"
+	"const pen=document.createElement('canvas').getContext('2d');pen.font='600 14px system-ui,sans-serif';\n"
+	"const wide=s=>Math.ceil(pen.measureText(s).width)+16;\n"
 	"function cell(m,i,k){\n"
 	"  if(i==k)return el('td','o','\\u00b7');\n"
 	"  const o=m.outcomes[m.at(i,k)],td=el('td',o.class),a=el(o.line?'a':'span','',o.word),\n"
