@@ -192,6 +192,18 @@ cp tests/golden/lint/findings.ini "$T/findings.ini"
 like "$(cat "$T/fixed.err")" 'findings.ini: 9 lines removed; no flow changes' "lint --fix takes dead lines out"
 is "$(vpc lint "$T/findings.ini" | grep -cE 'redundant|shadowed|contradictory|deny-behind')" 0 "... all of them"
 is "$(vpc diff tests/golden/lint/findings.ini "$T/findings.ini")" "no changes" "... and no flow changes"
+is "$(cat "$T/fixed.out")" "$(cd "$T" && vpc lint findings.ini)" "... what is left to say is said of the file as it is afterwards"
+mkdir "$T/linked"
+for verb in "lint --fix" "fmt --write"; do
+	cp tests/golden/lint/findings.ini "$T/linked/real.ini"
+	sed -i 's/ = /=/' "$T/linked/real.ini"
+	chmod 640 "$T/linked/real.ini"
+	chown 65534:65534 "$T/linked/real.ini"
+	ln -sfn linked/real.ini "$T/link.ini"
+	vpc $verb "$T/link.ini" >/dev/null 2>&1
+	is "$(stat -c %F "$T/link.ini") $(stat -c '%a %u:%g' "$T/linked/real.ini")" "symbolic link 640 65534:65534" "$verb: a link stays a link; mode and owner stay"
+	is "$(cmp -s "$T/linked/real.ini" <(sed 's/ = /=/' tests/golden/lint/findings.ini)) $?" " 1" "... and the file it leads to is written"
+done
 cp topologies/minimal.ini "$T/minimal.ini"
 check_rc 0 "lint --fix of a clean file" vpc lint --fix "$T/minimal.ini"
 check "... which stays as it is" cmp topologies/minimal.ini "$T/minimal.ini"

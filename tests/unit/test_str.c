@@ -172,7 +172,7 @@ static void nearest(void **state)
 static void whole_files(void **state)
 {
 	char dir[] = "/tmp/vpcd-test-str.XXXXXX";
-	_cleanup_free_ char *path = NULL, *text = NULL;
+	_cleanup_free_ char *path = NULL, *text = NULL, *link = NULL;
 	struct stat st;
 	size_t n, entries = 0;
 	DIR *d;
@@ -194,6 +194,20 @@ static void whole_files(void **state)
 	assert_null(text);
 	assert_int_equal(read_whole_file(path, SIZE_MAX, &text, NULL), 0);
 	free(TAKE_PTR(text));
+	assert_int_equal(chmod(path, 0604), 0);
+	link = xasprintf("%s/link", dir);
+	assert_int_equal(symlink("state", link), 0);
+	assert_int_equal(rewrite_whole_file(link, "new", 3), 0);
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0604);
+	assert_int_equal(read_whole_file(path, 3, &text, NULL), 0);
+	assert_string_equal(text, "new");
+	free(TAKE_PTR(text));
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(rewrite_whole_file(link, "", 0), -ENOENT);
+	assert_int_equal(rewrite_whole_file("/dev/null", "", 0), -EINVAL);
 	assert_true(write_whole_file("/nonexistent/x", "", 0, 0600) == -ENOENT);
 	/* Renaming over a folder fails; the temporary file must not stay. */
 	assert_int_equal(write_whole_file(dir, "", 0, 0600), -EISDIR);

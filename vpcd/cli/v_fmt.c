@@ -58,6 +58,6 @@ static int file_format(const struct args *a, const char *file)
 		return fail(EXIT_USAGE, "fmt --write needs a file, not stdin");
 	if (same)
 		return 0;
-	r = write_whole_file(file, text, strlen(text), 0644);
+	r = rewrite_whole_file(file, text, strlen(text));
 	return r < 0 ? fail(EXIT_BROKEN, "%s cannot be written: %s", file, strerror(-r)) : 0;
 }

@@ -10,7 +10,7 @@
 #include "util/str.h"
 
 static int file_lint(const struct args *a, const char *file, json_t *list, size_t *n);
-static int file_fix(const struct source *s, const struct model *m, const struct diag_list *l);
+static int file_fix(const struct source *s, const struct model *m, struct diag_list *l);
 static json_t *finding_json(const struct diag *d);
 
 int lint_run(const struct args *a)
@@ -42,27 +42,24 @@ static int file_lint(const struct args *a, const char *file, json_t *list, size_
 	if (r)
 		return r;
 	lint_model(m, s.text, &l);
+	if (a->fix && (r = file_fix(&s, m, &l)))
+		return r;
 	for (size_t i = 0; i < l.n; i++) {
-		const struct lint_code *c = lint_code_find(l.v[i].code);
 		_cleanup_free_ char *line = diag_format(&l.v[i]);
 
-		if (a->fix && c && c->fixable)
-			continue;
 		++*n;
 		json_array_append_new(list, finding_json(&l.v[i]));
 		if (a->output == OUTPUT_TABLE)
 			printf("%s  %s[%s]%s\n", line, style_on(stdout, STYLE_DIM), l.v[i].code,
 			       style_off(stdout, STYLE_DIM));
 	}
-	if (a->fix)
-		return file_fix(&s, m, &l);
-	if (!l.n && a->output == OUTPUT_TABLE)
+	if (!l.n && !a->fix && a->output == OUTPUT_TABLE)
 		printf("%s: nothing to say\n", s.file);
 	return 0;
 }
 
-/* Writes only what was proved to change no packet's fate. */
-static int file_fix(const struct source *s, const struct model *m, const struct diag_list *l)
+/* Writes only what was proved to change no packet's fate. l becomes what is left to say of the file. */
+static int file_fix(const struct source *s, const struct model *m, struct diag_list *l)
 {
 	_cleanup_diag_list_ struct diag_list diags = { 0 };
 	_cleanup_model_ struct model *fixed = NULL;
@@ -88,10 +85,12 @@ static int file_fix(const struct source *s, const struct model *m, const struct 
 	if (d.n)
 		return fail(EXIT_BROKEN, "%s stays as it is: without the %zu lines %s could reach %s differently",
 			    s->file, n, d.v[0].srcs, d.v[0].dsts);
-	r = write_whole_file(s->file, text, strlen(text), 0644);
+	r = rewrite_whole_file(s->file, text, strlen(text));
 	if (r < 0)
 		return fail(EXIT_BROKEN, "%s cannot be written: %s", s->file, strerror(-r));
 	fprintf(stderr, "%s: %zu line%s removed; no flow changes\n", s->file, n, n == 1 ? "" : "s");
+	diag_list_done(l);
+	lint_model(fixed, text, l);
 	return 0;
 }
 

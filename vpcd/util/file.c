@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "util/mem.h"
@@ -11,7 +12,7 @@
 
 #define READ_STEP_BYTES ((size_t)16 * 1024)
 
-static int write_new(const char *path, const void *p, size_t n, unsigned mode, bool synced);
+static int write_new(const char *path, const void *p, size_t n, unsigned mode, const struct stat *owner, bool synced);
 static int write_all(int fd, const char *p, size_t n);
 static int sync_folder_of(const char *path);
 
@@ -56,17 +57,32 @@ int read_whole_file(const char *path, size_t max, char **ret, size_t *ret_len)
 
 int write_whole_file(const char *path, const void *p, size_t n, unsigned mode)
 {
-	int r = write_new(path, p, n, mode, true);
+	int r = write_new(path, p, n, mode, NULL, true);
 
 	return r < 0 ? r : sync_folder_of(path);
 }
 
 int replace_whole_file(const char *path, const void *p, size_t n, unsigned mode)
 {
-	return write_new(path, p, n, mode, false);
+	return write_new(path, p, n, mode, NULL, false);
 }
 
-static int write_new(const char *path, const void *p, size_t n, unsigned mode, bool synced)
+int rewrite_whole_file(const char *path, const void *p, size_t n)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+	struct stat st;
+	int r;
+
+	if (!real || stat(real, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	r = write_new(real, p, n, st.st_mode & 07777, &st, true);
+	return r < 0 ? r : sync_folder_of(real);
+}
+
+/* owner: whose it becomes, where that is allowed; NULL: of whoever asks. */
+static int write_new(const char *path, const void *p, size_t n, unsigned mode, const struct stat *owner, bool synced)
 {
 	_cleanup_free_ char *tmp = xasprintf("%s.%d.tmp", path, (int)getpid());
 	int r, fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -74,6 +90,8 @@ static int write_new(const char *path, const void *p, size_t n, unsigned mode, b
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, p, n);
+	if (r == 0 && owner && fchown(fd, owner->st_uid, owner->st_gid) < 0 && errno != EPERM)
+		r = -errno;
 	if (r == 0 && (fchmod(fd, mode) < 0 || (synced && fsync(fd) < 0)))
 		r = -errno;
 	if (close(fd) < 0 && r == 0)

@@ -44,3 +44,5 @@ int read_whole_file(const char *path, size_t max, char **ret, size_t *ret_len);
 int write_whole_file(const char *path, const void *p, size_t n, unsigned mode);
 /* The same without fsync: atomic for processes, may be lost when the machine crashes. */
 int replace_whole_file(const char *path, const void *p, size_t n, unsigned mode);
+/* As write_whole_file, of a file of the user's: a link stays a link, mode and owner stay. -EINVAL: no regular file. */
+int rewrite_whole_file(const char *path, const void *p, size_t n);
