@@ -27,7 +27,9 @@ static const char lab[] =
 	"[nat-gateway nat]\nsubnet = pub\npublic-ip = auto\n"
 	"[route-table pub]\nvpc = v\nroute = 0.0.0.0/0 via igw:i\n"
 	"[route-table iso]\nvpc = v\nmain = yes\n"
+	"[route-table natted]\nvpc = v\nroute = 0.0.0.0/0 via nat:nat\n"
 	"[subnet pub]\nvpc = v\ncidr = 10.0.0.0/24\nroute-table = pub\n"
+	"[subnet deep]\nvpc = v\ncidr = 10.0.3.0/24\nroute-table = natted\n"
 	"[subnet iso]\nvpc = v\ncidr = 10.0.1.0/24\n"
 	"[subnet tight]\nvpc = v\ncidr = 10.0.2.0/24\nnacl = tight\nroute-table = pub\n"
 	"[subnet far]\nvpc = w\ncidr = 10.1.0.0/24\n"
@@ -42,6 +44,7 @@ static const char lab[] =
 	"[instance s1]\nsubnet = iso\naddress = 10.0.1.10\nsecurity-groups = open\n"
 	"[instance t1]\nsubnet = tight\naddress = 10.0.2.10\npublic-ip = auto\nsecurity-groups = open\n"
 	"[instance f1]\nsubnet = far\naddress = 10.1.0.10\nsecurity-groups = wopen\n"
+	"[instance n1]\nsubnet = deep\naddress = 10.0.3.10\nsecurity-groups = open\n"
 	"[instance d1]\nsubnet = pub\naddress = 10.0.0.12\n"
 	"[host h]\naddress = 198.51.100.7\n"
 	"[expect]\ndeny = s1 -> h tcp/80 at route@iso\n";
@@ -67,7 +70,15 @@ static const struct advice_case {
 	{ "f1 -> h tcp/80",
 	  "internet-gateway w-igw + vpc = w\nroute-table w-main + vpc = w\nroute-table w-main + main = yes\n"
 	  "route-table w-main + route = 0.0.0.0/0 via igw:w-igw\ninstance f1 + public-ip = auto\n" },
-	{ "p1 -> d1 tcp/80", "-" },         /* the default group stands in no file */
+	/* The default group, where it stands in no file: what it does of itself it keeps. */
+	{ "p1 -> d1 tcp/80", "security-group v-default + vpc = v\nsecurity-group v-default + default = yes\n"
+			     "security-group v-default + inbound = all from sg:v-default\n"
+			     "security-group v-default + inbound = tcp 80 from sg:open\n" },
+	/* Behind a NAT gateway: a route of its own for the other end. */
+	{ "h -> n1 tcp/80",
+	  "instance n1 + public-ip = auto\nroute-table natted + route = 198.51.100.7/32 via igw:i\n" },
+	{ "n1 -> h 47", "route-table natted + route = 198.51.100.7/32 via igw:i\ninstance n1 + public-ip = auto\n" },
+	{ "n1 -> nat tcp/80", "-" },
 	{ "h -> nat tcp/80", "-" },         /* takes nothing from outside */
 	{ "p1 -> 10.0.1.99 tcp/80", "-" },  /* nobody */
 	{ "p2@10.0.0.99 -> s1 icmp", "-" }, /* nobody to answer to */

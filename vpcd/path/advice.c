@@ -4,9 +4,10 @@
  *   sg-out, sg-in           one more rule in the first group of the interface, naming the peer's group in one VPC
  *   nacl-out, nacl-in       one more numbered rule, before the one that denies; replies: the ephemeral range
  *   route (no route)        a default route: internet gateway, or NAT gateway of the zone for who has no public address
+ *   nat (outside it)        a route to the internet gateway for the other end alone
  *   igw (no public address) public-ip = auto
  *   source-, dest-check     source-dest-check = no
- * Everything else (nobody has the address, a NAT gateway takes nothing from outside) no line changes. */
+ * Everything else (nobody has the address, a NAT gateway's own address) no line changes. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static bool gate_open(struct adviser *x);
 static bool group_open(struct adviser *x);
 static bool nacl_open(struct adviser *x);
 static bool route_open(struct adviser *x);
+static bool nat_open(struct adviser *x);
 static bool igw_open(struct adviser *x);
 static bool check_open(struct adviser *x);
 static bool give_up(struct adviser *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -65,7 +67,7 @@ int advice_find(const struct advice_base *base, const char *flow, struct advice 
 		if (i == CHANGES_MAX)
 			give_up(&x, "after %d changes it is still denied at %s", CHANGES_MAX, gate_name(x.s->gate));
 		else if (!gate_open(&x) && !ret->why_not[0])
-			give_up(&x, "%s", reason_text(x.s->reason));
+			ret->hopeless = !give_up(&x, "%s", reason_text(x.s->reason));
 		attempt_done(&t);
 		if (ret->why_not[0])
 			break;
@@ -112,7 +114,8 @@ char *advice_text(const struct advice *a)
 	struct strbuf b = { 0 };
 
 	if (!a->works) {
-		strbuf_addf(&b, "no line of a topology would allow it: %s\n", a->why_not);
+		strbuf_addf(&b, "%s: %s\n", a->hopeless ? "no line of a topology would allow it" : "no suggestion",
+			    a->why_not);
 		return strbuf_take(&b);
 	}
 	strbuf_adds(&b, "to allow it:\n");
@@ -220,7 +223,8 @@ static void needless_drop(const struct advice_base *base, const char *flow, stru
 		for (size_t i = 0; i < a->n; i++)
 			if (i != out)
 				line_apply(&d, &a->v[i]);
-		needless = !replaces_none(a, &a->v[out]) && attempt_make(base, &d, flow, &t, NULL) == 0 && t.walk.allow;
+		needless = !a->v[out].keeps && !replaces_none(a, &a->v[out]) &&
+			   attempt_make(base, &d, flow, &t, NULL) == 0 && t.walk.allow;
 		attempt_done(&t);
 		document_done(&d);
 		if (!needless) {
@@ -243,6 +247,7 @@ static bool gate_open(struct adviser *x)
 	case ABI_GATE_NACL_OUT:
 	case ABI_GATE_NACL_IN: return nacl_open(x);
 	case ABI_GATE_ROUTE: return route_open(x);
+	case ABI_GATE_NAT: return nat_open(x);
 	case ABI_GATE_IGW: return igw_open(x);
 	case ABI_GATE_SOURCE_CHECK:
 	case ABI_GATE_DEST_CHECK: return check_open(x);
@@ -276,6 +281,23 @@ static void rule_of_packet(const struct adviser *x, enum rule_owner owner, enum 
 	}
 }
 
+/* The VPC's default group, which is there without a line: written down, with what it does of itself. */
+static const struct section *default_group_need(struct adviser *x, const struct security_group *g, char name[64])
+{
+	const char *vpc = x->now->m->vpcs[g->vpc].obj.name;
+	char self[80];
+
+	snprintf(name, 64, "%.20s-default", vpc);
+	snprintf(self, sizeof(self), "all from sg:%s", name);
+	if (!g->is_default || section_find(&x->d, "security-group", name) ||
+	    !line_add(x, "security-group", name, "vpc", vpc) ||
+	    !line_add(x, "security-group", name, "default", "yes") ||
+	    !line_add(x, "security-group", name, "inbound", self))
+		return NULL;
+	x->a->v[x->a->n - 1].keeps = true;
+	return section_find(&x->d, "security-group", name);
+}
+
 static bool group_open(struct adviser *x)
 {
 	const struct model *m = x->now->m;
@@ -284,7 +306,7 @@ static bool group_open(struct adviser *x)
 	const char *key = dir == RULE_IN ? "inbound" : "outbound";
 	const struct security_group *g;
 	const struct section *section;
-	char text[160];
+	char text[160], name[64];
 	struct rule r;
 
 	if (index == NONE || !m->enis[index].n_groups)
@@ -296,11 +318,12 @@ static bool group_open(struct adviser *x)
 			break;
 		}
 	section = section_find(&x->d, "security-group", g->obj.name);
-	if (!section)
+	if (!section && !(section = default_group_need(x, g, name)))
 		return give_up(
 			x,
 			"%s carries the VPC's default group only, which this topology does not write down; give it one of its own",
 			x->s->object);
+	snprintf(name, sizeof(name), "%s", section->name);
 	rule_of_packet(x, RULE_OF_GROUP, dir, &r);
 	vpc = model_eni_vpc(m, index);
 	peer = model_eni_by_addr(m, vpc, dir == RULE_IN ? &x->s->src : &x->s->dst, NULL);
@@ -315,11 +338,11 @@ static bool group_open(struct adviser *x)
 	}
 	for (size_t i = 0; i < section->n; i++)
 		if (strcmp(section->entries[i].key, key) == 0 && strcmp(section->entries[i].value, "none") == 0)
-			return line_add(x, "security-group", g->obj.name, key, rule_format(&r, text, sizeof(text)));
-	if (line_add(x, "security-group", g->obj.name, key, rule_format(&r, text, sizeof(text))))
+			return line_add(x, "security-group", name, key, rule_format(&r, text, sizeof(text)));
+	if (line_add(x, "security-group", name, key, rule_format(&r, text, sizeof(text))))
 		return true;
 	r.peer_kind = PEER_PREFIX;
-	return line_add(x, "security-group", g->obj.name, key, rule_format(&r, text, sizeof(text)));
+	return line_add(x, "security-group", name, key, rule_format(&r, text, sizeof(text)));
 }
 
 static bool number_is_free(const struct rule_list *l, uint32_t number)
@@ -402,21 +425,40 @@ static bool igw_need(struct adviser *x, uint32_t vpc, char *name, size_t size)
 	return line_add(x, "internet-gateway", name, "vpc", m->vpcs[vpc].obj.name);
 }
 
+static bool in_some_vpc(const struct model *m, const struct addr *a)
+{
+	for (uint32_t v = 0; v < m->n_vpcs; v++)
+		for (uint32_t i = 0; i < m->vpcs[v].n_cidrs; i++)
+			if (prefix_contains(&m->vpcs[v].cidrs[i], a))
+				return true;
+	return false;
+}
+
+/* Into the table of the interface's subnet, which may stand in no file. */
+static bool route_add(struct adviser *x, uint32_t eni, const char *destination, const char *target)
+{
+	const struct model *m = x->now->m;
+	const struct route_table *t = &m->route_tables[m->subnets[m->enis[eni].subnet].route_table];
+	const char *vpc = m->vpcs[model_eni_vpc(m, eni)].obj.name;
+	char value[PREFIX_STRLEN + 80], name[64];
+
+	snprintf(value, sizeof(value), "%s via %s", destination, target);
+	if (section_find(&x->d, "route-table", t->obj.name))
+		return line_add(x, "route-table", t->obj.name, "route", value);
+	snprintf(name, sizeof(name), "%.20s-main", vpc);
+	return line_add(x, "route-table", name, "vpc", vpc) && line_add(x, "route-table", name, "main", "yes") &&
+	       line_add(x, "route-table", name, "route", value);
+}
+
 static bool route_open(struct adviser *x)
 {
 	const struct model *m = x->now->m;
 	uint32_t index = x->s->eni ? model_find_eni(m, x->s->eni) : NONE, vpc, nat;
-	const struct route_table *t;
-	char value[96], name[64], target[72];
+	char name[64], target[72];
 
-	if (x->s->reason != ABI_REASON_NO_ROUTE_TO_DESTINATION || index == NONE)
+	if (x->s->reason != ABI_REASON_NO_ROUTE_TO_DESTINATION || index == NONE || in_some_vpc(m, &x->s->dst))
 		return false;
 	vpc = model_eni_vpc(m, index);
-	t = &m->route_tables[m->subnets[m->enis[index].subnet].route_table];
-	for (uint32_t v = 0; v < m->n_vpcs; v++)
-		for (uint32_t i = 0; i < m->vpcs[v].n_cidrs; i++)
-			if (prefix_contains(&m->vpcs[v].cidrs[i], &x->s->dst))
-				return false; /* another VPC's, or nobody's */
 	nat = nat_of(m, &m->enis[index], vpc);
 	if (addr_is_zero(&m->enis[index].addrs[0].public_ip) && nat != NONE && x->s->leg == LEG_FORWARD) {
 		snprintf(target, sizeof(target), "nat:%s", m->nat_gateways[nat].obj.name);
@@ -425,12 +467,30 @@ static bool route_open(struct adviser *x)
 			return false;
 		snprintf(target, sizeof(target), "igw:%s", name);
 	}
-	snprintf(value, sizeof(value), "0.0.0.0/0 via %s", target);
-	if (section_find(&x->d, "route-table", t->obj.name))
-		return line_add(x, "route-table", t->obj.name, "route", value);
-	snprintf(name, sizeof(name), "%.20s-main", m->vpcs[vpc].obj.name);
-	return line_add(x, "route-table", name, "vpc", m->vpcs[vpc].obj.name) &&
-	       line_add(x, "route-table", name, "main", "yes") && line_add(x, "route-table", name, "route", value);
+	return route_add(x, index, "0.0.0.0/0", target);
+}
+
+/* A packet that a route led to a NAT gateway, which does not take it: what answers somebody outside, or what it does not
+ * carry. */
+static bool nat_open(struct adviser *x)
+{
+	const struct model *m = x->now->m;
+	const struct walk_step *route = NULL;
+	uint32_t index = NONE;
+	char name[64], target[72], destination[PREFIX_STRLEN];
+	struct prefix alone;
+
+	for (size_t i = 0; i < x->now->walk.denied; i++)
+		if (x->now->walk.steps[i].leg == x->s->leg && x->now->walk.steps[i].gate == ABI_GATE_ROUTE)
+			route = &x->now->walk.steps[i];
+	if (route && route->eni)
+		index = model_find_eni(m, route->eni);
+	if (index == NONE || m->enis[index].owner != ENI_OF_INSTANCE || in_some_vpc(m, &route->dst) ||
+	    !igw_need(x, model_eni_vpc(m, index), name, sizeof(name)))
+		return false;
+	alone = prefix_of(&route->dst, addr_family(&route->dst) == FAMILY_V4 ? 32 : 128);
+	snprintf(target, sizeof(target), "igw:%s", name);
+	return route_add(x, index, prefix_format(&alone, destination), target);
 }
 
 /* Section of an interface: the instance's, or its own. */

@@ -11,6 +11,7 @@ struct advice_line {
 	enum advice_op op;
 	char kind[32], name[64]; /* of the section */
 	bool new_section;        /* there is none yet */
+	bool keeps;              /* what was so before: not needed by this flow, but by others */
 	char *key, *value;
 	struct src_loc loc; /* add: the line behind which it fits; remove: its line; line 0 = none */
 	enum abi_gate gate; /* that it opens */
@@ -20,7 +21,8 @@ struct advice {
 	bool works;
 	struct advice_line *v;
 	size_t n, cap;
-	char why_not[200]; /* when !works: what no line of a file would change */
+	char why_not[200]; /* when !works: what no line of a file would change, or why none was found */
+	bool hopeless;     /* the former */
 };
 /* What the model was built from. registry: numbers and addresses of a running lab; NULL: a file's own. */
 struct advice_base {
