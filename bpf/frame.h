@@ -108,6 +108,31 @@ static __always_inline int frame_is_too_big(const struct __sk_buff *skb, const s
 	return skb->gso_size ? skb->gso_size + x->p.headers > x->o.mtu : x->p.len > x->o.mtu;
 }
 
+/* On a gateway's link the MAC says nothing. */
+static __always_inline int frame_is_of_eni(const struct abi_port *s)
+{
+	return s->kind == ABI_PORT_ENI || s->kind == ABI_PORT_NAT;
+}
+
+/* For a neighbour that is to forward it, an appliance or a NAT gateway: no table of the router leads there. What
+ * is too big for it, it says itself. */
+static __always_inline int frame_is_to_forwarder(struct pass *x)
+{
+	const struct abi_port *s = bpf_map_lookup_elem(&ports, &x->p.key.port);
+	const struct abi_addr_val *owner;
+
+	if (!x->p.to_port || !s || !frame_is_of_eni(s))
+		return 0;
+	owner = addr_owner(NULL, x, s->vpc, &x->p.key.dst);
+	return !owner || owner->port != x->o.peer;
+}
+
+/* datapath = kernel, and what the router is to cut or to answer. */
+static __always_inline int frame_takes_stack(const struct __sk_buff *skb, struct pass *x)
+{
+	return ((config.flags & ABI_CONFIG_KERNEL_PATH) || frame_is_too_big(skb, x)) && !frame_is_to_forwarder(x);
+}
+
 static __always_inline void frame_ttl_set(struct __sk_buff *skb, const struct pkt *p, __u8 ttl)
 {
 	if (p->key.family == 6) {
@@ -132,8 +157,8 @@ static __always_inline int frame_to_stack(struct __sk_buff *skb, struct pass *x)
 		return TC_ACT_SHOT;
 	if (stats)
 		stats->path[ABI_PATH_STACK] += x->p.segs;
-	/* a neighbour's frame bypasses the tables; on a gateway's link the MAC says nothing */
-	if (!x->p.to_port || (s->kind != ABI_PORT_ENI && s->kind != ABI_PORT_NAT))
+	/* a neighbour's frame bypasses the tables */
+	if (!x->p.to_port || !frame_is_of_eni(s))
 		mark |= s->route_table & ABI_MARK_TABLE_MASK;
 	if (s->kind != ABI_PORT_HOST && s->kind != ABI_PORT_INET && s->kind != ABI_PORT_UPLINK && ttl < 255) {
 		mark |= ABI_MARK_TTL;
@@ -152,7 +177,7 @@ PIECE frame_deliver(struct __sk_buff *skb, struct pass *x)
 
 	if (!x || !x->o.allow)
 		return TC_ACT_SHOT;
-	stack = (config.flags & ABI_CONFIG_KERNEL_PATH) || frame_is_too_big(skb, x);
+	stack = frame_takes_stack(skb, x);
 	if (x->o.flags & ABI_FLOW_DNAT &&
 	    frame_translate(skb, &x->p, IP_DST_OFF, addr_v4_raw(&x->p.key.dst), addr_v4_raw(&x->o.xaddr)))
 		return TC_ACT_SHOT;
@@ -185,8 +210,7 @@ PIECE frame_tell(struct __sk_buff *skb, struct pass *x)
 	if (!(config.flags & ABI_CONFIG_CAPTURE))
 		return 0;
 	if (x->o.allow)
-		action = (config.flags & ABI_CONFIG_KERNEL_PATH) || frame_is_too_big(skb, x) ? TC_ACT_OK
-											     : TC_ACT_REDIRECT;
+		action = frame_takes_stack(skb, x) ? TC_ACT_OK : TC_ACT_REDIRECT;
 	frame_capture(skb, x, x->p.key.port, action << CAPTURE_ACTION_SHIFT);
 	if (x->o.allow || x->o.gate_port == x->p.key.port)
 		return 0;

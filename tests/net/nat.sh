@@ -73,6 +73,8 @@ vpc = v
 cidr = 10.0.14.0/24
 route-table = good
 nacl = no-answers
+[instance beside]
+subnet = pub1
 [instance q1]
 subnet = priv1
 [instance q2]

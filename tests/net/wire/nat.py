@@ -1,4 +1,4 @@
-"""nat.py LAB MODE: an instance behind a NAT gateway, a host it talks to, and one it does not."""
+"""nat.py LAB MODE: an instance behind a NAT gateway, one beside it, a host they talk to, and one they do not."""
 import os
 import select
 import socket
@@ -9,7 +9,7 @@ import sys
 from wire import *
 
 lab, mode = Lab(sys.argv[1]), sys.argv[2]
-q1, q4, h, k = [lab.tap(n) for n in ("q1", "q4", "h", "k")]
+q1, q4, h, k, beside, good, relay = [lab.tap(n) for n in ("q1", "q4", "h", "k", "beside", "good", "relay")]
 gateway = {n["name"]: n for n in api("/v1/labs/%s/nat-gateway" % lab.name)["nat-gateway"]}["good"]
 PUBLIC, PRIVATE = gateway["public"], gateway["private"]
 
@@ -22,7 +22,7 @@ def same(got, want, text):
     return equal(got, want, "%s: %s" % (mode, text))
 
 
-for t in (q1, q4, h, k):
+for t in (q1, q4, h, k, beside):
     silence(t.ns)
 NAT = ("nat", "NGW_SOURCE_ADDRESS_REASSIGN")
 CARRIED = ("nat", "PROTOCOL_RESTRICTION")
@@ -50,6 +50,17 @@ say(all(1024 <= p <= 65535 for p in ports), "all from 1024 to 65535", min(ports)
 say(min(ports) < 10000 and max(ports) > 55000, "from one end of that range to the other", min(ports), max(ports))
 say(sum(b == a + 1 for a, b in zip(ports, ports[1:])) < 5, "in no order", ports[:10])
 say(sum(a == b for a, b in zip(ports, range(2000, 2300))) < 5, "and not the client's own")
+
+# ---- by its MAC: no route table is asked (semantics 2.1) ---------------------------------------------------
+for text, src, by, source in (("the gateway", beside, good, PUBLIC), ("an appliance", q1, relay, PUBLIC)):
+    h.received()
+    src.udp(h, 53, b"tok-by-mac", mac=by.mac)
+    got = [Ip(f) for f in h.wait(lambda f: b"tok-by-mac" in f, 2) or []]
+    same([(p.src, p.dst) for p in got if p.ok and p.proto == UDP], [(source, h.addr)], "a neighbour's frame to %s goes on from there" % text)
+beside.received()
+beside.udp(h, 53, b"m" * 8473, mac=good.mac, df=True)
+got = beside.wait(lambda f: Ip(f).ok and Ip(f).proto == ICMP and (Ip(f).type, Ip(f).code) == (3, 4), 2)
+same([(Ip(f).src, struct.unpack("!H", Ip(f).l4[6:8])[0]) for f in got[-1:]], [(PRIVATE, 8500)], "one that is larger than the gateway's MTU is told so")
 
 # ---- what it does not carry ----------------------------------------------------------------------------
 for text, send, token in (
@@ -103,7 +114,7 @@ got = q1.wait(lambda f: Ip(f).ok and Ip(f).proto == ICMP and Ip(f).type == 11, 2
 same([Ip(f).src for f in got[-1:]], [PRIVATE], "TTL 1 ends at the gateway, which says so")
 enough = 2 if mode == "fast" else 3  # with datapath = kernel the internet is a hop, as traceroute shows
 same(len(arrives(lambda: q1.udp(h, 33435, b"tok-ttl2", ttl=enough), b"tok-ttl2") or []), 1, "TTL %d is enough for the host" % enough)
-for t in (q1, q4, h, k):
+for t in (q1, q4, h, k, beside):
     speech(t.ns)
 
 
