@@ -350,15 +350,17 @@ static void check_kind(const struct section *s, struct diag_list *diags)
 static void check_section(const struct section *s, const struct schema_kind *kind, struct diag_list *diags)
 {
 	const struct entry *first[KEYS_MAX] = { 0 };
+	const struct schema_key *key = NULL;
 	_cleanup_free_ char *fix = NULL;
 	char where[PLACE_LEN];
 
 	check_name(s, kind, diags);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct entry *en = &s->entries[i];
-		const struct schema_key *key = schema_key_find(kind, en->key);
 		size_t row;
 
+		if (!key || strcmp(key->name, en->key) != 0) /* lines of one key mostly stand together */
+			key = schema_key_find(kind, en->key);
 		if (!key) {
 			const char *near = nearest_key(kind, en->key);
 
@@ -378,7 +380,7 @@ static void check_section(const struct section *s, const struct schema_kind *kin
 		first[row] = en;
 		check_value(s, en, key, diags);
 	}
-	for (const struct schema_key *key = kind->keys; key->name; key++) {
+	for (key = kind->keys; key->name; key++) {
 		if (!key->required || first[key - kind->keys] || s->damaged)
 			continue;
 		free(fix);

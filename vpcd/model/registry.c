@@ -26,6 +26,7 @@ struct item {
 struct table {
 	struct item *v;
 	size_t n, cap;
+	struct arena *keys;   /* what was forgotten goes with the next copy */
 	struct keymap by_key; /* index into v */
 	uint32_t next;        /* tables of numbers: the next fresh one, less 1 */
 	uint32_t *free;       /* descending; made when next has reached the limit */
@@ -231,7 +232,9 @@ static struct item *item_add(struct table *t, const char *key)
 {
 	struct item *i = VEC_PUSH(t->v, t->n, t->cap);
 
-	i->key = xstrdup(key);
+	if (!t->keys)
+		t->keys = arena_new();
+	i->key = arena_strdup(t->keys, key);
 	keymap_put_str(&t->by_key, i->key, t->n - 1);
 	return i;
 }
@@ -270,8 +273,7 @@ static uint32_t number_max(enum obj_kind kind)
 
 static void table_done(struct table *t)
 {
-	for (size_t i = 0; i < t->n; i++)
-		free(t->v[i].key);
+	arena_free(&t->keys);
 	free(t->v);
 	free(t->free);
 	keymap_done(&t->by_key);
@@ -283,8 +285,9 @@ static void table_copy(const struct table *from, struct table *to)
 {
 	to->v = xmemdup(from->v, from->n * sizeof(*from->v));
 	to->n = to->cap = from->n;
+	to->keys = arena_new();
 	for (size_t i = 0; i < to->n; i++)
-		to->v[i].key = xstrdup(from->v[i].key);
+		to->v[i].key = arena_strdup(to->keys, from->v[i].key);
 	to->by_key = from->by_key;
 	to->by_key.slots = xmemdup(from->by_key.slots, from->by_key.cap * sizeof(*from->by_key.slots));
 	for (uint32_t i = 0; i < to->by_key.cap; i++)
@@ -304,12 +307,9 @@ static bool table_sweep(struct table *t)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < t->n; i++) {
+	for (size_t i = 0; i < t->n; i++)
 		if (t->v[i].used)
 			t->v[kept++] = t->v[i];
-		else
-			free(t->v[i].key);
-	}
 	if (kept == t->n)
 		return false;
 	t->n = kept;
