@@ -104,6 +104,7 @@ static void collect_peers(struct compiler *c);
 static void add_pair(struct compiler *c, const struct prefix *p, uint32_t rank);
 static void sort_pairs(struct compiler *c);
 static void build_nodes(struct compiler *c);
+static void reserve_rows(struct compiler *c);
 static uint32_t tracking_flags(const struct compile_ruleset *in);
 static bool admits_all_answers(const struct compile_rule *r, int family, uint16_t proto);
 static void set_limit(struct compiler *c, size_t n_member_sets);
@@ -133,6 +134,7 @@ int ruleset_compile(const struct compile_ruleset *in, const struct compile_membe
 	trees_init(&c.trees, rows, c.matches, c.cost);
 	collect_peers(&c);
 	build_nodes(&c);
+	reserve_rows(&c);
 	set_limit(&c, count_member_sets(&c, members, n_members));
 	for (int f = 0; f < F_MAX; f++)
 		rs.any[f] = tree_write(&c.trees, &c.any[f]);
@@ -308,6 +310,16 @@ static void build_nodes(struct compiler *c)
 		*n = (struct node){ .prefix = *p, .first = (uint32_t)i, .n = (uint32_t)(end - i), .depth = depth++ };
 		assert(depth < DEPTH_MAX);
 	}
+}
+
+/* Mostly a prefix is a row of its own, with a class of one node. */
+static void reserve_rows(struct compiler *c)
+{
+	const struct abi_map_shape *peer = &abi_map_shapes[ABI_MAP_PEERS], *node = &abi_map_shapes[ABI_MAP_RULES];
+
+	map_rows_reserve(c->rows, 2 * c->n_nodes,
+			 c->n_nodes * ((size_t)peer->key_size + peer->value_size + node->key_size + node->value_size));
+	trees_reserve(&c->trees, c->n_nodes);
 }
 
 static uint32_t tracking_flags(const struct compile_ruleset *in)

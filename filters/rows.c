@@ -34,6 +34,12 @@ void map_rows_done(struct map_rows *r)
 	map_rows_init(r);
 }
 
+void map_rows_reserve(struct map_rows *r, size_t n, size_t n_bytes)
+{
+	vec_reserve((void **)&r->v, &r->cap, r->n + n, sizeof(*r->v));
+	vec_reserve((void **)&r->bytes, &r->cap_bytes, r->n_bytes + n_bytes, 1);
+}
+
 void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const void *value)
 {
 	const struct abi_map_shape *shape = &abi_map_shapes[map];

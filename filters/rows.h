@@ -29,6 +29,7 @@ extern const struct abi_map_shape {
 
 void map_rows_init(struct map_rows *r);
 void map_rows_done(struct map_rows *r);
+void map_rows_reserve(struct map_rows *r, size_t n, size_t n_bytes); /* so many more will come */
 /* Appends one row; sizes come from abi_map_shapes. */
 void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const void *value);
 /* By map, then key (memcmp). A row that stands twice is kept once: rulesets of equal content share

@@ -16,12 +16,22 @@ static uint64_t write_node(struct trees *t, const struct abi_node *node);
 static size_t cut(const uint32_t *first, size_t stride, size_t n, unsigned level);
 static uint64_t node_name(const struct abi_node *node);
 static bool name_is_new(struct trees *t, uint64_t name);
-static void names_grow(struct trees *t);
+static void names_resize(struct trees *t, size_t cap);
 static uint64_t mum(uint64_t a, uint64_t b);
 
 void trees_init(struct trees *t, struct map_rows *rows, const struct abi_match *by_rank, uint32_t *cost)
 {
 	*t = (struct trees){ .rows = rows, .by_rank = by_rank, .cost = cost };
+}
+
+void trees_reserve(struct trees *t, size_t n_nodes)
+{
+	size_t cap = NAMES_MIN;
+
+	while (cap < 2 * (n_nodes + 1))
+		cap *= 2;
+	if (cap > t->cap_names)
+		names_resize(t, cap);
 }
 
 void trees_done(struct trees *t)
@@ -153,7 +163,7 @@ static bool name_is_new(struct trees *t, uint64_t name)
 	size_t at;
 
 	if ((t->n_names + 1) * 2 > t->cap_names)
-		names_grow(t);
+		names_resize(t, t->cap_names ? t->cap_names * 2 : NAMES_MIN);
 	for (at = name >> 1 & (t->cap_names - 1); t->names[at]; at = (at + 1) & (t->cap_names - 1))
 		if (t->names[at] == name)
 			return false;
@@ -162,12 +172,12 @@ static bool name_is_new(struct trees *t, uint64_t name)
 	return true;
 }
 
-static void names_grow(struct trees *t)
+static void names_resize(struct trees *t, size_t cap)
 {
 	uint64_t *old = t->names;
 	size_t n = t->cap_names;
 
-	t->cap_names = n ? n * 2 : NAMES_MIN;
+	t->cap_names = cap;
 	t->names = xcalloc(t->cap_names, sizeof(*t->names));
 	for (size_t i = 0; i < n; i++) {
 		size_t at = old[i] >> 1 & (t->cap_names - 1);

@@ -26,6 +26,7 @@ struct trees {
 };
 
 void trees_init(struct trees *t, struct map_rows *rows, const struct abi_match *by_rank, uint32_t *cost);
+void trees_reserve(struct trees *t, size_t n_nodes); /* so many will be written */
 void trees_done(struct trees *t);
 /* Writes what is not written yet. Returns the class's name; 0 when s is empty. */
 uint64_t tree_write(struct trees *t, const struct segs *s);
