@@ -139,18 +139,22 @@ int lab_load(struct lab *l, struct err *e)
 
 void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct model **m)
 {
+	struct document old_document = l->document;
+	struct registry *old_registry = l->registry;
+	struct model *old_model;
+
 	alarms_model_gone(l->alarms);
-	document_done(&l->document);
 	l->document = *d;
-	document_init(d);
-	registry_free(&l->registry);
-	l->registry = TAKE_PTR(*r);
+	*d = old_document;
+	l->registry = *r;
+	*r = old_registry;
 	probes_model_gone(l->probes);
 	captures_model_gone(l->captures);
 	places_free(&l->places);
 	flow_logs_model_keep(l->flow_logs, &l->model);
-	model_free(&l->model);
-	l->model = TAKE_PTR(*m);
+	old_model = l->model;
+	l->model = *m;
+	*m = old_model;
 	l->places = l->model ? places_new(l->model) : NULL;
 }
 
@@ -267,6 +271,8 @@ static int build(struct lab *l, const struct stored *s, struct err *e)
 		m->uplink.on = false;
 	}
 	lab_adopt(l, &d, &registry, &m);
+	registry_free(&registry);
+	model_free(&m);
 	return 0;
 }
 

@@ -60,7 +60,8 @@ struct lab {
 	struct captures *captures;
 	struct nat_floors *nat_floors;
 
-	struct transaction *tx; /* the change under way */
+	struct transaction *tx;    /* the change under way */
+	struct transaction *ended; /* the one before, until its answer is out */
 	struct job *first_job, *last_job;
 	struct timer *next_job;
 };
@@ -73,7 +74,8 @@ void lab_fail(struct lab *l, const struct err *e);
 
 /* Reads STATE_DIR/LAB into document, registry, model. On failure the lab is broken. */
 int lab_load(struct lab *l, struct err *e);
-/* From now on this is what was asked. Takes all three over; model's words must not be used after the next one. */
+/* From now on this is what was asked. Swaps all three with what was asked before, which is the caller's to free: its words
+ * must not be used any more. */
 void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct model **m);
 
 /* The lab in the kernel, opened on first use. */

@@ -39,8 +39,8 @@ enum phase {
 	PHASE_SETTLE, /* the agent ends what goes */
 	PHASE_APPLY,
 	PHASE_ROLLBACK,
-	PHASE_CREW, /* the agent begins what is new */
-	PHASE_END,
+	PHASE_CREW,  /* the agent begins what is new */
+	PHASE_ENDED, /* the answer goes out */
 };
 struct transaction {
 	struct lab *lab;
@@ -141,6 +141,13 @@ static void transaction_free(struct transaction *t)
 	free(t);
 }
 
+static void free_ended(struct lab *l)
+{
+	if (l->ended)
+		transaction_free(l->ended);
+	l->ended = NULL;
+}
+
 void transaction_drop(struct lab *l)
 {
 	struct job *next;
@@ -148,6 +155,7 @@ void transaction_drop(struct lab *l)
 	if (l->tx)
 		transaction_free(l->tx);
 	l->tx = NULL;
+	free_ended(l);
 	for (struct job *j = l->first_job; j; j = next) {
 		next = j->next;
 		free(j);
@@ -547,7 +555,7 @@ static void run(void *ctx)
 		answer_changes(t, true);
 		end(t);
 		break;
-	case PHASE_END: end(t); break;
+	case PHASE_ENDED: free_ended(t->lab); break;
 	}
 }
 
@@ -597,7 +605,7 @@ static void know(struct transaction *t)
 static void gone(struct transaction *t)
 {
 	struct lab *l = t->lab;
-	struct document none = { 0 };
+	_cleanup_document_ struct document none = { 0 };
 	struct registry *no_registry = NULL;
 	struct model *no_model = NULL;
 	struct err e = { 0 };
@@ -607,6 +615,8 @@ static void gone(struct transaction *t)
 	if (store_remove(l->server->dirs.state_dir, l->name, &e) < 0)
 		log_warn("store", l->name, "%s", e.msg);
 	lab_adopt(l, &none, &no_registry, &no_model);
+	registry_free(&no_registry);
+	model_free(&no_model);
 	diag_list_done(&l->warnings);
 	l->going = l->broken = false;
 	l->revision = 0;
@@ -825,13 +835,17 @@ static void answer_failure(struct transaction *t, const struct err *e)
 		answer_err(r, e);
 }
 
-/* Frees t, and the lab when nothing is left of it. */
+/* Of the lab too, when nothing is left of it. Whoever waits for the answer need not wait until what was before is
+ * freed. */
 static void end(struct transaction *t)
 {
 	struct lab *l = t->lab;
 
 	l->tx = NULL;
-	transaction_free(t);
+	free_ended(l);
+	l->ended = t;
+	t->phase = PHASE_ENDED;
+	wake(t);
 	if (l->first_job)
 		timer_set_us(l->next_job, 0);
 	else if (is_empty(l))
