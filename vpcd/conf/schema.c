@@ -367,7 +367,8 @@ static void check_section(const struct section *s, const struct schema_kind *kin
 			free(fix);
 			fix = near ? xasprintf("did you mean %s?", near) : NULL;
 			diag_add(diags, SEV_ERROR, en->loc, "UnknownParameter", fix,
-				 SECTION_FMT("there is no key \"%s\" in a %s"), SECTION_ARGS(s), en->key, s->kind);
+				 SECTION_FMT("there is no key \"%s\" in %s %s"), SECTION_ARGS(s), en->key,
+				 strchr("aei", *s->kind) ? "an" : "a", s->kind);
 			continue;
 		}
 		row = (size_t)(key - kind->keys);

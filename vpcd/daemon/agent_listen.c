@@ -44,6 +44,7 @@ static void on_peer(void *ctx, int fd, uint32_t events);
 static void on_timer(void *ctx);
 static void connection_close(struct connection *c);
 static int format_line(char *buf, const char *name, const struct sockaddr_in *peer);
+static bool is_line(const char *text, size_t n);
 
 struct answerer *answerer_new(struct loop *l)
 {
@@ -179,9 +180,13 @@ static void on_udp(void *ctx, int fd, uint32_t events)
 				    .msg_controllen = sizeof(control.buf) };
 		struct cmsghdr *c;
 		struct in_pktinfo *info;
+		ssize_t n;
 
-		if (recvmsg(fd, &m, MSG_DONTWAIT) < 0)
+		n = recvmsg(fd, &m, MSG_DONTWAIT);
+		if (n < 0)
 			return;
+		if (is_line(line, (size_t)n))
+			continue;
 		c = CMSG_FIRSTHDR(&m);
 		if (!c || c->cmsg_type != IP_PKTINFO) {
 			m.msg_control = NULL;
@@ -245,4 +250,15 @@ static int format_line(char *buf, const char *name, const struct sockaddr_in *pe
 
 	inet_ntop(AF_INET, &peer->sin_addr, addr, sizeof(addr));
 	return snprintf(buf, LINE_MAX_BYTES, "%s %s:%u\n", name, addr, ntohs(peer->sin_port));
+}
+
+/* An answer of another listener: one for it would be answered again, without end. */
+static bool is_line(const char *text, size_t n)
+{
+	char copy[LINE_MAX_BYTES + 1];
+	int end = 0;
+
+	memcpy(copy, text, n);
+	copy[n] = '\0';
+	return sscanf(copy, "%*32[a-z0-9-] %*[0-9.]:%*u\n%n", &end) == 0 && end > 0 && (size_t)end == n;
 }

@@ -2,10 +2,12 @@
  *
  *   protocol   sends            answers at DST                                    the answer
  *   tcp        SYN (connect)    listening socket; the kernel's handshake is it      connected, or refused
- *   udp        one datagram     one that sends it back                             a datagram
+ *   udp        one datagram     one that answers it                                a datagram
  *   icmp echo  raw socket       the kernel                                         echo reply
  *   icmp else  raw socket       nobody: a raw socket there sees it arrive            none
- *   others     raw socket       a raw socket that sends it back                     a packet */
+ *   others     raw socket       a raw socket that answers it                        a packet
+ *
+ * What answers looks at the words: an answer gets none, or two of them, or one that hears itself, would never end. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if_arp.h>
@@ -20,6 +22,7 @@
 #include "util/mem.h"
 
 enum { ICMP_ECHO_REPLY = 0, ICMP_ECHO_REQUEST = 8, ICMP_TIMESTAMP = 13, ICMP_TIMESTAMP_REPLY = 14, PACKET_MAX = 2048 };
+enum { BATCH = 64 }; /* packets at a time */
 
 struct icmp_packet {
 	uint8_t type, code;
@@ -34,7 +37,7 @@ struct reset {
 	const struct wire *w;
 	uint32_t seq;
 };
-static const char payload[] = "vpcd probe\n";
+static const char question[] = "vpcd probe\n", answer[] = "vpcd answer\n";
 
 static int open_sender(void *ctx);
 static int open_door(void *ctx);
@@ -134,7 +137,7 @@ bool door_ready(int fd, const struct wire *w)
 
 	if (w->proto == IPPROTO_TCP)
 		return false; /* the kernel's handshake is all that is wanted */
-	while ((n = recvmsg(fd, &m, MSG_DONTWAIT)) >= 0) {
+	for (unsigned i = 0; i < BATCH && (n = recvmsg(fd, &m, MSG_DONTWAIT)) >= 0; i++) {
 		size_t head = w->proto == IPPROTO_UDP ? 0 : header_len(buf, (size_t)n);
 		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
@@ -156,8 +159,11 @@ bool door_ready(int fd, const struct wire *w)
 				m.msg_control = NULL;
 				m.msg_controllen = 0;
 			}
-			iov = (struct iovec){ buf + head, (size_t)n - head };
-			(void)!sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+			if ((size_t)n - head == sizeof(question) - 1 &&
+			    memcmp(buf + head, question, sizeof(question) - 1) == 0) {
+				iov = (struct iovec){ (char *)answer, sizeof(answer) - 1 };
+				(void)!sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+			}
 			seen = true;
 		}
 		iov = (struct iovec){ buf, sizeof(buf) };
@@ -213,11 +219,11 @@ static int send_first(int fd, const struct wire *w)
 	if (w->proto == IPPROTO_TCP)
 		return 0;
 	if (w->proto == IPPROTO_ICMP) {
-		memcpy(p.data, payload, sizeof(payload));
+		memcpy(p.data, question, sizeof(question));
 		p.sum = checksum(&p, sizeof(p));
 		n = send(fd, &p, sizeof(p), MSG_NOSIGNAL);
 	} else {
-		n = send(fd, payload, sizeof(payload) - 1, MSG_NOSIGNAL);
+		n = send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL);
 	}
 	return n < 0 ? -errno : 0;
 }
