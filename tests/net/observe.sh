@@ -42,6 +42,27 @@ is "$(n_of --rule 'deny udp')" "$(n_of --gate nacl-in)" "--rule TEXT"
 is "$(n_of --since 1h)" "$all" "--since an hour ago: all"
 is "$(n_of --since 2199-01-01T00:00:00)" 0 "--since later: none"
 check_rc 2 "a gate that is none" vpc observe --gate sg
+check_rc 2 "a gate of nothing" vpc observe --gate nacl-in@
+check_rc 2 "a month that is none" vpc observe --since 2026-13-01T00:00:00
+check_rc 2 "a time with something behind it" vpc observe --since 2026-01-01T00:00:00x
+for since in 2026-01-01 2026-01-01T00:00 2026-01-01T00:00:00Z 2026-01-01T00:00:00.5; do is "$(n_of --since $since)" "$all" "--since $since: all"; done
+like "$(vpc observe nolab 2>&1) $?" 'lab nolab is not up, and no event of it is remembered 2$' "a lab that is not there is told"
+for option in --from --to --instance; do
+	like "$(vpc observe $option nobody 2>&1) $?" 'lab ob has nothing called nobody that sends or receives 2$' "$option of nobody is told"
+	is "$(vpc observe $option igw --port 4711 2>&1) $?" " 0" "$option of somebody who had no such packet is not"
+done
+nobody_told() { grep -q 'lab ob has nothing called nobody' "$T/nobody"; }
+"$VPC" observe ob -f --from nobody 2>"$T/nobody" & follower=$!
+check "-f --from nobody: told, and it waits" wait_for 5 nobody_told
+check "... still" kill -0 $follower
+kill $follower && wait $follower 2>/dev/null
+ip netns exec ob.a1 python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 99)
+s.sendto(b'x' * 8, ('10.0.2.4', 0))"
+wait_for 5 eval 'vpc observe --proto 99 | grep -q .'
+like "$(vpc observe --proto 99)" 'a1 10.0.1.4 -> b1 10.0.2.4 99  at' "a protocol without ports has none"
+is "$(vpc observe | grep -c ' $')" 0 "no line ends in blanks"
 check_rc 2 "a time that is none" vpc observe --since yesterday
 check_rc 2 "a verdict that is none" vpc observe --verdict drop
 check_rc 2 "sampling of what was" vpc observe --sample-new 3

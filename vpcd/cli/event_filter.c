@@ -9,6 +9,7 @@
 static int since_read(const struct args *a, const char *text, struct event_filter *f, char ret_seq[24]);
 static int who_read(const struct args *a, enum option_id id, const char **ret, struct prefix *prefix, bool *is_prefix);
 static int gate_read(const struct args *a, struct event_filter *f);
+static bool is_time(const char *text);
 static const char *member(const json_t *o, const char *name);
 static bool who_is(const json_t *event, const char *name_member, const char *addr_member, const char *name,
 		   const struct prefix *prefix);
@@ -154,6 +155,8 @@ static int gate_read(const struct args *a, struct event_filter *f)
 		f->gate_object = at + 1;
 	}
 	f->gate = f->gate_word;
+	if (at && !*f->gate_object)
+		return fail(EXIT_USAGE, "%s: --gate %s: whose gate? a name follows @", a->verb->name, text);
 	for (int i = 0; i < ABI_GATE_MAX; i++) {
 		names[i] = gate_name((enum abi_gate)i);
 		if (i && strcmp(names[i], f->gate) == 0)
@@ -162,6 +165,23 @@ static int gate_read(const struct args *a, struct event_filter *f)
 	near = str_nearest(f->gate, names + 1, ABI_GATE_MAX - 1);
 	return fail(EXIT_USAGE, "%s: there is no gate \"%s\"%s%s%s", a->verb->name, f->gate,
 		    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+/* RFC 3339 in UTC, or the beginning of it. */
+static bool is_time(const char *text)
+{
+	static const char *const formats[] = { "%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S" };
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct tm tm;
+		const char *end = strptime(text, formats[i], &tm);
+
+		if (end && *end == '.' && i + 1 == sizeof(formats) / sizeof(formats[0]))
+			end += 1 + strspn(end + 1, "0123456789");
+		if (end && (!*end || strcmp(end, "Z") == 0))
+			return true;
+	}
+	return false;
 }
 
 /* "30s", "10m", "2h": ago; a time; a number of an event. */
@@ -184,8 +204,8 @@ static int since_read(const struct args *a, const char *text, struct event_filte
 		snprintf(ret_seq, 24, "%s", text);
 		return 0;
 	}
-	if (n >= 10 && text[4] == '-' && text[7] == '-' && n < sizeof(f->since)) {
-		snprintf(f->since, sizeof(f->since), "%s", text);
+	if (n < sizeof(f->since) && is_time(text)) {
+		snprintf(f->since, sizeof(f->since), "%.*s", (int)strcspn(text, "Z"), text);
 		return 0;
 	}
 	for (size_t i = 0; n > 1 && n <= sizeof(number) && i < sizeof(units) / sizeof(units[0]); i++) {

@@ -6,6 +6,7 @@
 
 static int lab_count(const json_t *labs, const char *kind, const char *name, char *ret_lab);
 static bool lab_has(const char *lab, const char *kind, const char *name);
+static bool kind_has(const char *lab, const char *kind, const char *name);
 
 int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name)
 {
@@ -109,26 +110,35 @@ static int lab_count(const json_t *labs, const char *kind, const char *name, cha
 	return fail(EXIT_USAGE, "which lab? --lab with one of: %s", all.s);
 }
 
+bool lab_knows(const char *lab, const char *name)
+{
+	static const char *const kinds[] = { "interface", "host", "internet-gateway", "vpc-peering-connection" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kind_has(lab, kinds[i], name))
+			return true;
+	return false;
+}
+
 /* What follows @ or : belongs to a flow. */
 static bool lab_has(const char *lab, const char *kind, const char *name)
 {
 	const char *const kinds[] = { kind ? kind : "instance", kind ? NULL : "host", kind ? NULL : "nat-gateway" };
+	_cleanup_free_ char *word = xstrdup(name);
 
-	for (size_t i = 0; i < ARRAY_SIZE(kinds) && kinds[i]; i++) {
-		_cleanup_strbuf_ struct strbuf path = { 0 };
-		_cleanup_free_ char *word = xstrdup(name);
-		struct request q = { .quiet = true };
-		struct reply reply;
-		int r;
-
-		word[strcspn(word, "@:")] = '\0';
-		strbuf_addf(&path, "/v1/labs/%s/%s/", lab, kinds[i]);
-		path_add(&path, word);
-		q.path = path.s;
-		r = client_call(&q, &reply);
-		reply_done(&reply);
-		if (r == 0)
+	word[strcspn(word, "@:")] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && kinds[i]; i++)
+		if (kind_has(lab, kinds[i], word))
 			return true;
-	}
 	return false;
+}
+
+static bool kind_has(const char *lab, const char *kind, const char *name)
+{
+	_cleanup_strbuf_ struct strbuf path = { 0 };
+	_cleanup_reply_ struct reply reply = { 0 };
+
+	strbuf_addf(&path, "/v1/labs/%s/%s/", lab, kind);
+	path_add(&path, name);
+	return client_call(&(struct request){ .path = path.s, .quiet = true }, &reply) == 0;
 }

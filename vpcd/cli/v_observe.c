@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/event_filter.h"
 #include "cli/verbs.h"
+#include "filters/packet.h"
 #include "filters/rule.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -14,9 +15,11 @@ struct observer {
 	struct event_filter filter;
 	struct strbuf line; /* what has come of the next one */
 	json_int_t seq;     /* of the last; 0: none yet */
-	uint32_t left;      /* lines to print; UINT32_MAX: no end */
+	bool printed;
+	uint32_t left; /* lines to print; UINT32_MAX: no end */
 };
 
+static bool unknown(const struct args *a, const struct event_filter *f, const char *lab, char *says, size_t size);
 static bool take(void *ctx, const char *p, size_t n);
 static bool take_line(struct observer *o, const char *line);
 static void gap_print(struct observer *o, json_int_t n);
@@ -25,6 +28,7 @@ static void verdict_print(const json_t *e);
 static void end_print(const json_t *e, const char *name, const char *addr, const char *port);
 static void other_print(const json_t *e);
 static void time_print(const json_t *e, const char *member);
+static const char *clock_of(const json_t *e, const char *member);
 static const char *member(const json_t *o, const char *name);
 static json_int_t number(const json_t *o, const char *name);
 
@@ -40,7 +44,8 @@ int observe_run(const struct args *a)
 	_cleanup_reply_ struct reply reply = { 0 };
 	struct observer o = { .a = a, .left = a->count ? a->count : UINT32_MAX };
 	struct request q = { .take = take, .take_ctx = &o, .bad_code = EXIT_USAGE };
-	char lab[LAB_SIZE], seq[24];
+	char lab[LAB_SIZE], seq[24], says[160];
+	bool nobody;
 	uint32_t n;
 	int r = lab_of_word(a, lab);
 
@@ -62,11 +67,37 @@ int observe_run(const struct args *a)
 			strbuf_addf(&path, "&%s=%u", samples[i].arg, n);
 	}
 	q.path = path.s;
+	nobody = unknown(a, &o.filter, lab, says, sizeof(says));
+	if (nobody && a->follow)
+		warn_line("%s", says);
 	r = client_call(&q, &reply);
 	strbuf_done(&o.line);
+	if (r == 0 && nobody && !a->follow && !o.printed)
+		return fail(EXIT_USAGE, "%s", says);
 	if (r == 0 && a->follow && o.left)
 		return fail(EXIT_CANNOT, "vpcd has ended");
 	return r;
+}
+
+/* Whom the filter names and nobody knows: mistyped, or gone (events may be remembered), or still to come. */
+static bool unknown(const struct args *a, const struct event_filter *f, const char *lab, char *says, size_t size)
+{
+	const char *const names[] = { f->from_is_prefix ? NULL : f->from, f->to_is_prefix ? NULL : f->to, f->instance };
+	_cleanup_free_ char *path = xasprintf("/v1/labs/%s", lab);
+	_cleanup_reply_ struct reply reply = { 0 };
+	int up = client_call(&(struct request){ .path = path, .quiet = true }, &reply);
+
+	if (up == EXIT_USAGE) { /* 404 */
+		snprintf(says, size, "lab %s is not up%s", lab, a->follow ? "" : ", and no event of it is remembered");
+		return true;
+	}
+	for (size_t i = 0; up == 0 && i < ARRAY_SIZE(names); i++) {
+		if (!names[i] || lab_knows(lab, names[i]))
+			continue;
+		snprintf(says, size, "lab %s has nothing called %s that sends or receives", lab, names[i]);
+		return true;
+	}
+	return false;
 }
 
 static bool take(void *ctx, const char *p, size_t n)
@@ -104,6 +135,7 @@ static bool take_line(struct observer *o, const char *line)
 		gap_print(o, seq - o->seq - 1);
 	o->seq = seq;
 	if (event_matches(&o->filter, e)) {
+		o->printed = true;
 		if (o->a->output == OUTPUT_JSONL)
 			puts(line);
 		else
@@ -170,19 +202,18 @@ static void verdict_print(const json_t *e)
 		printf(" %s:%" JSON_INTEGER_FORMAT, file, number(e, "line"));
 	if (reason)
 		printf("  [%s]", reason);
-	if (number(e, "count") > 1) {
-		printf("  %" JSON_INTEGER_FORMAT " packets since ", number(e, "count"));
-		time_print(e, "first");
-	}
+	if (number(e, "count") > 1)
+		printf("  %" JSON_INTEGER_FORMAT " packets since %.12s", number(e, "count"), clock_of(e, "first"));
 	putchar('\n');
 }
 
 static void end_print(const json_t *e, const char *name, const char *addr, const char *port)
 {
 	const char *who = member(e, name), *where = member(e, addr);
+	json_int_t proto = number(e, "proto");
 
 	printf("%s%s%s", who ? who : "", who && where ? " " : "", where ? where : who ? "" : "-");
-	if (json_is_integer(json_object_get(e, port)) && number(e, "proto") != 1)
+	if (json_is_integer(json_object_get(e, port)) && (proto == PKT_PROTO_TCP || proto == PKT_PROTO_UDP))
 		printf(":%" JSON_INTEGER_FORMAT, number(e, port));
 }
 
@@ -214,12 +245,14 @@ static void other_print(const json_t *e)
 /* HH:MM:SS.mmm of an RFC 3339 time */
 static void time_print(const json_t *e, const char *name)
 {
+	printf("%-12.12s  ", clock_of(e, name));
+}
+
+static const char *clock_of(const json_t *e, const char *name)
+{
 	const char *t = member(e, name);
 
-	if (t && strlen(t) >= 23)
-		printf("%.12s  ", t + 11);
-	else
-		printf("%-12s  ", "-");
+	return t && strlen(t) >= 23 ? t + 11 : "-";
 }
 
 static const char *member(const json_t *o, const char *name)
