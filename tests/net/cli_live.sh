@@ -131,7 +131,7 @@ is "$(vpc ct pair -o json | json '" ".join(d["entries"][0])')" "$(json_members C
 like "$(vpc ct pair)" '^ENI +DIRECTION +PROTO .* TRACKED ' "ct has a head"
 ct_of() { vpc ct pair -o json | json '" ".join(sorted(str(e[k]) for e in d["entries"] if e["eni"] == "beta" and e["tracked"] for k in ("direction", "dport", "proto", "rule")))'; }
 like "$(ct_of)" '80 inbound tcp tcp 80 from ' "an entry names the flow and the rule that made it"
-like "$(vpc ct flush pair/beta)" '^[1-9][0-9]* connections forgotten' "ct flush of an instance"
+like "$(vpc ct flush pair/beta)" '^[1-9][0-9]* connections? forgotten' "ct flush of an instance"
 is "$(ct_of)" "" "its entries are gone"
 check_rc 2 "ct flush of an instance that is not there" vpc ct flush pair/omega
 vpc set security-group g inbound tcp 82 from sg:g --lab pair >"$T/out"
@@ -143,7 +143,7 @@ check "... and keeps what was set" vpc trace --live pair/alpha beta tcp/82
 vpc unset security-group g inbound tcp 82 from sg:g --lab pair >"$T/out"
 check "ct flush of a lab" vpc ct flush --lab pair
 check "a connection" vpc probe alpha beta tcp/80
-like "$(vpc ct flush pair)" '^[1-9][0-9]* connections forgotten' "ct flush of a lab by its name alone"
+like "$(vpc ct flush pair)" '^[1-9][0-9]* connections? forgotten' "ct flush of a lab by its name alone"
 check_rc 2 "... of neither a lab nor anything in one" vpc ct flush omega
 wait_for 5 eval 'vpc logs alpha | grep -qx "hello from alpha"' && ok "logs" || not_ok "logs: $(vpc logs alpha 2>&1 | head -n3)"
 
@@ -151,10 +151,15 @@ wait_for 5 eval 'vpc logs alpha | grep -qx "hello from alpha"' && ok "logs" || n
 like "$(vpc set security-group g inbound tcp 22 from sg:g --lab pair)" 'update +security-group +g +.*tcp 22 from sg:g' "set says what changed"
 check "the change is in force" vpc probe alpha beta tcp/22
 check_rc 1 "an expectation sees it" vpc test --live pair
+like "$(vpc test --live pair)" $'FAIL  deny .*\n +expected deny.*, got allow\n +forward .*\n +allow  sg-in +beta +tcp 22 from sg:g' "with its trace under it"
 check "unset" vpc unset security-group pair/g inbound "tcp 22 from sg:g"
 check_rc 1 "it is in force, too" vpc probe alpha beta tcp/22
 check_rc 4 "set of a rule that is none" vpc set security-group pair/g inbound tcp from nowhere
 check_rc 2 "set of a thing that is not there" vpc set security-group pair/h inbound tcp 22 from sg:g
+like "$(vpc set security-grup pair/g inbound tcp 22 from sg:g 2>&1) $?" 'no kind "security-grup"; did you mean security-group\? 2$' "set of a kind that is none"
+like "$(vpc unset security-groups pair/g inbond 2>&1) $?" 'no key "inbond"; did you mean inbound\? 2$' "unset of a key that is none"
+check_rc 4 "set of what is no text" vpc set instance pair/alpha run $'/bin/echo \e[31m'
+check_rc 4 "... nor is a control character of two bytes" vpc set instance pair/alpha run $'/bin/echo \u009b31m'
 like "$(vpc set lab pair quotas off --lab pair)" 'update +lab +pair +quotas changed' "settings of a lab whose file has no [lab]"
 is "$(vpc up "$T/pair.ini" 2>&1)" "no changes" "up: an edit stays"
 check_rc 2 "unset of one that is not set" vpc unset lab pair clock --lab pair

@@ -143,6 +143,13 @@ golden test-failing.txt 1 vpc test $failing
 golden test-coverage.txt 0 vpc test --coverage $three
 golden test-coverage.json 1 vpc test --coverage -o json $failing
 golden test.tap 1 vpc test -o tap $failing
+printf '\033]0;x\a -> web-1 tcp/1\n' >"$T/rude"
+is "$(vpc trace $three --flows "$T/rude" 2>&1 | tr -d '\n' | tr -c '[:print:]' '#')" \
+	"vpc: $T/rude:1: lab three-tier has no instance, interface or host \"?]0;x?\", and it is no address" "a message writes no control characters to a terminal"
+head -c 100000 /dev/zero | tr '\0' a >"$T/rude"
+is "$(($(vpc trace $three --flows "$T/rude" 2>&1 | wc -c) < 2000))" 1 "... and is of bounded length"
+cp topologies/hairpin.ini "$T/"$'\e[31m<.ini'
+check "a report is XML, whatever a file is called" eval 'vpc test -o junit "$T/"*"31m<.ini" | python3 -c "import sys, xml.dom.minidom as x; x.parse(sys.stdin)"'
 golden test.xml 1 vpc test -o junit $failing topologies/minimal.ini
 check "JUnit is well-formed XML" python3 -c "import xml.dom.minidom as x; x.parse('tests/golden/cli/test.xml')"
 check_rc 2 "coverage of a running lab" vpc test --live --coverage

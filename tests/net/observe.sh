@@ -80,6 +80,8 @@ icmp None" "rules: last hit, or none"
 like "$(vpc rules | grep '10 deny udp 9')" ' [0-9]s +.*ob.ini:12$' "how long ago"
 is "$(vpc status -o json | python3 -c "import json,sys; d={m['name']: m for m in json.load(sys.stdin)['maps']}; print(d['addrs']['entries'] >= 2, all(m['entries'] is None or m['entries'] < m['max'] for m in d.values()), d['flows']['max'] >= 16384)")" \
 	"True True True" "status: how full maps are"
+is "$(vpc rules -o json | python3 -c "import json,sys; print({(r['file'].rsplit('/')[-1], r['line']) for r in json.load(sys.stdin)['rules'] if r['text'] == '*' and r['owner'] == 'n'})")" \
+	"{('ob.ini', $(grep -n '^\[nacl n\]' "$T/ob.ini" | cut -d: -f1))}" "what an ACL denies without a rule stands where the ACL does"
 dev=$(ip netns exec ob.v.router ip -o link | sed -nE 's/^[0-9]+: ([^:@]*a1[^:@]*)[:@].*/\1/p')
 check "a program is taken away" ip netns exec ob.v.router tc filter del dev "$dev" ingress
 is "$(vpc status -o json | python3 -c "import json,sys; d=json.load(sys.stdin); print(d['programs'], {e['name']: e['filters'] for e in d['enis']})")" \

@@ -4,8 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "conf/entry.h"
 #include "util/mem.h"
 
+enum { MESSAGE_MAX = 1500 };
+
+static void say(const char *fmt, va_list ap);
 static const char *dir_of(const char *variable, const char *usual);
 
 int fail(enum exit_code code, const char *fmt, ...)
@@ -15,10 +19,29 @@ int fail(enum exit_code code, const char *fmt, ...)
 	fflush(stdout);
 	fprintf(stderr, "%svpc:%s ", style_on(stderr, STYLE_BAD), style_off(stderr, STYLE_BAD));
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return code;
+}
+
+/* What it quotes may come from a file of anybody's: no control character reaches the terminal, and no line without end. */
+static void say(const char *fmt, va_list ap)
+{
+	char text[MESSAGE_MAX];
+	size_t left;
+
+	if ((size_t)vsnprintf(text, sizeof(text), fmt, ap) >= sizeof(text))
+		strcpy(text + sizeof(text) - 4, "...");
+	entry_clean_text(text);
+	left = strlen(text);
+	for (size_t i = 0, n; i < left; i += n) {
+		n = entry_utf8_len(text + i, left - i);
+		if (text[i] != '\n' && entry_is_control(text + i, n))
+			fputc('?', stderr);
+		else
+			fwrite(text + i, 1, n, stderr);
+	}
+	fputc('\n', stderr);
 }
 
 int fail_err(enum exit_code code, const struct err *e)
@@ -35,9 +58,8 @@ void warn_line(const char *fmt, ...)
 	fflush(stdout);
 	fprintf(stderr, "%snote:%s ", style_on(stderr, STYLE_WARN), style_off(stderr, STYLE_WARN));
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 void diag_list_print(FILE *out, const struct diag_list *l)

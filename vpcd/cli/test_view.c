@@ -78,7 +78,8 @@ static void xml_text(FILE *out, const char *s)
 		case '>': fputs("&gt;", out); break;
 		case '&': fputs("&amp;", out); break;
 		case '"': fputs("&quot;", out); break;
-		default: fputc(*s, out);
+		default:
+			fputs((unsigned char)*s < ' ' && !strchr("\t\n", *s) ? "\xef\xbf\xbd" : (char[]){ *s, 0 }, out);
 		}
 	}
 }

@@ -3,6 +3,7 @@
 #include "cli/changes.h"
 #include "cli/client.h"
 #include "cli/verbs.h"
+#include "conf/schema.h"
 #include "util/mem.h"
 #include "util/str.h"
 
@@ -24,10 +25,15 @@ static int edit(const struct args *a, const char *op)
 {
 	_cleanup_free_ char *value = value_join(a);
 	char lab[LAB_SIZE], kind[40];
+	const struct schema_kind *known;
+	const struct schema_key *key;
+	struct err e = { 0 };
 	const char *name;
 	int r;
 
 	kind_singular(a->words[0], kind, sizeof(kind));
+	if (schema_find(kind, a->words[2], &known, &key, &e) < 0)
+		return fail(EXIT_USAGE, "%s: %s", a->verb->name, e.msg);
 	r = lab_of_kind(a, kind, a->words[1], lab, &name);
 	if (r)
 		return r;

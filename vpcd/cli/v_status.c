@@ -92,6 +92,7 @@ static int ct_flush(const struct args *a)
 	struct request q = { .method = "DELETE", .bad_code = EXIT_USAGE };
 	const char *name = NULL;
 	char lab[LAB_SIZE];
+	json_int_t n;
 	int r = lab_or_name(a, a->words[1], lab, &name);
 
 	if (r)
@@ -105,11 +106,11 @@ static int ct_flush(const struct args *a)
 	r = client_call(&q, &reply);
 	if (r)
 		return r;
+	n = json_integer_value(json_object_get(reply.json, "flushed"));
 	if (a->output == OUTPUT_JSON)
 		json_print(reply.json);
 	else
-		printf("%" JSON_INTEGER_FORMAT " connections forgotten\n",
-		       json_integer_value(json_object_get(reply.json, "flushed")));
+		printf("%" JSON_INTEGER_FORMAT " connection%s forgotten\n", n, n == 1 ? "" : "s");
 	return 0;
 }
 

@@ -167,6 +167,8 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 	o = result_make(x, &got, note);
 	if (!answer_eq(&got, &expected))
 		json_object_set_new(o, "ok", json_false());
+	else
+		trace_attach(o, m, x, &walk); /* the walk says the same, and more */
 	walk_done(&walk);
 	return o;
 }

@@ -474,13 +474,22 @@ static void remove_entry(struct section *s, size_t i)
 	memmove(&s->entries[i], &s->entries[i + 1], (s->n - i) * sizeof(s->entries[0]));
 }
 
+bool entry_is_control(const char *s, size_t n)
+{
+	unsigned char c = (unsigned char)*s;
+
+	if (n == 2)
+		return c == 0xc2 && (unsigned char)s[1] < 0xa0;
+	return n == 1 && ((c < 0x20 && c != '\t') || c == 0x7f);
+}
+
 static bool is_plain(const char *text)
 {
 	size_t left = strlen(text);
 
 	for (size_t n; left; text += n, left -= n) {
 		n = entry_utf8_len(text, left);
-		if (n == 0 || ((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
+		if (n == 0 || entry_is_control(text, n))
 			return false;
 	}
 	return true;

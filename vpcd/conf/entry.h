@@ -37,6 +37,8 @@ bool entry_value_is_raw(const char *kind, const char *key);
 char *entry_cut_comment(char *value);
 /* Bytes of the UTF-8 character at s, 0 when it is none (RFC 3629: shortest form, no surrogates). */
 size_t entry_utf8_len(const char *s, size_t left);
+/* Whether the character of n bytes at s is a control character: C0 but the tab, DEL, C1. */
+bool entry_is_control(const char *s, size_t n);
 /* Messages quote what was read, cut to a length in bytes: mends characters that were cut through. */
 void entry_clean_text(char *s);
 void entry_clean_diags(struct diag_list *diags);

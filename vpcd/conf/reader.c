@@ -192,9 +192,10 @@ static bool check_bytes(struct reader *r, const char *line, size_t len)
 				 "byte 0x%02x in column %zu is not UTF-8", c, i + 1);
 			return false;
 		}
-		if ((c < 0x20 && c != '\t') || c == 0x7f) {
+		if (entry_is_control(line + i, n)) {
 			diag_add(r->diags, SEV_ERROR, r->loc, SYNTAX, "the file must be plain text; take it out",
-				 "a control character (0x%02x) stands in column %zu", c, i + 1);
+				 "a control character (0x%02x) stands in column %zu", (unsigned char)line[i + n - 1],
+				 i + 1); /* of two bytes the second is its number */
 			return false;
 		}
 	}

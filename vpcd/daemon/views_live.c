@@ -15,7 +15,8 @@
 #include "util/mem.h"
 
 struct list_owner {
-	const char *kind, *name;
+	const char *kind;
+	const struct obj *obj;
 	enum rule_dir dir;
 };
 static json_t *rule_json(const struct lab *l, const struct list_owner *owner, const struct model_rule *r,
@@ -143,7 +144,7 @@ static json_t *group_rules(const struct lab *l, const struct security_group *g)
 	json_t *a = json_array();
 
 	for (int dir = RULE_IN; dir <= RULE_OUT; dir++) {
-		struct list_owner owner = { "security-group", g->obj.name, dir };
+		struct list_owner owner = { "security-group", &g->obj, dir };
 
 		for (uint32_t i = 0; i < g->dir[dir].n; i++)
 			json_array_append_new(a, rule_json(l, &owner, &g->dir[dir].v[i], 0));
@@ -156,7 +157,7 @@ static json_t *nacl_rules(const struct lab *l, const struct nacl *n)
 	json_t *a = json_array();
 
 	for (int dir = RULE_IN; dir <= RULE_OUT; dir++) {
-		struct list_owner owner = { "nacl", n->obj.name, dir };
+		struct list_owner owner = { "nacl", &n->obj, dir };
 
 		for (uint32_t i = 0; i < n->dir[dir].n; i++)
 			json_array_append_new(a, rule_json(l, &owner, &n->dir[dir].v[i], 0));
@@ -165,9 +166,10 @@ static json_t *nacl_rules(const struct lab *l, const struct nacl *n)
 	return a;
 }
 
-/* r NULL: the implicit rule, number star. */
+/* r NULL: the implicit rule, number star, which stands where its owner does. */
 static json_t *rule_json(const struct lab *l, const struct list_owner *owner, const struct model_rule *r, uint32_t star)
 {
+	struct src_loc loc = r ? r->loc : owner->obj->loc;
 	struct datapath *d = lab_datapath(l);
 	struct abi_counter hits = { 0 };
 	uint32_t number = r ? r->number : star;
@@ -179,15 +181,15 @@ static json_t *rule_json(const struct lab *l, const struct list_owner *owner, co
 		rule_format(&r->rule, text, sizeof(text));
 	json_object_set_new(o, "number", json_integer(number));
 	json_object_set_new(o, "owner_kind", json_string(owner->kind));
-	json_object_set_new(o, "owner", json_string(owner->name));
+	json_object_set_new(o, "owner", json_string(owner->obj->name));
 	json_object_set_new(o, "direction", json_string(owner->dir == RULE_IN ? "inbound" : "outbound"));
 	json_object_set_new(o, "text", json_string(text));
 	json_object_set_new(o, "action", json_string(r && r->rule.allow ? "allow" : "deny"));
 	json_object_set_new(o, "description", r && r->note ? json_string(r->note) : json_null());
 	add_counter(o, &hits, known);
 	json_object_set_new(o, "last_hit", d ? json_second(datapath_rule_last(d, number)) : json_null());
-	json_object_set_new(o, "file", r ? json_file(r->loc) : json_null());
-	json_object_set_new(o, "line", r ? json_line(r->loc) : json_null());
+	json_object_set_new(o, "file", json_file(loc));
+	json_object_set_new(o, "line", json_line(loc));
 	json_object_set_new(o, "origin", json_string(origin_name(r ? r->origin : ORIGIN_IMPLICIT)));
 	return o;
 }
