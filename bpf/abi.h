@@ -94,7 +94,7 @@ enum abi_gate {
 	X(FRAGMENT_TINY, "a first fragment too small to hold its ports, or one that overlaps them") \
 	X(NO_SERVICE, "the address is reserved for the VPC's own services and none answers there") \
 	X(CONNTRACK_FULL, "the interface has as many tracked connections as conntrack-entries in [lab] lets it, or the lab's table of them is full") \
-	X(PORT_DOWN, "the destination interface is down or gone") \
+	X(PORT_DOWN, "the interface is down or gone") \
 	X(NOT_JUDGED, "the packet reached the interface without passing the filter") \
 	X(ROUTER_ERROR, "an ICMP error of the subnet router") \
 	X(TOO_BIG, "the packet is larger than the next hop's MTU and may not be fragmented") \

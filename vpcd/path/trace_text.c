@@ -69,8 +69,12 @@ static void leg_text(struct strbuf *b, const struct flow *f, const struct walk *
 
 static void step_text(struct strbuf *b, const struct walk_step *s, int width, const struct trace_style *style)
 {
-	strbuf_addf(b, "  %s%s%s  %-*s  %-*s  ", s->allow ? style->good : style->bad, s->allow ? "allow" : "deny ",
-		    style->off, GATE_WIDTH, gate_name(s->gate), width, s->object ? s->object : "-");
+	bool more = s->rule_text[0] || s->reason_more[0] || !s->allow || s->loc.line ||
+		    s->reason == ABI_REASON_TRACKED || s->reason == ABI_REASON_RELATED;
+
+	strbuf_addf(b, "  %s%s%s  %-*s  %-*s%s", s->allow ? style->good : style->bad, s->allow ? "allow" : "deny ",
+		    style->off, GATE_WIDTH, gate_name(s->gate), more ? width : 0, s->object ? s->object : "-",
+		    more ? "  " : "");
 	if (s->rule_text[0])
 		strbuf_adds(b, s->rule_text);
 	else if (s->allow && s->reason_more[0])
