@@ -125,32 +125,34 @@ static int ask(unsigned long *ret)
 
 struct udp_load {
 	int fds[SOCKETS_MANY];
+	unsigned next[SOCKETS_MANY]; /* each socket's own: each comes to send to each port */
 	struct sockaddr_in to[PORTS_MANY];
-	unsigned n_fds, n_ports, size;
+	unsigned n_fds, n_ports, size, batch;
 };
 
-static void udp_go(const struct udp_load *l, unsigned long count)
+static void udp_go(struct udp_load *l, unsigned long count)
 {
 	static uint8_t payload[2048];
 	struct iovec data = { .iov_base = payload, .iov_len = l->size };
 	struct mmsghdr m[BATCH] = { 0 };
 	unsigned long sent = 0;
-	unsigned n = 0, batch = 0, port = 0;
+	unsigned n = 0;
 	double start = now_ns(), from, at;
 
-	for (; sent < count; batch++) {
+	for (; sent < count; l->batch = (l->batch + 1) % l->n_fds) {
 		unsigned want = count - sent < BATCH ? (unsigned)(count - sent) : BATCH, done = 0;
+		unsigned *port = &l->next[l->batch];
 
 		for (unsigned i = 0; i < want; i++) {
-			m[i].msg_hdr = (struct msghdr){ .msg_name = (void *)&l->to[port],
+			m[i].msg_hdr = (struct msghdr){ .msg_name = &l->to[*port],
 							.msg_namelen = sizeof(l->to[0]),
 							.msg_iov = &data,
 							.msg_iovlen = 1 };
-			port = (port + 1) % l->n_ports;
+			*port = (*port + 1) % l->n_ports;
 		}
 		from = now_ns();
 		while (done < want) {
-			int r = sendmmsg(l->fds[batch % l->n_fds], m + done, want - done, 0);
+			int r = sendmmsg(l->fds[l->batch], m + done, want - done, 0);
 
 			if (r <= 0)
 				die("sendmmsg");
