@@ -6,7 +6,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 7
+#define ABI_VERSION 8
 
 /* Limits. Map sizes are chosen at load from the lab, never above these. */
 enum {
@@ -330,21 +330,21 @@ struct abi_flow {
 _Static_assert(sizeof(struct abi_flow) == 96, "map layout");
 
 /* A copy of what the next packet of a flow needs, a cache line of one processor's own; filters/hot.h. map hot: ARRAY of
- * sets, index = processor * config.hot_sets + set. hot_marks: ARRAY of __u32, index = set modulo ABI_HOT_MARKS. */
-enum { ABI_HOT_CPUS_MAX = 16, ABI_HOT_WAYS = 2, ABI_HOT_MARKS = 4096 };
+ * sets, index = processor * config.hot_sets + set. hot_holders: ARRAY of __u32, index = set: a bit for each processor that
+ * has had copies there. */
+enum { ABI_HOT_CPUS_MAX = 16, ABI_HOT_WAYS = 4 };
 struct abi_hot {
 	__u32 port;     /* the sender; 0 = nothing copied */
 	__u32 src, dst; /* be */
 	__u32 ports;    /* be; sport, dport of the key */
-	__u32 epoch;
-	__u32 mark; /* what hot_marks said, shifted; the protocol below */
-	__u16 mtu;
-	__u8 tx;
-	__u8 pad;
-	__u32 until; /* valid_ns >> 20 */
+	__u32 epoch;    /* 0: not good */
+	__u32 until;    /* valid_ns >> 20 */
 	__u64 seen_ns;
 	__u32 peer;
 	__u32 rule[ABI_CACHED_MAX];
+	__u16 mtu;
+	__u8 tx, proto;
+	__u32 pad;
 };
 _Static_assert(sizeof(struct abi_hot) == 64, "a cache line");
 struct abi_hot_set {

@@ -2,12 +2,13 @@
  *
  * With thousands of flows a packet pays for memory, not for work: an entry of flows or cache takes two waits, one behind
  * the other, for the bucket and for the entry. So each processor keeps copies of outcomes in places of its own: hot[cpu *
- * sets + hash of the flow], two a set. Nobody else writes a line of it, so none is shared or torn.
+ * sets + hash of the flow], four a set. Nobody else fills one, so none is shared or torn.
  *
- * The entries are the truth. A copy is good while the epoch is the same, until the entry is to be judged anew, and as long
- * as the word of its hash in hot_marks is what it was before the entry was copied: whoever makes an entry bad before
- * its time, or deletes it, changes the word afterwards (flow_distrust). What a copy knows and its entry does not is when
- * the last packet came: flow_settle tells it, before anybody calls an entry idle, and when a place is given away.
+ * The entries are the truth. A copy is good while the epoch is the same, until the entry is to be judged anew. Whoever
+ * makes an entry bad before its time, or deletes it, looks for its copies afterwards and ends them (flow_distrust); who
+ * makes a copy looks afterwards whether the entry still says the same. One of the two sees what the other did. What
+ * a copy knows and its entry does not is when the last packet came: flow_settle tells it, before anybody calls
+ * an entry idle, and when a place is given away.
  *
  * A place goes to another flow only when its copy is good no more: flows in use that meet in a set do not fight, a
  * third one pays for its entry. Only IPv4 without translation is copied. */
@@ -19,7 +20,6 @@
 
 enum {
 	HOT_UNTIL_SHIFT = 20,      /* until counts in about a millisecond, rounded down */
-	HOT_MARK_SHIFT = 8,        /* below: the protocol */
 	HOT_SETTLED_NS = 50000000, /* connections that end sooner are not worth a place */
 };
 
@@ -50,30 +50,35 @@ static __always_inline __u32 hot_set_of(const struct abi_config *c, const struct
 	return (h >> 32) & (c->hot_sets - 1);
 }
 
-static __always_inline __u32 *hot_mark_of(struct world *w, __u32 set)
-{
-	__u32 at = set % ABI_HOT_MARKS;
-
-	return map_get(w, hot_marks, &at);
-}
-
 static __always_inline int hot_is_of(const struct abi_hot *h, const struct abi_flow_key *k)
 {
 	return h->ports == ports_word(k) && h->src == addr_v4_word(&k->src) && h->dst == addr_v4_word(&k->dst) &&
-	       h->port == k->port && (__u8)h->mark == k->proto;
+	       h->port == k->port && h->proto == k->proto;
 }
 
 /* What was copied of the flow's entry is not good from now on. After the entry has been changed. */
 PIECE hot_distrust(struct world *w, const struct abi_flow_key *k)
 {
 	const struct abi_config *c = world_config(w);
-	__u32 *mark;
+	__u32 set, at, *holders, cpus;
+	struct abi_hot_set *s;
 
 	if (!k || !c->hot_sets || k->family != 4)
 		return 0;
-	mark = hot_mark_of(w, hot_set_of(c, k));
-	if (mark)
-		atomic_add(mark, 1);
+	set = hot_set_of(c, k);
+	holders = map_get(w, hot_holders, &set);
+	if (!holders)
+		return 0;
+	cpus = __sync_fetch_and_or(holders, 0); /* read behind all that was written before, on every machine */
+	for (__u32 cpu = 0; cpu < ABI_HOT_CPUS_MAX && cpu < c->hot_cpus; cpu++) {
+		if (!(cpus >> cpu & 1))
+			continue;
+		at = cpu * c->hot_sets + set;
+		s = map_get(w, hot, &at);
+		for (__u32 i = 0; s && i < ABI_HOT_WAYS; i++)
+			if (hot_is_of(&s->way[i], k))
+				s->way[i].epoch = 0;
+	}
 	return 0;
 }
 
@@ -81,7 +86,7 @@ PIECE hot_distrust(struct world *w, const struct abi_flow_key *k)
 static __always_inline void flow_distrust(struct world *w, const struct abi_flow_key *k, struct abi_flow *f)
 {
 	if (f)
-		__sync_lock_test_and_set(&f->valid_ns, 0); /* before the mark, on every machine */
+		f->valid_ns = 0;
 	hot_distrust(w, k);
 }
 

@@ -25,10 +25,9 @@ struct pass {
 	/* What a packet of a known flow needs stands together: cache lines are what it costs. */
 	__u64 now;
 	__u32 epoch;
-	__u32 hot_mark; /* as it was before the entry was looked at */
-	__u32 hot_at;   /* this processor's set of the flow */
-	__u8 bits;      /* what this packet adds to tx of the sender, rx of the receiver */
-	__u8 lost;      /* the other end is an interface of the lab, but its groups are not known here */
+	__u32 hot_at; /* this processor's set of the flow */
+	__u8 bits;    /* what this packet adds to tx of the sender, rx of the receiver */
+	__u8 lost;    /* the other end is an interface of the lab, but its groups are not known here */
 	__u8 pad[2];
 	struct outcome o;
 	struct pkt p;

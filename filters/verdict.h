@@ -25,31 +25,32 @@ static __always_inline int pass_is_same_hop(struct world *w, const struct pass *
 static __always_inline struct abi_hot_set *hot_of(struct world *w, struct pass *x)
 {
 	const struct abi_config *c = world_config(w);
-	const __u32 *mark;
-	__u32 cpu = world_cpu(w), set;
+	__u32 cpu = world_cpu(w);
 
 	if (x->p.key.family != 4 || cpu >= c->hot_cpus)
 		return NULL;
-	set = hot_set_of(c, &x->p.key);
-	x->hot_at = cpu * c->hot_sets + set;
-	mark = hot_mark_of(w, set);
-	if (!mark)
-		return NULL;
-	x->hot_mark = *(volatile const __u32 *)mark << HOT_MARK_SHIFT | x->p.key.proto;
+	x->hot_at = cpu * c->hot_sets + hot_set_of(c, &x->p.key);
 	return map_get(w, hot, &x->hot_at);
 }
 
-/* Whose ever it is: all of a set share its mark. */
+/* The flow's copy; NULL: it has none. */
+static __always_inline struct abi_hot *hot_find(struct pass *x, struct abi_hot_set *s)
+{
+	for (__u32 i = 0; s && i < ABI_HOT_WAYS; i++)
+		if (hot_is_of(&s->way[i], &x->p.key))
+			return &s->way[i];
+	return NULL;
+}
+
 static __always_inline int hot_is_good(const struct pass *x, const struct abi_hot *h)
 {
-	return h->epoch == x->epoch && (h->mark ^ x->hot_mark) >> HOT_MARK_SHIFT == 0 &&
-	       (__s32)(h->until - (__u32)(x->now >> HOT_UNTIL_SHIFT)) > 0;
+	return h->epoch == x->epoch && (__s32)(h->until - (__u32)(x->now >> HOT_UNTIL_SHIFT)) > 0;
 }
 
 /* Is the copy good for this packet as it stands? Then o comes from it. */
 static __always_inline int pass_hot(struct world *w, struct pass *x, struct abi_hot *h)
 {
-	if (!hot_is_of(h, &x->p.key) || !hot_is_good(x, h) || flow_bits_of(&x->p, h->tx) & ~h->tx ||
+	if (!hot_is_good(x, h) || flow_bits_of(&x->p, h->tx) & ~h->tx ||
 	    !pass_is_same_hop(w, x, h->peer, h->rule[ABI_CACHED_ROUTE]))
 		return 0;
 	h->seen_ns = x->now;
@@ -70,7 +71,7 @@ PIECE hot_clear(struct world *w, struct pass *x, struct abi_hot *h)
 		return 0;
 	__builtin_memset(&x->related, 0, sizeof(x->related));
 	x->related.port = h->port;
-	x->related.proto = (__u8)h->mark;
+	x->related.proto = h->proto;
 	x->related.family = 4;
 	__builtin_memcpy(x->related.sport, &h->ports, 4);
 	x->related.src.b[10] = x->related.src.b[11] = x->related.dst.b[10] = x->related.dst.b[11] = 0xff;
@@ -83,33 +84,69 @@ PIECE hot_clear(struct world *w, struct pass *x, struct abi_hot *h)
 	return 0;
 }
 
-/* The place that the flow has or can have; NULL: there is none. */
-static __always_inline struct abi_hot *hot_free(const struct pass *x, struct abi_hot_set *s)
+/* A place for a flow without a good copy; NULL: others use them all. */
+static __always_inline struct abi_hot *hot_place(struct pass *x, struct abi_hot_set *s)
 {
-	if (hot_is_of(&s->way[0], &x->p.key))
-		return &s->way[0];
-	if (hot_is_of(&s->way[1], &x->p.key) || (s->way[0].port && hot_is_good(x, &s->way[0])))
-		return !s->way[1].port || hot_is_of(&s->way[1], &x->p.key) || !hot_is_good(x, &s->way[1]) ? &s->way[1]
-													  : NULL;
-	return &s->way[0];
+	struct abi_hot *own = hot_find(x, s);
+
+	if (own)
+		return own;
+	for (__u32 i = 0; i < ABI_HOT_WAYS; i++)
+		if (!s->way[i].port || !hot_is_good(x, &s->way[i]))
+			return &s->way[i];
+	return NULL;
 }
 
-static __always_inline void hot_copy(struct world *w, struct pass *x, const struct abi_flow *f, struct abi_hot *h)
+static __always_inline int hot_says_so(const struct abi_hot *h, const struct abi_flow *f)
 {
+	__u32 other = (f->epoch ^ h->epoch) | (f->peer ^ h->peer) | (f->mtu ^ h->mtu) | (f->tx ^ h->tx) |
+		      ((__u32)(f->valid_ns >> HOT_UNTIL_SHIFT) ^ h->until);
+
+	for (__u32 i = 0; i < ABI_CACHED_MAX; i++)
+		other |= f->rule[i] ^ h->rule[i];
+	return !other;
+}
+
+/* What the flow's entry says, to a place of this processor's. */
+PIECE hot_copy(struct world *w, struct pass *x)
+{
+	const __u32 bit = 1u << (world_cpu(w) % ABI_HOT_CPUS_MAX);
+	struct abi_hot_set *s;
+	struct abi_flow *f;
+	struct abi_hot *h;
+	__u32 set, *holders;
+
+	if (!x)
+		return 0;
+	set = hot_set_of(world_config(w), &x->p.key);
+	holders = map_get(w, hot_holders, &set);
+	s = map_get(w, hot, &x->hot_at);
+	f = flow_find(w, &x->p.key);
+	if (!s || !f || !holders)
+		return 0;
+	h = hot_place(x, s);
+	if (!h)
+		return 0;
 	if (h->port && !hot_is_of(h, &x->p.key))
 		hot_clear(w, x, h);
+	if (!(*holders & bit))
+		__sync_fetch_and_or(holders, bit);
 	h->port = x->p.key.port;
 	h->src = addr_v4_word(&x->p.key.src);
 	h->dst = addr_v4_word(&x->p.key.dst);
 	h->ports = ports_word(&x->p.key);
-	h->mark = x->hot_mark;
-	h->epoch = x->epoch;
+	h->proto = x->p.key.proto;
 	h->until = (__u32)(f->valid_ns >> HOT_UNTIL_SHIFT);
 	h->seen_ns = x->now;
 	h->peer = f->peer;
 	__builtin_memcpy(h->rule, f->rule, sizeof(f->rule));
 	h->mtu = f->mtu;
 	h->tx = f->tx;
+	__sync_lock_test_and_set(&h->epoch, x->epoch); /* before the entry is looked at again, on every machine */
+	f = flow_find(w, &x->p.key);
+	if (!f || !hot_says_so(h, f))
+		h->epoch = 0;
+	return 0;
 }
 
 /* Good for this packet as it stands? Then o comes from it. SYNs always go the long way. */
@@ -125,7 +162,8 @@ static __always_inline int pass_cached(struct world *w, struct pass *x)
 	if (x->p.frag && x->p.key.proto != PKT_PROTO_UDP)
 		return 0; /* a NAT gateway takes whole packets of it and no pieces */
 	set = hot_of(w, x);
-	if (set && (pass_hot(w, x, &set->way[0]) || pass_hot(w, x, &set->way[1])))
+	h = hot_find(x, set);
+	if (h && pass_hot(w, x, h))
 		return 1;
 	f = flow_find(w, &x->p.key);
 	if (!f || f->epoch != x->epoch || x->now >= f->valid_ns ||
@@ -148,8 +186,8 @@ static __always_inline int pass_cached(struct world *w, struct pass *x)
 	x->o.flags = f->flags & (ABI_FLOW_SNAT | ABI_FLOW_DNAT);
 	if (x->o.flags)
 		x->o.xaddr = f->xaddr;
-	else if (set && x->now - f->created_ns >= HOT_SETTLED_NS && (h = hot_free(x, set)))
-		hot_copy(w, x, f, h);
+	else if (set && x->now - f->created_ns >= HOT_SETTLED_NS)
+		hot_copy(w, x);
 	return 1;
 }
 

@@ -212,8 +212,6 @@ static void places_change_hands(void **state)
 	lab_up(&l, LAB(""));
 	for (uint16_t i = 1; i <= MANY; i++)
 		settle_in(&l, i);
-	for (uint16_t i = 1; i <= MANY; i++) /* the first packets of the others spoiled the copies in their sets */
-		assert_int_equal(ask(&l, i).o.path, ABI_PATH_CACHED);
 	for (uint16_t i = 1; i <= MANY; i++)
 		copied += copy_of(&l, i) != NULL;
 	assert_int_equal(copied, 8 * ABI_HOT_WAYS); /* all places are taken, by as many flows */

@@ -50,7 +50,7 @@ static const char *const dp_map_names[DP_MAP_MAX] = {
 	[DP_EVENTS] = "events",
 	[DP_CONFIG] = ".data.config",
 	[DP_HOT] = "hot",
-	[DP_HOT_MARKS] = "hot_marks",
+	[DP_HOT_HOLDERS] = "hot_holders",
 	[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
 };
 static const struct {
@@ -262,7 +262,7 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	ret[DP_FLOWS] = ret[DP_CACHE] + ret[DP_CACHE] / 4; /* the pool, and what is dealt out in advance */
 	ret[DP_FLOW_LOG] = 2 * ret[DP_CACHE];              /* of two generations */
 	ret[DP_HOT] = hot_cpus() * hot_sets(ret[DP_CACHE]);
-	ret[DP_HOT_MARKS] = ABI_HOT_MARKS;
+	ret[DP_HOT_HOLDERS] = hot_sets(ret[DP_CACHE]);
 	ret[DP_FRAGS] = FRAGS_MAX;
 	ret[DP_WATCHES] = WATCHES_MAX;
 	ret[DP_DROPS] = DROPS_MAX;
