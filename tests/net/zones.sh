@@ -64,15 +64,49 @@ F
 	is "$(vpc zone down z a)" "no changes" "$mode: it cannot go down twice"
 	check_rc 2 "$mode: a zone that is none" vpc zone down z c
 	like "$(vpc zone down z c 2>&1)" 'no subnet in zone "c"; vpc zone z lists' "$mode: ... is told so"
-	like "$(vpc zone up z us-east-1a)" 'no changes' "$mode: another name is another outage"
-	like "$(vpc zone up z a)" 'zone a up' "$mode: zone a comes back"
+	is "$(vpc zone down z us-east-1a)" "no changes" "$mode: nor by its other name"
+	like "$(vpc zone up z us-east-1a)" 'zone a up' "$mode: by which it comes back"
 	check "$mode: all holds again" vpc test --live z
 	check "$mode: the connection is still there" talk_says t$mode
 	is "$(vpc up "$T/z.ini" 2>&1)" "no changes" "$mode: and all is as the file says"
 	talk_close t$mode
+	check "$mode: and the other way round" eval 'vpc zone down z us-east-1a && vpc zone up z a'
+	is "$(vpc zone z | awk '{print $1, $3}' | xargs)" "ZONE STATE a up b up" "$mode: ... it is up again"
 	check "$mode: down in an outage" eval 'vpc zone down z b && vpc down z'
 	daemon_stop
 done
+cat >"$T/regions.ini" <<'INI'
+[lab regions]
+[vpc us]
+cidr = 10.0.0.0/16
+[vpc eu]
+cidr = 10.1.0.0/16
+region = eu-west-1
+[subnet us-a]
+vpc = us
+cidr = 10.0.1.0/24
+[subnet us-b]
+vpc = us
+zone = b
+cidr = 10.0.2.0/24
+[subnet eu-a]
+vpc = eu
+cidr = 10.1.1.0/24
+INI
+states() { # REGIONAL-ZONE: state, of each
+	vpc zone regions | awk 'NR > 1 {print $2 $1, $3}' | sort | xargs
+}
+daemon_start
+check "two regions go up" vpc up "$T/regions.ini"
+check "a zone of both" vpc zone down regions a
+is "$(states)" "eu-west-1a down us-east-1a down us-east-1b up" "a letter means it in both"
+check "one of the two comes back" vpc zone up regions us-east-1a
+is "$(states)" "eu-west-1a down us-east-1a up us-east-1b up" "the other region's is still out"
+check "another goes" vpc zone down regions us-east-1b
+is "$(states)" "eu-west-1a down us-east-1a up us-east-1b down" "both are out"
+check "the letter ends what is left" vpc zone up regions a
+is "$(states)" "eu-west-1a up us-east-1a up us-east-1b down" "and nothing else"
+daemon_stop
 printf '[lab l]\nzones-down = q\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\ncidr = 10.0.0.0/24\n' >"$T/q.ini"
 like "$(vpc validate "$T/q.ini")" 'q.ini:2: error: zones-down: no subnet is in zone "q"' "a file with an unknown zone"
 done_testing

@@ -10,9 +10,10 @@
 
 static int zones_list(const struct args *a);
 static int zone_set(const struct args *a, bool down);
+static void zones_words(const struct model *m, const bool *out, struct strbuf *words);
+static const char *region_of(const struct model *m, uint32_t subnet);
 static json_t *zones_json(const struct model *m);
 static json_t *zone_find(json_t *zones, const struct model *m, uint32_t subnet);
-static bool is_zone_of(const struct model *m, const char *word);
 
 int zone_run(const struct args *a)
 {
@@ -60,38 +61,65 @@ static int zones_list(const struct args *a)
 	return EXIT_OK;
 }
 
-/* The list of zones that are out is a setting of the lab; it has no place in the file, so no `up` ends it. */
+/* The list of zones that are out is a setting of the lab; it has no place in the file, so no `up` ends it. What a word
+ * means is a set of zones, whichever way it is written: a is us-east-1a, and eu-west-1a too where there is one. */
 static int zone_set(const struct args *a, bool down)
 {
 	_cleanup_model_ struct model *m = NULL;
-	_cleanup_strbuf_ struct strbuf rest = { 0 };
+	_cleanup_strbuf_ struct strbuf words = { 0 };
+	_cleanup_free_ bool *out = NULL;
 	const char *zone = a->words[a->n - 1];
 	char lab[LAB_SIZE];
-	bool was_down = false;
+	bool known = false, changes = false;
 	int r = lab_of(a, a->n == 3 ? a->words[1] : NULL, lab, NULL);
 
 	if (r == 0)
 		r = model_of_lab(lab, &m);
 	if (r)
 		return r;
-	if (!is_zone_of(m, zone))
+	out = xcalloc(m->n_subnets + 1, sizeof(*out));
+	for (uint32_t i = 0; i < m->n_subnets; i++) {
+		const bool meant = model_zone_is(m, i, zone);
+
+		out[i] = model_subnet_is_out(m, i);
+		known |= meant;
+		changes |= meant && out[i] != down;
+		if (meant)
+			out[i] = down;
+	}
+	if (!known)
 		return fail(EXIT_USAGE, "zone: lab %s has no subnet in zone \"%s\"; vpc zone %s lists its zones", lab,
 			    zone, lab);
-	for (uint32_t i = 0; i < m->n_zones_down; i++) {
-		if (strcmp(m->zones_down[i], zone) == 0)
-			was_down = true;
-		else
-			strbuf_addf(&rest, "%s%s", rest.n ? " " : "", m->zones_down[i]);
-	}
-	if (down)
-		strbuf_addf(&rest, "%s%s", rest.n ? " " : "", zone);
-	if (was_down == down) {
+	if (!changes) {
 		printf("no changes\n");
 		return EXIT_OK;
 	}
+	zones_words(m, out, &words);
 	return edits_send(a, lab,
-			  json_pack("[{s:s,s:s,s:s,s:s,s:o}]", "op", rest.n ? "set" : "unset", "kind", "lab", "name",
-				    "", "key", "zones-down", "value", rest.n ? json_string(rest.s) : json_null()));
+			  json_pack("[{s:s,s:s,s:s,s:s,s:o}]", "op", words.n ? "set" : "unset", "kind", "lab", "name",
+				    "", "key", "zones-down", "value", words.n ? json_string(words.s) : json_null()));
+}
+
+/* The zones of the subnets that are out, each once: by the letter where that is out in every region. */
+static void zones_words(const struct model *m, const bool *out, struct strbuf *words)
+{
+	for (uint32_t i = 0; i < m->n_subnets; i++) {
+		const struct subnet *s = &m->subnets[i];
+		bool everywhere = true, told = !out[i];
+
+		for (uint32_t k = 0; k < m->n_subnets; k++)
+			everywhere &= out[k] || strcmp(m->subnets[k].zone, s->zone) != 0;
+		for (uint32_t k = 0; k < i && !told; k++)
+			told = out[k] && strcmp(m->subnets[k].zone, s->zone) == 0 &&
+			       (everywhere || strcmp(region_of(m, k), region_of(m, i)) == 0);
+		if (!told)
+			strbuf_addf(words, "%s%s%s", words->n ? " " : "", everywhere ? "" : region_of(m, i), s->zone);
+	}
+}
+
+static const char *region_of(const struct model *m, uint32_t subnet)
+{
+	return m->vpcs[m->subnets[subnet].vpc].region;
 }
 
 static json_t *zones_json(const struct model *m)
@@ -117,7 +145,7 @@ static json_t *zones_json(const struct model *m)
 static json_t *zone_find(json_t *zones, const struct model *m, uint32_t subnet)
 {
 	const struct subnet *s = &m->subnets[subnet];
-	const char *region = m->vpcs[s->vpc].region;
+	const char *region = region_of(m, subnet);
 	json_t *z;
 	size_t i;
 
@@ -128,12 +156,4 @@ static json_t *zone_find(json_t *zones, const struct model *m, uint32_t subnet)
 		      model_subnet_is_out(m, subnet) ? "down" : "up", "subnets", "instances", "nat_gateways");
 	json_array_append_new(zones, z);
 	return z;
-}
-
-static bool is_zone_of(const struct model *m, const char *word)
-{
-	for (uint32_t i = 0; i < m->n_subnets; i++)
-		if (model_zone_is(m, i, word))
-			return true;
-	return false;
 }
