@@ -130,6 +130,33 @@ s.sendto(b"m" * (int(sys.argv[2]) - 28), (sys.argv[1], 53))' "$4" "$5"
 	rm -f "$T/ready"
 	is "$(cat "$T/pieces")" $(($5 - 28)) "$mode: $1: $5 bytes that may be cut arrive whole"
 }
+# answer WHAT FROM TO-NAME ADDRESS SIZE LIMIT: to what FROM asks by UDP, TO-NAME answers with SIZE bytes that may not be
+# cut; it hears that LIMIT is all, and so many arrive
+answer() {
+	local got
+	inside "$3" timeout 5 python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 53)); s.settimeout(4)
+s.setsockopt(socket.SOL_IP, 10, 2) # IP_MTU_DISCOVER: always DF
+open("'"$T/ready"'", "w").close()
+s.connect(s.recvfrom(100)[1])
+for ask in range(100):
+	try: s.send(b"a" * (int(sys.argv[1]) - 28)); s.recv(100)
+	except OSError: break
+mtu = s.getsockopt(socket.SOL_IP, 14)
+s.send(b"a" * (mtu - 28))
+print(mtu)' "$5" >"$T/told" 2>&1 &
+	local server=$!
+	wait_for 3 test -e "$T/ready"
+	got=$(inside "$2" timeout 5 python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect((sys.argv[1], 53)); s.settimeout(.05)
+for ask in range(90):
+	s.send(b"?")
+	try: print(len(s.recv(65536)) + 28); break
+	except TimeoutError: pass' "$4" 2>&1)
+	wait $server
+	rm -f "$T/ready"
+	is "$(cat "$T/told"), $got" "$6, $6" "$mode: $1: who answers with too much is told, and what fits arrives"
+}
 # stream WHAT FROM TO-NAME ADDRESS: TCP carries 300,000 bytes there and back
 stream() {
 	inside "$3" timeout 10 python3 -c 'import socket
@@ -175,6 +202,7 @@ for mode in fast kernel; do
 	pieces "by the internet gateway" a h 198.51.100.7 4000
 	pieces "by a public NAT gateway" p h 198.51.100.7 4000
 	pieces "by a private NAT gateway" p n 10.2.1.10 8900
+	answer "by a private NAT gateway" p n 10.2.1.10 8600 8500
 
 	# both ends have 9001, so only the way tells them
 	stream "over peering between regions" a f 10.3.1.10

@@ -27,7 +27,8 @@ static void internet_rules(struct desired *d);
 static void eni_routes(struct desired *d, uint32_t i);
 static void source_routes(struct desired *d, uint32_t i, const struct scope *inside);
 static void igw_routes(struct desired *d, const struct igw *igw);
-static void peering_neighs(struct desired *d, const struct peering *p);
+static void peering_ends(struct desired *d, const struct peering *p);
+static void peer_routes(struct desired *d, const struct peering *p, int end);
 static void host_routes(struct desired *d, const struct host *h);
 static void uplink_routes(struct desired *d);
 static void add_blackhole(struct desired *d, const struct scope *sc, uint32_t table);
@@ -52,7 +53,7 @@ void desired_routes(struct desired *d)
 		if (m->igws[i].vpc != NONE)
 			igw_routes(d, &m->igws[i]);
 	for (uint32_t i = 0; i < m->n_peerings; i++)
-		peering_neighs(d, &m->peerings[i]);
+		peering_ends(d, &m->peerings[i]);
 	for (uint32_t i = 0; i < m->n_hosts; i++)
 		host_routes(d, &m->hosts[i]);
 	if (d->uplink_ns)
@@ -209,7 +210,7 @@ static void igw_routes(struct desired *d, const struct igw *igw)
 }
 
 /* The router beyond: its end has the MAC of its port, this one's (the row's own end) the router's. */
-static void peering_neighs(struct desired *d, const struct peering *p)
+static void peering_ends(struct desired *d, const struct peering *p)
 {
 	const struct addr beyond = addr_from_v4(GATEWAY_ADDR);
 	char ifname[IFNAME_MAX];
@@ -219,6 +220,31 @@ static void peering_neighs(struct desired *d, const struct peering *p)
 
 		pcx_ifname(p, i, ifname);
 		add_neigh(d, &sc, ifname, &beyond, i == 0 ? p->ports[1] : 0);
+		peer_routes(d, p, i);
+	}
+}
+
+/* The way back to who sent over a peering connection what is too large for a NAT gateway here: the router says so
+ * with the address it has in the gateway's subnet. No packet goes by these routes: those of the peer's ranges that a
+ * filter lets pass have left by a route table before. */
+static void peer_routes(struct desired *d, const struct peering *p, int end)
+{
+	const struct model *m = d->m;
+	const struct vpc *here = &m->vpcs[p->vpcs[end]], *there = &m->vpcs[p->vpcs[!end]];
+	const struct scope sc = { d->router_ns[p->vpcs[end]], KIND_PEERING, p->obj.name };
+	uint32_t nat = 0;
+
+	while (nat < m->n_nat_gateways && model_eni_vpc(m, m->nat_gateways[nat].eni) != p->vpcs[end])
+		nat++;
+	for (uint32_t i = 0; i < there->n_cidrs && nat < m->n_nat_gateways; i++) {
+		const uint32_t subnet = m->enis[m->nat_gateways[nat].eni].subnet;
+		struct route_row *row;
+
+		row = add_route(d, &sc, ABI_LOCAL_TABLE_BASE + here->obj.number, &there->cidrs[i]);
+		row->metric = p->obj.number;
+		row->via = addr_from_v4(GATEWAY_ADDR);
+		row->prefsrc = subnet_router(&m->subnets[subnet]);
+		pcx_ifname(p, end, row->ifname);
 	}
 }
 
