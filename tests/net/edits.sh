@@ -137,6 +137,8 @@ for mode in fast kernel; do
 	is "$(vpc show security-group edits/made -o json | json 'd["security-group"][0]["origin"]')" api "$mode: the object says where it is from"
 	is "$(changes '{"op":"set","kind":"instance","name":"idle","key":"security-groups","value":"made"}')" 200 "$mode: an object of the file takes it"
 	is "$(changes '{"op":"delete","kind":"security-group","name":"made"}')" 400 "$mode: what is in use cannot be deleted"
+	is "$(json 'd["error"]["code"], d["errors"][0]["message"]' <"$T/body")" \
+		"DependencyViolation instance idle: security-groups: security-group made has dependencies and cannot be deleted" "$mode: ... and who uses it is told"
 	are "$mode: nothing of all that disturbs" talk_says tracked
 
 	# ---- the file again ----

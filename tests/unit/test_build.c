@@ -776,6 +776,60 @@ static void edits_build(void **state)
 	model_free(&m);
 }
 
+/* What others need is not deleted (semantics 1.4, 2.1, 3.1); with those that need it, it is. */
+static void deleting_what_others_need(void **state)
+{
+	static const char text[] = SUBNET IGW "[prefix-list p]\nentry = 9.0.0.0/8\n"
+					      "[route-table t]\nvpc = v\nroute = pl:p via igw:gw\n"
+					      "[subnet u]\nvpc = v\ncidr = 10.0.1.0/24\nroute-table = t\nnacl = n\n"
+					      "[nacl n]\nvpc = v\n"
+					      "[security-group g]\nvpc = v\ninbound = tcp 22 from pl:p\n"
+					      "[security-group h]\nvpc = v\ninbound = tcp 22 from sg:g\n"
+					      "[instance i]\nsubnet = s\nsecurity-groups = g\npublic-ip = auto\n";
+	static const struct {
+		const char *kind, *name, *who,
+			*rest; /* rest: with it deleted too, nothing is wrong; NULL: more needs it */
+	} rows[] = {
+		{ "vpc", "v", "internet-gateway gw: vpc: vpc v ", NULL },
+		{ "subnet", "s", "instance i: subnet: subnet s ", "instance i" },
+		{ "route-table", "t", "subnet u: route-table: route-table t ", "subnet u" },
+		{ "nacl", "n", "subnet u: nacl: nacl n ", "subnet u" },
+		{ "security-group", "g", "instance i: security-groups: security-group g ", NULL },
+		{ "security-group", "g", "security-group h: inbound: security-group g ", NULL },
+		{ "prefix-list", "p", "route-table t: route: prefix-list p ", NULL },
+		{ "internet-gateway", "gw", "instance i: public-ip needs an internet gateway", "instance i" },
+	};
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
+		_cleanup_diag_list_ struct diag_list diags = { 0 };
+		_cleanup_document_ struct document d = { 0 };
+		_cleanup_registry_ struct registry *r = registry_new(1);
+		struct edit edit = { EDIT_DELETE, rows[k].kind, rows[k].name, NULL, NULL };
+		struct model *m = NULL;
+		bool found = false;
+
+		assert_int_equal(document_parse(text, strlen(text), "t.ini", &d, &diags), 0);
+		assert_int_equal(document_edit(&d, &edit, NULL), 0);
+		assert_int_equal(model_build(&d, "t", r, &m, &diags), -EINVAL);
+		for (size_t i = 0; i < diags.n; i++) {
+			if (diags.v[i].severity == SEV_ERROR)
+				assert_string_equal(diags.v[i].code, "DependencyViolation");
+			found |= strncmp(diags.v[i].message, rows[k].who, strlen(rows[k].who)) == 0;
+		}
+		if (!found)
+			fail_msg("%s: not told: %s", rows[k].name, rows[k].who);
+		if (!rows[k].rest)
+			continue;
+		edit.kind = strncmp(rows[k].rest, "subnet", 6) == 0 ? "subnet" : "instance";
+		edit.name = strchr(rows[k].rest, ' ') + 1;
+		assert_int_equal(document_edit(&d, &edit, NULL), 0);
+		diag_list_done(&diags);
+		assert_int_equal(model_build(&d, "t", r, &m, &diags), 0);
+		model_free(&m);
+	}
+}
+
 /* 2,000 instances with 40 groups in 20 subnets: nothing here may be quadratic. */
 static void large_labs_build(void **state)
 {
@@ -827,6 +881,7 @@ int main(void)
 		cmocka_unit_test(names_of_labs),
 		cmocka_unit_test(commands_are_argv),
 		cmocka_unit_test(edits_build),
+		cmocka_unit_test(deleting_what_others_need),
 		cmocka_unit_test(large_labs_build),
 	};
 

@@ -207,6 +207,40 @@ static void edits_are_refused(void **state)
 	assert_format(&d, base_text);
 }
 
+/* What AWS says of a line that is there already, and of one that is not: semantics 18.4. */
+static void lines_have_codes(void **state)
+{
+	static const char text[] =
+		"[security-group g]\nvpc = v\ninbound = tcp 80 from 0.0.0.0/0\noutbound = none\n\n"
+		"[nacl n]\nvpc = v\noutbound = 10 allow all to 0.0.0.0/0\n\n"
+		"[route-table t]\nvpc = v\nroute = 9.0.0.0/8 via eni:i\n\n[vpc v]\ncidr = 10.0.0.0/16\n";
+	static const struct {
+		const char *kind, *name, *key, *there, *exists, *absent, *missing;
+	} rows[] = {
+		{ "security-group", "g", "inbound", "tcp 80 from 0.0.0.0/0", "InvalidPermission.Duplicate",
+		  "tcp 81 from 0.0.0.0/0", "InvalidPermission.NotFound" },
+		{ "nacl", "n", "outbound", "10 allow all to 0.0.0.0/0", "NetworkAclEntryAlreadyExists",
+		  "20 allow all to 0.0.0.0/0", "InvalidNetworkAclEntry.NotFound" },
+		{ "route-table", "t", "route", "9.0.0.0/8 via eni:i", "RouteAlreadyExists", "7.0.0.0/8 via eni:i",
+		  "InvalidRoute.NotFound" },
+		{ "vpc", "v", "cidr", "10.0.0.0/16", "InvalidParameterValue", "10.1.0.0/16", "InvalidParameterValue" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_document_ struct document d = { 0 };
+		struct err e = { 0 };
+		struct edit again = { EDIT_SET, rows[i].kind, rows[i].name, rows[i].key, rows[i].there };
+		struct edit never = { EDIT_UNSET, rows[i].kind, rows[i].name, rows[i].key, rows[i].absent };
+
+		parse(text, &d);
+		assert_int_equal(document_edit(&d, &again, &e), -EEXIST);
+		assert_string_equal(e.aws, rows[i].exists);
+		assert_int_equal(document_edit(&d, &never, &e), -ENOENT);
+		assert_string_equal(e.aws, rows[i].missing);
+	}
+}
+
 /* A file applied again: its own lines come from it, what the API added stays. */
 static void merge_keeps_what_the_api_made(void **state)
 {
@@ -274,6 +308,7 @@ int main(void)
 		cmocka_unit_test(edits_lines_and_scalars),
 		cmocka_unit_test(edits_repeat_auto),
 		cmocka_unit_test(edits_are_refused),
+		cmocka_unit_test(lines_have_codes),
 		cmocka_unit_test(merge_keeps_what_the_api_made),
 		cmocka_unit_test(merge_of_the_same_file_changes_nothing),
 		cmocka_unit_test(deleted_targets_are_remembered),

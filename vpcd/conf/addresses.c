@@ -310,7 +310,7 @@ static int public_wish(struct build *b, struct slot *slot)
 		return ret->kind;
 	/* A NAT gateway without one has been reported. */
 	if (!of_nat)
-		section_error(b, s, en->loc, "Gateway.NotAttached",
+		section_error(b, s, en->loc, build_no_igw(b),
 			      "add an [internet-gateway NAME] with its vpc, or take the line out",
 			      "public-ip needs an internet gateway, and vpc %s has none", vpc->obj.name);
 	return ret->kind = PUBLIC_IP_NONE;

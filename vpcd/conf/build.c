@@ -140,6 +140,12 @@ uint32_t build_ref(struct build *b, const struct section *s, const struct entry 
 	/* What stands in a section of an unknown kind is there, in a way. */
 	if (i != NONE || keymap_get_str(&b->lost, name) != KEYMAP_NONE)
 		return i;
+	if (document_has_deleted(b->doc, kind, name)) {
+		fix = xasprintf("delete %s %s first, or have it name another one", s->kind, s->name);
+		section_error(b, s, en->loc, "DependencyViolation", fix,
+			      "%s: %s %s has dependencies and cannot be deleted", en->key, obj_kind_name(kind), name);
+		return NONE;
+	}
 	near = nearest_name(b, kind, name);
 	if (near)
 		fix = xasprintf("did you mean %s?", near);
@@ -148,6 +154,11 @@ uint32_t build_ref(struct build *b, const struct section *s, const struct entry 
 	section_error(b, s, en->loc, schema_kind_get(kind)->not_found, fix, "%s: there is no %s \"%.80s\"", en->key,
 		      obj_kind_name(kind), name);
 	return NONE;
+}
+
+const char *build_no_igw(const struct build *b)
+{
+	return document_has_deleted(b->doc, KIND_IGW, NULL) ? "DependencyViolation" : "Gateway.NotAttached";
 }
 
 uint32_t build_key_ref(struct build *b, const struct section *s, const char *key, enum obj_kind kind)

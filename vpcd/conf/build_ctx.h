@@ -52,6 +52,8 @@ uint32_t build_ref(struct build *b, const struct section *s, const struct entry 
 		   enum obj_kind kind);
 /* The reference a scalar key makes; NONE when the key is not there or the thing is not. */
 uint32_t build_key_ref(struct build *b, const struct section *s, const char *key, enum obj_kind kind);
+/* The code of what needs an internet gateway and has none: was one just deleted? */
+const char *build_no_igw(const struct build *b);
 uint32_t build_number(struct build *b, enum obj_kind kind, const char *key, struct src_loc loc);
 void build_obj(struct build *b, enum obj_kind kind, const char *id_prefix, const struct section *s, struct obj *ret);
 void build_implicit_obj(struct build *b, enum obj_kind kind, const char *id_prefix, uint32_t vpc, const char *what,

@@ -78,7 +78,7 @@ static void build_nat_gateway(struct build *b, const struct section *s, uint32_t
 		section_error(b, s, public_ip->loc, "InvalidParameterCombination", "take one of the two lines out",
 			      "a NAT gateway with connectivity = private has no public-ip");
 	if (nat->is_public && vpc != NONE && b->m->vpcs[vpc].igw == NONE)
-		section_error(b, s, s->loc, "Gateway.NotAttached",
+		section_error(b, s, s->loc, build_no_igw(b),
 			      "add an [internet-gateway NAME] with its vpc, or write connectivity = private",
 			      "a public NAT gateway needs an internet gateway, and vpc %s has none",
 			      b->m->vpcs[vpc].obj.name);

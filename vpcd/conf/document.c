@@ -10,6 +10,11 @@
 #include "util/mem.h"
 #include "util/str.h"
 
+struct line_codes {
+	enum value_type type;
+	const char *exists, *missing;
+};
+
 static void section_done(struct section *s);
 static void section_copy(const struct section *from, struct document *to);
 static void merge_entries(const struct section *base, struct section *to);
@@ -18,6 +23,7 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 static int edit_create(struct document *d, const struct edit *edit, struct err *e);
 static int edit_set(struct section *s, const struct schema_key *key, const char *text, struct err *e);
 static int edit_unset(struct section *s, const struct schema_key *key, const char *text, struct err *e);
+static const struct line_codes *line_codes_of(const struct schema_key *key);
 static void target_goes(struct document *d, enum obj_kind kind, const char *name);
 static int check_text(const struct section *s, const struct schema_key *key, const char *value, const char *note,
 		      struct err *e);
@@ -36,6 +42,9 @@ void document_done(struct document *d)
 {
 	for (size_t i = 0; i < d->n; i++)
 		section_done(&d->sections[i]);
+	for (size_t i = 0; i < d->n_deleted; i++)
+		free(d->deleted[i]);
+	free(d->deleted);
 	free(d->sections);
 	free(d->file);
 	document_init(d);
@@ -116,6 +125,7 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 	switch (edit->op) {
 	case EDIT_DELETE:
 		target_goes(d, kind->kind, name);
+		*VEC_PUSH(d->deleted, d->n_deleted, d->cap_deleted) = section_key(s);
 		section_done(s);
 		d->n--;
 		memmove(s, s + 1, (size_t)(d->sections + d->n - s) * sizeof(*s));
@@ -123,6 +133,16 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 	case EDIT_SET: return edit_set(s, key, edit->value, e);
 	default: return edit_unset(s, key, edit->value, e);
 	}
+}
+
+bool document_has_deleted(const struct document *d, enum obj_kind kind, const char *name)
+{
+	_cleanup_free_ char *key = xasprintf("%s %s", obj_kind_name(kind), name ? name : "");
+
+	for (size_t i = 0; i < d->n_deleted; i++)
+		if (name ? strcmp(d->deleted[i], key) == 0 : strncmp(d->deleted[i], key, strlen(key)) == 0)
+			return true;
+	return false;
 }
 
 /* A lab has settings, whether its file has a section for them or not. */
@@ -366,6 +386,25 @@ static int edit_create(struct document *d, const struct edit *edit, struct err *
 	return 0;
 }
 
+/* What AWS says of a line that is there already, or is not: semantics 18.4. */
+static const struct line_codes *line_codes_of(const struct schema_key *key)
+{
+	static const struct line_codes others = { .exists = "InvalidParameterValue",
+						  .missing = "InvalidParameterValue" };
+	static const struct line_codes codes[] = {
+		{ VALUE_GROUP_IN, "InvalidPermission.Duplicate", "InvalidPermission.NotFound" },
+		{ VALUE_GROUP_OUT, "InvalidPermission.Duplicate", "InvalidPermission.NotFound" },
+		{ VALUE_NACL_IN, "NetworkAclEntryAlreadyExists", "InvalidNetworkAclEntry.NotFound" },
+		{ VALUE_NACL_OUT, "NetworkAclEntryAlreadyExists", "InvalidNetworkAclEntry.NotFound" },
+		{ VALUE_ROUTE, "RouteAlreadyExists", "InvalidRoute.NotFound" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (codes[i].type == key->type)
+			return &codes[i];
+	return &others;
+}
+
 static int edit_set(struct section *s, const struct schema_key *key, const char *text, struct err *e)
 {
 	_cleanup_free_ char *copy = xstrdup(text);
@@ -386,9 +425,7 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 		if (key->shape != KEY_LINES)
 			remove_entry(s, i);
 		else if (same_value(key, &s->entries[i], &wanted) && !may_repeat(key, value))
-			return err_set_aws(e, -EEXIST,
-					   strcmp(s->kind, "security-group") == 0 ? "InvalidPermission.Duplicate"
-										  : "InvalidParameterValue",
+			return err_set_aws(e, -EEXIST, line_codes_of(key)->exists,
 					   "%s %s: there is a line %s = %s already", s->kind, s->name, key->name,
 					   value);
 	}
@@ -421,11 +458,8 @@ static int edit_unset(struct section *s, const struct schema_key *key, const cha
 	if (removed)
 		return 0;
 	if (value)
-		return err_set_aws(e, -ENOENT,
-				   strcmp(s->kind, "security-group") == 0 ? "InvalidPermission.NotFound"
-				   : strcmp(s->kind, "nacl") == 0         ? "InvalidNetworkAclEntry.NotFound"
-									  : "InvalidParameterValue",
-				   "%s %s: there is no line %s = %.200s", s->kind, s->name, key->name, value);
+		return err_set_aws(e, -ENOENT, line_codes_of(key)->missing, "%s %s: there is no line %s = %.200s",
+				   s->kind, s->name, key->name, value);
 	return err_set_aws(e, -ENOENT, "InvalidParameterValue", "%s %s: %s is not set", s->kind, s->name, key->name);
 }
 

@@ -27,6 +27,8 @@ struct document {
 	char *file;               /* owner of the loc.file strings; may be NULL */
 	struct section *sections; /* file order, API sections after */
 	size_t n, cap;
+	char **deleted; /* "KIND NAME" of what edits of this copy took away: others may not name it any more */
+	size_t n_deleted, cap_deleted;
 };
 
 void document_init(struct document *d);
@@ -53,6 +55,9 @@ struct edit {
  * text. -ENOENT unknown section or nothing to unset, -EEXIST, -EINVAL unknown kind or key, bad name or
  * value; the error names the object. The document is untouched on failure. */
 int document_edit(struct document *d, const struct edit *edit, struct err *e);
+/* Did an edit of this copy take that away (name NULL: one of the kind)? AWS then says DependencyViolation of who still
+ * needs it. */
+bool document_has_deleted(const struct document *d, enum obj_kind kind, const char *name);
 /* Canonical INI text of the whole document (for `vpc show topology`, fmt). Returns a string to free(). */
 char *document_format(const struct document *d);
 /* JSON with origins and places, and back. */
