@@ -64,6 +64,10 @@ source-dest-check = no
 subnet = w
 address = 10.2.0.12
 security-groups = w
+[instance plain]
+subnet = w
+address = 10.2.0.15
+security-groups = w
 [interface strict-2]
 subnet = w
 address = 10.2.0.13
@@ -93,7 +97,7 @@ igw-public igw:wg
 nat nat:nat
 eni eni:strict-2
 eni-loose eni:loose
-instance instance:strict
+instance instance:plain
 pcx pcx:w-c
 none none
 igw-gone igw:lost

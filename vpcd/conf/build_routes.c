@@ -17,12 +17,14 @@ struct line {
 };
 
 static void build_table(struct build *b, struct route_table *t, const struct section *s);
+static bool is_same_list(struct build *b, const struct line *ln, const struct line *before);
 static void build_edge(struct build *b, struct route_table *t, const struct section *s);
 static void edge_routes(struct build *b, const struct route_table *t, const struct section *s, const char *igw);
 static int line_cmp(const void *x, const void *y);
 static bool resolve_target(struct build *b, const struct route_table *t, struct line *ln);
 static bool target_is_gone(const struct build *b, const struct line *ln);
 static bool target_is_of_vpc(struct build *b, const struct route_table *t, const struct line *ln, uint32_t vpc);
+static bool target_is_one(struct build *b, const struct line *ln);
 static void add_line(struct build *b, struct route_table *t, const struct line *ln, struct keymap *seen);
 static void add_route(struct build *b, struct route_table *t, const struct line *ln, const struct prefix *dst,
 		      uint32_t prefix_list, struct keymap *seen);
@@ -77,7 +79,8 @@ static void build_table(struct build *b, struct route_table *t, const struct sec
 	if (n_lines)
 		qsort(lines, n_lines, sizeof(*lines), line_cmp);
 	for (size_t i = 0; i < n_lines && t->vpc != NONE; i++)
-		add_line(b, t, &lines[i], &seen);
+		if (i == 0 || !is_same_list(b, &lines[i], &lines[i - 1]))
+			add_line(b, t, &lines[i], &seen);
 	if (t->vpc != NONE)
 		add_local(b, t, &seen);
 	if (static_routes > m->quotas.routes_per_table)
@@ -97,6 +100,19 @@ static int line_cmp(const void *x, const void *y)
 	int c = strcmp(a->text.prefix_list, b->text.prefix_list);
 
 	return c ? c : (a->en > b->en) - (a->en < b->en);
+}
+
+/* A list is the destination of one route of a table, wherever that leads. */
+static bool is_same_list(struct build *b, const struct line *ln, const struct line *before)
+{
+	char where[PLACE_STRLEN];
+
+	if (!ln->text.prefix_list[0] || strcmp(ln->text.prefix_list, before->text.prefix_list) != 0)
+		return false;
+	section_error(b, ln->s, ln->en->loc, "RouteAlreadyExists", "keep one of them",
+		      "route: there is a route to pl:%s already (%s)", ln->text.prefix_list,
+		      place_text(before->en->loc, where));
+	return true;
 }
 
 /* semantics 2.3: the table that an internet gateway uses for what enters the VPC. */
@@ -238,7 +254,20 @@ static bool resolve_target(struct build *b, const struct route_table *t, struct 
 		break;
 	}
 	ln->target_index = i;
-	return i != NONE && vpc != NONE && target_is_of_vpc(b, t, ln, vpc);
+	return i != NONE && vpc != NONE && target_is_of_vpc(b, t, ln, vpc) && target_is_one(b, ln);
+}
+
+/* semantics 2.1: an instance is named for its interface, so it has no other. */
+static bool target_is_one(struct build *b, const struct line *ln)
+{
+	const uint32_t owner = ln->text.target == TARGET_INSTANCE ? b->m->enis[ln->target_index].owner_index : NONE;
+
+	if (owner == NONE || b->m->instances[owner].n_enis == 1)
+		return true;
+	section_error(b, ln->s, ln->en->loc, "InvalidInstanceID", "write via eni: and the one that is meant",
+		      "route: instance %s has %u interfaces, and a route leads to one", ln->text.name,
+		      b->m->instances[owner].n_enis);
+	return false;
 }
 
 static bool target_is_of_vpc(struct build *b, const struct route_table *t, const struct line *ln, uint32_t vpc)
@@ -298,10 +327,6 @@ static void add_route(struct build *b, struct route_table *t, const struct line 
 		if (prefix_list == NONE)
 			section_error(b, ln->s, ln->en->loc, "RouteAlreadyExists", "keep one of them",
 				      "route: there is a route to %s already (%s)", prefix_format(dst, text),
-				      place_text(other->loc, where));
-		else if (strcmp(other->value, ln->en->value) == 0)
-			section_error(b, ln->s, ln->en->loc, "RouteAlreadyExists", "keep one of them",
-				      "route: \"%.100s\" is given twice (%s)", ln->en->value,
 				      place_text(other->loc, where));
 		return;
 	}
