@@ -217,6 +217,8 @@ def building(b, rounds, r):
 				  ("lost in edits", ("<=", 0), 0), ("matrix ms", ("<=", 1000), 0), ("daemon peak MB", ("<=", 64), 1),
 				  ("kernel MB an instance", ("<=", 0.5), 3)):
 		r.add({"lost in edits": "packets and bytes of connections lost in edits"}.get(name, name), at[name], bar, digits)
+	r.head("10,000 rules in one group")
+	r.add("one rule of them edited ms", build.edits_among(b, 10000), ("<=", 10), 1)
 	if len(sizes) > 1:
 		r.head("other sizes")
 	for n in sizes:

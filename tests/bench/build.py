@@ -5,7 +5,7 @@
 run; an unchanged plan; one rule edited under traffic; memory. Root; runs on a machine of its own (tests/isolate).
 A figure is printed only if the lab was right: `plan` finds nothing to do, a permitted packet came, a forbidden died.
 """
-import argparse, json, os, re, subprocess, sys
+import argparse, json, os, random, re, subprocess, sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib import machine, stats
 from lib.lab import Daemon, fail, timed
@@ -46,6 +46,28 @@ def edits(b, d, n):
 	if int(sent) < len(ms):
 		fail("there was no traffic during the edits")
 	return ms[WARM_EDITS:], int(lost)
+
+
+def edits_among(b, n):
+	"""Milliseconds of each edit of one rule in a group of n with random prefixes, on two interfaces."""
+	rnd, ini = random.Random(n), f"{os.environ['TEST_DIR']}/rules-{n}.ini"
+	with open(ini, "w") as f:
+		f.write("[lab rules]\nquotas = off\nrule-table-entries = 65536\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\n"
+			"cidr = 10.0.0.0/24\n[security-group many]\nvpc = v\n")
+		for _ in range(n):
+			a = f"{rnd.randrange(11, 224)}.{rnd.randrange(256)}.{rnd.randrange(256)}.{rnd.randrange(256)}/{rnd.choice((16, 20, 24, 28, 32))}"
+			f.write(f"inbound = {rnd.choice(('tcp', 'udp'))} {rnd.randrange(1, 65536)} from {a}\n")
+		f.write("".join(f"[instance {i}]\nsubnet = s\nsecurity-groups = many\n" for i in "ab"))
+	d = Daemon(b)
+	d.do("up", ini)
+	ms = []
+	for i in range(EDITS + WARM_EDITS):
+		ms.append(d.edit("rules", "many", "unset" if i % 2 else "set", "tcp 5999 from 10.0.0.0/24"))
+		if i >= EDITS + WARM_EDITS - 2 and subprocess.run([d.vpc, "probe", "a", "b", "tcp/5999"], capture_output=True).returncode != i % 2:
+			fail("an edited rule has no effect")
+	d.do("down", "rules")
+	d.end()
+	return ms[WARM_EDITS:]
 
 
 def details(b, d, n, ini, r):
