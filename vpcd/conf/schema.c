@@ -211,6 +211,31 @@ const struct schema_kind schema_kinds[] = {
 const size_t n_schema_kinds = ARRAY_SIZE(schema_kinds);
 
 /* Kinds that the language has and this version does not. */
+/* What AWS and the tools around it call the same. */
+static const struct {
+	const char *word, *key;
+} synonyms[] = {
+	{ "private-ip", "address" },
+	{ "private-ip-address", "address" },
+	{ "private-ips", "address" },
+	{ "ip", "address" },
+	{ "cidr-block", "cidr" },
+	{ "availability-zone", "zone" },
+	{ "az", "zone" },
+	{ "ingress", "inbound" },
+	{ "egress", "outbound" },
+	{ "vpc-id", "vpc" },
+	{ "subnet-id", "subnet" },
+	{ "groups", "security-groups" },
+	{ "security-group-ids", "security-groups" },
+	{ "vpc-security-group-ids", "security-groups" },
+	{ "elastic-ip", "public-ip" },
+	{ "eip", "public-ip" },
+	{ "map-public-ip-on-launch", "map-public-ip" },
+	{ "network-acl", "nacl" },
+	{ "main-route-table", "main" },
+	{ "command", "run" },
+};
 static const char *const later_kinds[] = { "egress-only-internet-gateway" };
 static const char *const reserved_names[] = { "internet", "default", "router", "self", "none", "all" };
 
@@ -223,6 +248,7 @@ static void check_value(const struct section *s, const struct entry *en, const s
 static const char *place_of(struct src_loc loc, char buf[PLACE_LEN]);
 static const char *nearest_kind(const char *name);
 static const char *nearest_key(const struct schema_kind *kind, const char *name);
+static char *keys_of(const struct schema_kind *kind);
 
 const struct schema_kind *schema_kind_find(const char *name)
 {
@@ -365,7 +391,7 @@ static void check_section(const struct section *s, const struct schema_kind *kin
 			const char *near = nearest_key(kind, en->key);
 
 			free(fix);
-			fix = near ? xasprintf("did you mean %s?", near) : NULL;
+			fix = near ? xasprintf("did you mean %s?", near) : keys_of(kind);
 			diag_add(diags, SEV_ERROR, en->loc, "UnknownParameter", fix,
 				 SECTION_FMT("there is no key \"%s\" in %s %s"), SECTION_ARGS(s), en->key,
 				 strchr("aei", *s->kind) ? "an" : "a", s->kind);
@@ -494,7 +520,20 @@ static const char *nearest_key(const struct schema_kind *kind, const char *name)
 	const char *names[KEYS_MAX];
 	size_t n = 0;
 
+	for (size_t i = 0; i < ARRAY_SIZE(synonyms); i++)
+		if (strcmp(synonyms[i].word, name) == 0 && schema_key_find(kind, synonyms[i].key))
+			return synonyms[i].key;
 	for (const struct schema_key *k = kind->keys; k->name; k++)
 		names[n++] = k->name;
 	return str_nearest(name, names, n);
+}
+
+static char *keys_of(const struct schema_kind *kind)
+{
+	struct strbuf b = { 0 };
+
+	for (const struct schema_key *k = kind->keys; k->name; k++)
+		if (k->type != VALUE_LATER)
+			strbuf_addf(&b, "%s%s", b.n ? ", " : "its keys are ", k->name);
+	return strbuf_take(&b);
 }
