@@ -235,5 +235,18 @@ for mode in fast kernel; do
 	daemon_start --allow-uplink
 	check "$mode: down after vpcd was killed" vpc down --all
 	is "$(diff <(echo "$before") <(machine))" "" "$mode: nothing is left on the machine"
+
+	# of a lab whose folders and namespaces somebody removed, the ruleset is left
+	printf '[lab bare]\ndatapath = %s\n[internet]\nuplink = yes\n[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n' $mode >"$T/bare.ini"
+	check "$mode: a lab of a gateway alone" vpc up "$T/bare.ini"
+	daemon_stop
+	ip netns list | sed -n 's/^\(bare\.[^ ]*\).*/\1/p' | xargs -n1 ip netns del
+	rm -rf "$VPCD_STATE_DIR/bare" "$VPCD_RUN_DIR/ns" "$VPCD_BPF_DIR/bare"
+	ip link del "$(machine_link bare)"
+	is "$(machine_link bare), $(nft list tables)" ", table ip vpcd-bare" "$mode: nothing but its ruleset is left of it"
+	daemon_start --allow-uplink
+	like "$(vpc show labs)" "bare +failed" "$mode: vpcd shows the lab"
+	check "$mode: down clears it" vpc down bare
+	is "$(diff <(echo "$before") <(machine))" "" "$mode: and nothing is left"
 done
 done_testing

@@ -11,6 +11,7 @@
 #include "kern/lab.h"
 #include "kern/nft_count.h"
 #include "kern/ns.h"
+#include "kern/uplink.h"
 #include "kern/watch.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -383,6 +384,11 @@ static void names_of_netns(struct names *l, int self_ns)
 		closedir(d);
 }
 
+static void names_of_ruleset(void *ctx, const char *lab)
+{
+	names_add(ctx, lab, strlen(lab));
+}
+
 static int names_cmp(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -399,6 +405,7 @@ int kern_labs(const struct kern_dirs *dirs, char ***ret, struct err *e)
 	names_of_dir(&l, ns_dir, '.');
 	names_of_dir(&l, dirs->bpf_dir, '\0');
 	names_of_netns(&l, self_ns);
+	nft_uplink_labs(names_of_ruleset, &l); /* where none can be read there is none */
 	if (l.n)
 		qsort(l.v, l.n, sizeof(*l.v), names_cmp);
 	*VEC_PUSH(l.v, l.n, l.cap) = NULL;

@@ -38,7 +38,7 @@ static void table_name(const char *lab, enum uplink_side side, char buf[TABLE_NA
 	if (side == UPLINK_LAB)
 		snprintf(buf, TABLE_NAME_MAX, "vpcd-uplink");
 	else
-		snprintf(buf, TABLE_NAME_MAX, "vpcd-%s", lab);
+		snprintf(buf, TABLE_NAME_MAX, "vpcd-%.58s", lab);
 }
 
 static void table_mark(const char *lab, const struct uplink_row *row, char buf[NFT_USERDATA_MAXLEN])
@@ -282,6 +282,46 @@ int nft_uplink_compare(const char *lab, enum uplink_side side, const struct upli
 		r = nft_ask(s, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, NFPROTO_IPV4, NLM_F_DUMP, 0), rule_found,
 			    &f);
 	return r == 0 && f.chains == f.n_wanted && f.rules == rules_expected(side) ? 1 : 2;
+}
+
+struct owners {
+	void (*fn)(void *ctx, const char *lab);
+	void *ctx;
+};
+
+/* By name and mark: "vpcd-LAB", "vpcd LAB ...". */
+static int owner_look(const struct nlmsghdr *h, void *ctx)
+{
+	const struct owners *o = ctx;
+	struct nftnl_table *t = nftnl_table_alloc();
+	uint32_t size = 0;
+	char mark[NFT_USERDATA_MAXLEN + 1] = "", table[TABLE_NAME_MAX], *lab = mark + strlen("vpcd ");
+
+	if (nftnl_table_nlmsg_parse(h, t) == 0 && nftnl_table_is_set(t, NFTNL_TABLE_USERDATA)) {
+		const void *p = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &size);
+
+		memcpy(mark, p, size < NFT_USERDATA_MAXLEN ? size : NFT_USERDATA_MAXLEN);
+	}
+	if (strncmp(mark, "vpcd ", strlen("vpcd ")) == 0) {
+		lab[strcspn(lab, " ")] = '\0';
+		table_name(lab, UPLINK_MACHINE, table);
+		if (strcmp(nftnl_table_get_str(t, NFTNL_TABLE_NAME), table) == 0)
+			o->fn(o->ctx, lab);
+	}
+	nftnl_table_free(t);
+	return MNL_CB_OK;
+}
+
+int nft_uplink_labs(void (*fn)(void *ctx, const char *lab), void *ctx)
+{
+	_cleanup_nft_ struct mnl_socket *s = NULL;
+	struct owners o = { .fn = fn, .ctx = ctx };
+	char msg[256];
+	int r = nft_open(&s, NULL);
+
+	return r < 0 ? r
+		     : nft_ask(s, nftnl_nlmsg_build_hdr(msg, NFT_MSG_GETTABLE, NFPROTO_IPV4, NLM_F_DUMP, 0), owner_look,
+			       &o);
 }
 
 struct dropper {

@@ -31,6 +31,8 @@ int uplink_choose_addr(const char *lab, struct addr *addr, struct err *e);
 enum uplink_side { UPLINK_LAB, UPLINK_MACHINE };
 int nft_uplink_write(const char *lab, enum uplink_side side, const struct uplink_row *row, struct err *e);
 int nft_uplink_delete(const char *lab, struct err *e); /* of the machine's side, if it is there and this lab's */
+/* The name of each lab that the machine has a ruleset of. Negative errno. */
+int nft_uplink_labs(void (*fn)(void *ctx, const char *lab), void *ctx);
 /* 0 there is none, 1 as row says, 2 another one of this lab's (row may be NULL); negative errno. */
 int nft_uplink_compare(const char *lab, enum uplink_side side, const struct uplink_row *row);
 /* The first base chain of somebody else that drops what it forwards: "ip filter FORWARD" into buf, 1; 0 none. */
