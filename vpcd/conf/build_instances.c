@@ -163,9 +163,11 @@ static void attach(struct build *b, const struct section *s, uint32_t eni_index,
 	if (owners[eni_index] == NONE)
 		return;
 	inst = &b->m->instances[owners[eni_index]];
+	if (en && value_check(VALUE_COUNT, NULL, en->value, NULL) < 0)
+		return; /* has been reported */
 	if (en && str_to_u32(en->value, 1, DEVICE_INDEX_MAX, &index) < 0) {
-		section_error(b, s, en->loc, "InvalidParameterValue", NULL, "index %s is more than %d", en->value,
-			      DEVICE_INDEX_MAX);
+		section_error(b, s, en->loc, "InvalidParameterValue", "take the line out, or choose another index",
+			      "index %s is more than %d", en->value, DEVICE_INDEX_MAX);
 		return;
 	}
 	while (!index_is_free(b, inst, index, &other) && !en)

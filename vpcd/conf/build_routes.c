@@ -238,6 +238,16 @@ static bool resolve_target(struct build *b, const struct route_table *t, struct 
 		vpc = m->peerings[i].vpcs[m->peerings[i].vpcs[1] == t->vpc];
 		break;
 	case TARGET_INSTANCE:
+		i = keymap_index(&b->names[KIND_INTERFACE], ln->text.name);
+		if (i != NONE && keymap_index(&b->names[KIND_INSTANCE], ln->text.name) == NONE) {
+			_cleanup_free_ char *fix =
+				xasprintf("write via %s:%s", m->enis[i].owner == ENI_OF_NAT_GATEWAY ? "nat" : "eni",
+					  ln->text.name);
+
+			section_error(b, ln->s, ln->en->loc, "InvalidInstanceID.NotFound", fix,
+				      "route: %s is no instance", ln->text.name);
+			return false;
+		}
 		i = build_ref(b, ln->s, ln->en, ln->text.name, KIND_INSTANCE);
 		i = i == NONE ? NONE : m->instances[i].enis[0];
 		vpc = i == NONE || m->enis[i].subnet == NONE ? NONE : m->subnets[m->enis[i].subnet].vpc;
