@@ -113,6 +113,28 @@ before=$(denied slow)
 cut_early() { [ "$(denied slow)" -gt $before ]; }
 sent=$(ip netns exec $lab.a1 "$flood" 10.0.2.4 100000 7) || note "the flood fell behind: $sent"
 note "$sent"
+cat >"$T/waits.py" <<'PY'
+# waits.py SOCKET: of a cut (flows?now=1), how long it took, and the longest that somebody else waited for an answer meanwhile
+import socket, sys, threading, time
+
+def ask(path, s=None):
+    s = s or socket.socket(socket.AF_UNIX)
+    try: s.connect(sys.argv[1])
+    except OSError: pass
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return s, s.recv(65536)
+
+begun = time.monotonic()
+cut = threading.Thread(target=ask, args=(f"/v1/labs/{sys.argv[2]}/flows?now=1&since=0",))
+cut.start()
+longest, s = 0, None
+while cut.is_alive():
+    t = time.monotonic()
+    s, _ = ask("/v1/version", s)
+    longest = max(longest, time.monotonic() - t)
+    cut.join(0.002)
+print(int(1000 * (time.monotonic() - begun)), int(1000 * longest))
+PY
 check "more flows than half of what the kernel holds: the slow log has records before its window ends" wait_for 5 cut_early
 window
 is "$(denied slow) $(lost)" "$((before + ${sent%% *} / 2)) 0" "and all of them in the end"
@@ -120,6 +142,20 @@ check "goes down" vpc down $lab
 lab=full
 topology full >"$T/full.ini"
 check "a lab with a slow log only" vpc up "$T/full.ini"
+sent=$(ip netns exec $lab.a1 "$flood" 10.0.2.4 100000 2) || note "the flood fell behind: $sent"
+read -r took longest < <(python3 "$T/waits.py" "$VPCD_RUN_DIR/vpcd.sock" $lab)
+is "$((took > 100 && longest * 5 < took))" 1 "100,000 flows become records in $took ms; meanwhile nobody waited more than $longest ms for an answer"
+mv "$(file_of slow)" "$T/aside"
+mkdir "$(file_of slow)"
+send a1 3
+window
+rmdir "$(file_of slow)"
+window
+is "$(of slow "[x['log-status'] for x in r]")" "['SKIPDATA']" "a window that could not be written is missing, which the next one tells"
+send a1 3
+window
+is "$(of slow "sorted(x['log-status'] for x in r)[:1]") $(denied slow)" "['OK'] 3" "and goes on"
+: >"$(file_of slow)"
 statuses() { of slow "sorted(set(x['log-status'] for x in r))"; }
 overflow() { # sends 60,000 flows more, and more, until packets find no room; sent: how many there were
 	local n was more

@@ -34,22 +34,27 @@ static int write_all(int fd, const char *p, size_t n)
 }
 
 int flow_log_file_add(const char *state_dir, const char *lab, const char *name, const char *lines, size_t n,
-		      struct flow_log_mark *mark, struct err *e)
+		      bool begins, struct flow_log_mark *mark, struct err *e)
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s/flow-log-%s.log", state_dir, lab, name);
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 	int r;
 
-	if (stat(path, &st) == 0 && st.st_size > 0 && (size_t)st.st_size + n > FLOW_LOG_FILE_MAX)
+	if (begins && stat(path, &st) == 0 && st.st_size > 0 && (size_t)st.st_size + n > FLOW_LOG_FILE_MAX)
 		rotate(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return err_set(e, -errno, "%s: %s", path, strerror(errno));
+	if (fstat(fd, &st) < 0)
+		return err_set(e, -errno, "%s: %s", path, strerror(errno));
 	r = write_all(fd, lines, n);
-	if (fstat(fd, &st) == 0)
-		*mark = (struct flow_log_mark){ st.st_ino, (uint64_t)st.st_size };
-	return r < 0 ? err_set(e, r, "%s: %s", path, strerror(-r)) : 0;
+	if (r < 0) {
+		(void)!ftruncate(fd, st.st_size); /* half a line would spoil the next one */
+		return err_set(e, r, "%s: %s", path, strerror(-r));
+	}
+	*mark = (struct flow_log_mark){ st.st_ino, (uint64_t)st.st_size + n };
+	return 0;
 }
 
 void flow_log_file_cut(const char *state_dir, const char *lab, const char *name, const struct flow_log_mark *mark)

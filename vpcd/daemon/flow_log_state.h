@@ -33,6 +33,8 @@ struct log_window { /* of one flow log */
 	struct port_set seen, skipped; /* have records in this window already; have lost packets */
 	uint64_t due_ns;               /* monotonic; not kept */
 	bool chosen;                   /* it ends now; not kept */
+	bool unwritten;                /* some of its records found no room on disk; not kept */
+	struct flow_log_mark written;  /* the mark to be, once all records of the cut are written; not kept */
 };
 struct log_state {
 	struct log_window **v;

@@ -2,7 +2,7 @@
  * until the windows of all logs that need it have ended. A cut ends some windows, in steps between which the loop goes on:
  *
  *   the data path turns to a new generation · some milliseconds later the older ones are read, in pieces · records are
- *   made and written, and how far they go · what no other window needs is forgotten, in pieces
+ *   made and written, in pieces, then how far they go · what no other window needs is forgotten, in pieces
  *
  * Where the model changes, what was counted until then is told of by the model of then, which is kept for it: a cut
  * that ends no window. */
@@ -29,10 +29,11 @@
 enum {
 	SETTLE_US = 2000,
 	PIECE_PAUSE_US = 300,
-	ANSWER_MAX = 4096,
+	ANSWER_MAX = 256,
 	ASKERS_MAX = 64,
 	INTERVAL_MS_MIN = 100,
-	FORGET_MAX = 1024
+	WRITE_MAX = 256,
+	FORGET_MAX = 256
 };
 #define GENERATIONS_ALL 0x3fffffffu /* so far back there is none */
 
@@ -67,10 +68,20 @@ struct retired {
 	struct model *m;
 	uint32_t upto;
 };
+struct making {
+	uint32_t index;             /* of the log, in the cut's model */
+	const struct flow_log *log; /* NULL: that one is not begun */
+	struct log_window *window;
+	size_t at; /* of the window's records */
+	bool begins;
+	struct record_time time;
+	struct record_format format;
+	struct strbuf lines;
+};
 struct flow_logs {
 	struct lab *lab;
 	struct timer *timer;
-	enum { RESTING, WAITING, SETTLING, READING, FORGETTING } step;
+	enum { RESTING, WAITING, SETTLING, READING, WRITING, FORGETTING } step;
 	struct log_state state;
 	bool loaded;
 	struct retired *retired; /* models that are gone, the oldest first */
@@ -79,6 +90,7 @@ struct flow_logs {
 	bool has_boundary;
 	bool now, crowded; /* all windows are to end; the kernel holds too much for them to go on uncut */
 	struct cut cut;
+	struct making making; /* records of the cut */
 	struct kept ring[FLOW_RECORDS_KEPT];
 	uint64_t first, next; /* numbers of records: kept are first … next - 1 */
 	struct asker askers[ASKERS_MAX];
@@ -88,7 +100,10 @@ struct flow_logs {
 static void on_timer(void *ctx);
 static void schedule(struct flow_logs *f);
 static void cut_done(struct cut *c);
-static void finish(struct flow_logs *f);
+static void making_done(struct making *k);
+static void write_begin(struct flow_logs *f);
+static int cut_write(struct flow_logs *f);
+static void write_end(struct flow_logs *f);
 static void answer(struct flow_logs *f, const struct asker *a);
 
 static int64_t wall_ns(void)
@@ -133,6 +148,7 @@ void flow_logs_free(struct flow_logs **fp)
 	if (f->lab->server->http) /* else it has answered them, and they are gone */
 		askers_refuse(f);
 	cut_done(&f->cut);
+	making_done(&f->making);
 	retired_drop(f);
 	free(f->retired);
 	log_state_done(&f->state);
@@ -266,6 +282,12 @@ void flow_logs_rest(struct flow_logs *f)
 	struct datapath *d = lab_datapath(f->lab);
 
 	timer_stop(f->timer);
+	if (f->step == WRITING && d && f->lab->model) { /* some of it is told already */
+		while (cut_write(f) > 0)
+			;
+		write_end(f);
+	}
+	making_done(&f->making);
 	f->now = f->now || (f->cut.m && f->n_askers); /* somebody waits for the cut that ends here */
 	cut_done(&f->cut);
 	if (f->step != RESTING && d) {
@@ -317,6 +339,12 @@ static void cut_done(struct cut *c)
 	free(c->parts);
 	free(c->old);
 	*c = (struct cut){ 0 };
+}
+
+static void making_done(struct making *k)
+{
+	strbuf_done(&k->lines);
+	*k = (struct making){ 0 };
 }
 
 static struct part *part_of(struct cut *c, uint32_t from)
@@ -439,8 +467,11 @@ static void on_timer(void *ctx)
 	case READING:
 		if (cut_read(f) > 0)
 			break;
-		finish(f);
-		f->step = FORGETTING; /* fall through */
+		write_begin(f); /* fall through */
+	case WRITING:
+		if (cut_write(f) > 0)
+			break;
+		write_end(f); /* fall through */
 	case FORGETTING:
 		if (cut_forget(f) > 0)
 			break;
@@ -464,18 +495,11 @@ static void keep(struct flow_logs *f, const struct flow_log *log, const char *ro
 		f->first = f->next - FLOW_RECORDS_KEPT;
 }
 
-struct making {
-	struct flow_logs *f;
-	const struct flow_log *log;
-	struct log_window *window;
-	struct record_time time;
-	struct record_format format;
-	struct strbuf lines;
-};
-
-static void row_done(struct making *k, struct strbuf *row)
+static void row_done(struct flow_logs *f, struct strbuf *row)
 {
-	keep(k->f, k->log, row->s);
+	struct making *k = &f->making;
+
+	keep(f, k->log, row->s);
 	if (k->log->to_file) {
 		record_line(&k->format, row->s, &k->lines);
 		strbuf_adds(&k->lines, "\n");
@@ -483,33 +507,103 @@ static void row_done(struct making *k, struct strbuf *row)
 	row->n = 0;
 }
 
-/* A window that goes on says nothing yet of those that were silent. */
-static void make(struct making *k)
+/* The next log whose window is cut; false: that was the last. */
+static bool log_begin(struct flow_logs *f)
 {
-	const struct model *m = k->f->cut.m;
-	const struct record_window *w = &part_of(&k->f->cut, k->window->from)->w;
+	const struct model *m = f->cut.m;
+	struct making *k = &f->making;
+
+	for (; k->index < m->n_flow_logs; k->index++) {
+		k->log = &m->flow_logs[k->index];
+		k->window = log_state_find(&f->state, k->log->obj.name);
+		if (!k->window || !k->window->chosen)
+			continue;
+		k->window->written = k->window->mark;
+		k->at = 0;
+		k->begins = true;
+		k->time = (struct record_time){ .offset_ns = wall_ns() - (int64_t)clock_ns(),
+						.start_s = (uint64_t)k->window->start_s,
+						.end_s = (uint64_t)f->cut.end_s };
+		record_format_parse(k->log->format, &k->format, NULL);
+		return true;
+	}
+	k->log = NULL;
+	return false;
+}
+
+/* As many as the budget allows; false: there are more. */
+static bool records_make(struct flow_logs *f, size_t *budget)
+{
+	const struct model *m = f->cut.m;
+	struct making *k = &f->making;
+	const struct record_window *w = &part_of(&f->cut, k->window->from)->w;
 	_cleanup_strbuf_ struct strbuf row = { 0 };
 
-	for (size_t i = 0; i < w->n; i++) {
-		const struct record *r = w->v[i];
+	for (; k->at < w->n && *budget; k->at++, --*budget) {
+		const struct record *r = w->v[k->at];
 
 		if (!flow_log_wants(k->log, r) || !flow_log_covers(m, k->log, r->key.eni))
 			continue;
 		port_put(&k->window->seen, m->enis[r->key.eni].obj.number);
 		record_row(m, r, &k->time, &row);
-		row_done(k, &row);
+		row_done(f, &row);
 	}
+	return k->at == w->n;
+}
+
+/* A window that goes on says nothing yet of those that were silent. */
+static void empty_make(struct flow_logs *f)
+{
+	const struct model *m = f->cut.m;
+	struct making *k = &f->making;
+	_cleanup_strbuf_ struct strbuf row = { 0 };
+
 	for (uint32_t i = 0; i < m->n_enis; i++) {
 		bool attached = m->enis[i].owner != ENI_OF_INSTANCE || m->enis[i].owner_index != NONE;
 		bool skipped = port_in(&k->window->skipped, m->enis[i].obj.number);
-		bool silent = !k->f->cut.early && !port_in(&k->window->seen, m->enis[i].obj.number);
+		bool silent = !f->cut.early && !port_in(&k->window->seen, m->enis[i].obj.number);
 
 		if (!attached || !flow_log_covers(m, k->log, i) || (!skipped && !silent))
 			continue;
 		record_empty_row(m, i, skipped, &k->time, &row);
-		row_done(k, &row);
+		row_done(f, &row);
 		port_put(&k->window->seen, m->enis[i].obj.number);
 	}
+}
+
+static void lines_write(struct flow_logs *f)
+{
+	const struct lab *l = f->lab;
+	struct making *k = &f->making;
+	struct err e = { 0 };
+
+	if (k->lines.n && flow_log_file_add(l->server->dirs.state_dir, l->name, k->log->obj.name, k->lines.s,
+					    k->lines.n, k->begins, &k->window->written, &e) < 0) {
+		if (!k->window->unwritten)
+			log_warn("flow-log", l->name, "%s", e.msg);
+		k->window->unwritten = true;
+	}
+	k->begins = k->begins && !k->lines.n;
+	k->lines.n = 0;
+}
+
+/* 1: there is more. */
+static int cut_write(struct flow_logs *f)
+{
+	size_t budget = WRITE_MAX;
+
+	while (f->making.log || log_begin(f)) {
+		bool all = records_make(f, &budget);
+
+		if (all)
+			empty_make(f);
+		lines_write(f);
+		if (!all)
+			return 1;
+		f->making.log = NULL;
+		f->making.index++;
+	}
+	return 0;
 }
 
 static void losses_add(struct flow_logs *f)
@@ -526,10 +620,13 @@ static void losses_add(struct flow_logs *f)
 	}
 }
 
+/* What did not get to disk is missing there, as what found no room in the kernel is. */
 static void window_next(struct flow_logs *f, struct log_window *w, const struct flow_log *log)
 {
 	w->from = f->cut.upto;
-	memset(&w->skipped, 0, sizeof(w->skipped));
+	w->mark = w->written;
+	memset(&w->skipped, w->unwritten ? 0xff : 0, sizeof(w->skipped));
+	w->unwritten = false;
 	if (f->cut.early)
 		return;
 	memset(&w->seen, 0, sizeof(w->seen));
@@ -537,29 +634,16 @@ static void window_next(struct flow_logs *f, struct log_window *w, const struct 
 	w->due_ns = clock_ns() + interval_ns(f->cut.m, log);
 }
 
-static void finish(struct flow_logs *f)
+static void write_begin(struct flow_logs *f)
 {
-	const struct lab *l = f->lab;
-	struct making k = { .f = f };
-	struct err e = { 0 };
-
 	losses_add(f);
-	for (uint32_t i = 0; i < f->cut.m->n_flow_logs; i++) {
-		k.log = &f->cut.m->flow_logs[i];
-		k.window = log_state_find(&f->state, k.log->obj.name);
-		if (!k.window || !k.window->chosen)
-			continue;
-		k.time = (struct record_time){ .offset_ns = wall_ns() - (int64_t)clock_ns(),
-					       .start_s = (uint64_t)k.window->start_s,
-					       .end_s = (uint64_t)f->cut.end_s };
-		record_format_parse(k.log->format, &k.format, NULL);
-		make(&k);
-		if (k.lines.n && flow_log_file_add(l->server->dirs.state_dir, l->name, k.log->obj.name, k.lines.s,
-						   k.lines.n, &k.window->mark, &e) < 0)
-			log_warn("flow-log", l->name, "%s", e.msg);
-		k.lines.n = 0;
-	}
-	strbuf_done(&k.lines);
+	making_done(&f->making);
+	f->step = WRITING;
+}
+
+static void write_end(struct flow_logs *f)
+{
+	making_done(&f->making);
 	for (size_t i = 0; i < f->state.n; i++)
 		if (f->state.v[i]->chosen)
 			window_next(f, f->state.v[i], log_of(f->cut.m, f->state.v[i]->log));
@@ -572,6 +656,7 @@ static void finish(struct flow_logs *f)
 		answer(f, &f->askers[i]);
 		f->askers[i] = f->askers[--f->n_askers];
 	}
+	f->step = FORGETTING;
 }
 
 /* ---- answers ---- */

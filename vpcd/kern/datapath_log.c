@@ -7,7 +7,7 @@
 #include "kern/datapath_parts.h"
 #include "util/mem.h"
 
-enum { READ_MAX = 1024 };
+enum { READ_MAX = 512 };
 
 uint32_t datapath_map_max(const struct datapath *d, enum abi_map map)
 {

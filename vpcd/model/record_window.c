@@ -7,7 +7,7 @@ enum side { SIDE_NONE, SIDE_ACCEPT, SIDE_REJECT };
 
 void record_window_init(struct record_window *w, const struct model *m)
 {
-	*w = (struct record_window){ .m = m, .n_ports = 1 };
+	*w = (struct record_window){ .m = m, .n_ports = 1, .records = arena_new() };
 	for (uint32_t i = 0; i < m->n_enis; i++)
 		if (m->enis[i].obj.number >= w->n_ports)
 			w->n_ports = m->enis[i].obj.number + 1;
@@ -20,11 +20,11 @@ void record_window_init(struct record_window *w, const struct model *m)
 
 void record_window_done(struct record_window *w)
 {
-	for (size_t i = 0; i < w->n; i++)
-		free(w->v[i]);
+	arena_free(&w->records);
 	free(w->v);
 	free(w->eni_of_port);
-	keymap_done(&w->index);
+	for (size_t i = 0; i < RECORD_WINDOW_INDEXES; i++)
+		keymap_done(&w->index[i]);
 	*w = (struct record_window){ 0 };
 }
 
@@ -58,14 +58,14 @@ static enum side side_in(const struct abi_log_key *k)
 
 static struct record *record_get(struct record_window *w, const struct record *like)
 {
-	uint64_t i = keymap_get(&w->index, &like->key, sizeof(like->key));
+	struct keymap *index = &w->index[keymap_hash(0, &like->key, sizeof(like->key)) % RECORD_WINDOW_INDEXES];
+	uint64_t i = keymap_get(index, &like->key, sizeof(like->key));
 	struct record *r;
 
 	if (i != KEYMAP_NONE)
 		return w->v[i];
-	r = xcalloc(1, sizeof(*r));
-	*r = *like;
-	keymap_put(&w->index, &r->key, sizeof(r->key), w->n);
+	r = arena_memdup(w->records, like, sizeof(*like));
+	keymap_put(index, &r->key, sizeof(r->key), w->n);
 	*VEC_PUSH(w->v, w->n, w->cap) = r;
 	return r;
 }

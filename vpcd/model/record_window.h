@@ -21,13 +21,15 @@ struct record {
 	uint32_t peer; /* port of the next hop; 0 = not known */
 	uint32_t rule; /* that decided here; 0 = none */
 };
+enum { RECORD_WINDOW_INDEXES = 256 };
 struct record_window {
 	const struct model *m;
 	uint32_t *eni_of_port;
 	uint32_t n_ports;
 	struct record **v;
 	size_t n, cap;
-	struct keymap index;
+	struct arena *records;
+	struct keymap index[RECORD_WINDOW_INDEXES]; /* by hash: one that grows takes little time, and none all of it */
 };
 void record_window_init(struct record_window *w, const struct model *m); /* borrows m */
 void record_window_done(struct record_window *w);
