@@ -138,7 +138,7 @@ test-bpf: all $(BPFT_BINS)
 	$(Q)tests/run bpf
 test-net: all $(NETT_BINS)
 	$(Q)tests/run net
-# 200 random labs more than `make test` has: walk, packets and oracle must agree (root; some minutes; COUNT=N)
+# 200 random labs more than `make test` has: walk, packets, their replay and oracle must agree (root; some minutes; COUNT=N)
 .PHONY: soak
 soak: all $(NETT_BINS)
 	$(Q)COUNT=$(or $(COUNT),200) bash tests/net/random.sh

@@ -336,9 +336,7 @@ static void answer_fill(const struct replay *r, const struct sent *s, const stru
 		ret->rule = o->deny_rule;
 		if (ret->gate == ABI_GATE_ROUTE && !ret->rule)
 			ret->rule = o->rule[ABI_CACHED_ROUTE];
-		ret->is_route = ret->gate == ABI_GATE_ROUTE || ret->gate == ABI_GATE_PEERING;
-		if (ret->gate == ABI_GATE_IGW)
-			ret->rule = 0; /* the route that led there denies nothing */
+		ret->is_route = !gate_has_rules(ret->gate); /* the route that led there */
 	} else if (r->scene.m->enis[r->scene.eni].n_groups) {
 		ret->gate = s->outbound ? ABI_GATE_SG_OUT : ABI_GATE_SG_IN;
 		ret->reason = (enum abi_reason)(s->outbound ? o->reason_sg_out : o->reason_sg_in);
@@ -348,7 +346,7 @@ static void answer_fill(const struct replay *r, const struct sent *s, const stru
 		ret->reason = ABI_REASON_ACCEPT;
 		ret->rule = o->rule[acl];
 	}
-	words.gate = ret->is_route ? ABI_GATE_ROUTE : ret->gate;
+	words.gate = ret->gate;
 	step_rule_set(r->words, &words, ret->rule);
 	memcpy(ret->rule_text, words.rule_text, sizeof(ret->rule_text));
 	ret->loc = words.loc;

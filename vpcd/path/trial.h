@@ -44,6 +44,8 @@ void trial_done(struct trial *t);
 const struct port_place *port_place_of(const struct walker *w, uint32_t port);
 const char *gate_object(const struct walker *w, enum abi_gate gate, uint32_t port);
 const char *port_eni_name(const struct walker *w, uint32_t port);
+/* Of groups and ACLs; what another gate names is a route. */
+bool gate_has_rules(enum abi_gate gate);
 void step_rule_set(const struct walker *w, struct walk_step *s, uint32_t number);
 /* "groups web, base" into s->reason_more: what a group denial names instead of a rule. */
 void step_groups_set(const struct walker *w, struct walk_step *s, uint32_t port);

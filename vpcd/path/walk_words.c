@@ -50,7 +50,7 @@ const char *gate_object(const struct walker *w, enum abi_gate gate, uint32_t por
 	}
 }
 
-static bool gate_has_rules(enum abi_gate gate)
+bool gate_has_rules(enum abi_gate gate)
 {
 	return gate == ABI_GATE_SG_OUT || gate == ABI_GATE_NACL_OUT || gate == ABI_GATE_NACL_IN ||
 	       gate == ABI_GATE_SG_IN;
