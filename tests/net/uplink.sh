@@ -143,6 +143,17 @@ like "$(vpc up "$T/a.ini" 2>&1)" "policy of chain ip filter FORWARD is drop" "on
 nft add chain ip filter FORWARD '{ policy accept; }'
 like "$(vpc plan "$T/a.ini" 2>&1)" "uplink .*goes into this machine" "a plan shows it"
 nft delete table ip filter
+legacy_policy() { python3 "$ROOT/tests/net/wire/legacy_policy.py" "$1"; }
+legacy_policy ACCEPT
+if [ $? = 77 ]; then
+	skip "iptables-legacy's policy is read" "the kernel has no tables of iptables-legacy"
+else
+	check "iptables-legacy's policy is drop" legacy_policy DROP
+	check_rc 3 "not where that drops what is forwarded" vpc up "$T/a.ini"
+	like "$(vpc up "$T/a.ini" 2>&1)" "iptables-legacy's chain FORWARD is drop; .iptables-legacy -P FORWARD ACCEPT" "it says so, and how to mend it"
+	check "the policy is accept" legacy_policy ACCEPT
+	check "nobody minds" vpc plan "$T/a.ini"
+fi
 before=$(machine)
 
 for mode in fast kernel; do

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "kern/iptables.h"
 #include "kern/lab.h"
 #include "kern/ns.h"
 #include "model/uplink.h"
@@ -258,6 +259,11 @@ int uplink_check_machine(struct err *e)
 			"uplink: this machine would drop what it forwards: the policy of chain %s is drop; let "
 			"it be accept",
 			chain);
+	if (iptables_forward_drops())
+		return err_set_aws(
+			e, -EPERM, "UnsupportedOperation",
+			"uplink: this machine would drop what it forwards: the policy of iptables-legacy's chain "
+			"FORWARD is drop; `iptables-legacy -P FORWARD ACCEPT` allows it");
 	return 0;
 }
 

@@ -22,7 +22,8 @@ int uplink_write(struct kern *k, const char *ns, const struct uplink_row *row, s
 int uplink_delete(struct kern *k, struct err *e);
 
 /* In the machine's namespace: would it forward? -EPERM, and what stands in the way and how to mend it. As far as it
- * can be read: the settings, and chains of nf_tables (iptables-nft's among them) that drop what no rule accepts. */
+ * can be read: the settings, and chains of nf_tables (iptables-nft's among them) and of iptables-legacy that drop what
+ * no rule accepts. */
 int uplink_check_machine(struct err *e);
 /* *addr is the lab's end. Where somebody else on the machine has an address around it, another one is chosen. */
 int uplink_choose_addr(const char *lab, struct addr *addr, struct err *e);
