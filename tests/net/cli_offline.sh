@@ -24,6 +24,7 @@ golden matrix.json 0 vpc matrix $aws tcp/3306 -o json
 golden matrix.html 0 vpc matrix topologies/two-vpcs.ini tcp/80 icmp -o html
 golden matrix-from-port.txt 0 vpc matrix $aws tcp/443 --from-port 1024
 like "$(vpc trace topologies/peering-three-vpcs.ini builder registry icmp)" $'  allow  peering +[^ \n]+\n' "a gate that has nothing to say ends the line"
+like "$(vpc trace topologies/two-vpcs.ini blue-1 green-2 tcp/80)" 'green-2 has no public address; green-2@10\.[0-9.]+ is its private one\)' "who has no public address has a private one, which its name with @ means"
 same_page() { # FILE FLOW…: the page says what the CSV says, of as many pairs
 	vpc matrix "$@" -o html >"$T/page" && vpc matrix "$@" -o csv >"$T/csv"
 	is "$(PYTHONDONTWRITEBYTECODE=1 python3 tests/net/wire/matrix_page.py "$T/page" "$T/csv")" "$(($(wc -l <"$T/csv") - 1))" \

@@ -60,6 +60,19 @@ static bool came_back(const struct trip *t, const struct packet *p);
 static bool is_own_loop(const struct model *m, const struct flow *f);
 static bool source_is_nobody(const struct trip *t, const struct outcome *o, const struct packet *p);
 
+/* Whoever is in another VPC may have meant the private address, to see where its own tables lead it. */
+static void no_public_text(const struct model *m, const struct flow *f, char *buf, size_t size)
+{
+	const char *name = m->enis[f->dst.index].obj.name;
+	char addr[ADDR_STRLEN];
+
+	if (f->src.kind == END_ENI)
+		snprintf(buf, size, "%s has no public address; %s@%s is its private one", name, name,
+			 addr_format(&f->dst_addr, addr));
+	else
+		snprintf(buf, size, "%s has no public address", name);
+}
+
 void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice, struct trial *ret)
 {
 	struct trip t = { .w = w, .f = f, .t = ret, .choice = choice };
@@ -73,8 +86,7 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 
 		deny_add(&t, &p, ABI_GATE_IGW, igw == NONE ? 0 : w->m->igws[igw].port,
 			 ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS);
-		snprintf(ret->walk.steps[0].reason_more, sizeof(ret->walk.steps[0].reason_more),
-			 "%s has no public address", w->m->enis[f->dst.index].obj.name);
+		no_public_text(w->m, f, ret->walk.steps[0].reason_more, sizeof(ret->walk.steps[0].reason_more));
 		return;
 	}
 	ret->walk.allow = true;
