@@ -5,16 +5,12 @@
 . "$ROOT/tests/net/wire/wire.sh"
 
 topology() { # MODE
-	cat <<INI
+	cat "$ROOT/tests/net/public-private.ini" - <<INI
 [lab wide-$1]
 datapath = $1
 quotas = public-ips-per-nat-gateway=8
 INI
 	cat <<'INI'
-[vpc v]
-cidr = 10.0.0.0/16
-[internet-gateway igw]
-vpc = v
 [nat-gateway gw]
 subnet = pub
 public-ip = 203.0.113.50
@@ -26,21 +22,10 @@ connectivity = private
 address = auto
 address = 10.0.1.20
 address = auto
-[route-table pub]
-vpc = v
-route = 0.0.0.0/0 via igw:igw
 [route-table priv]
 vpc = v
 route = 0.0.0.0/0 via nat:gw
 route = 10.0.3.0/24 via nat:inner
-[subnet pub]
-vpc = v
-cidr = 10.0.1.0/24
-route-table = pub
-[subnet priv]
-vpc = v
-cidr = 10.0.2.0/24
-route-table = priv
 [subnet deep]
 vpc = v
 cidr = 10.0.3.0/24

@@ -4,32 +4,17 @@
 . "${0%/*}/../lib.sh"
 
 topology() { # MODE
-	cat <<INI
+	cat "$ROOT/tests/net/public-private.ini" - <<INI
 [lab nm-$1]
 datapath = $1
-[vpc v]
-cidr = 10.0.0.0/16
-[internet-gateway igw]
-vpc = v
 [nat-gateway gw]
 subnet = pub
 [nat-gateway unused]
 subnet = pub
 connectivity = private
-[route-table pub]
-vpc = v
-route = 0.0.0.0/0 via igw:igw
 [route-table priv]
 vpc = v
 route = 0.0.0.0/0 via nat:gw
-[subnet pub]
-vpc = v
-cidr = 10.0.1.0/24
-route-table = pub
-[subnet priv]
-vpc = v
-cidr = 10.0.2.0/24
-route-table = priv
 [instance a]
 subnet = priv
 [instance b]

@@ -6,34 +6,19 @@
 [ "${VPCD_TEST_NS:-}" = 1 ] && [ -z "$(ip -o link show up 2>/dev/null | grep -v ': lo:')" ] || bail "not on a machine of its own"
 
 topology() { # LAB MODE UPLINK
-	cat <<INI
+	cat "$ROOT/tests/net/public-private.ini" - <<INI
 [lab $1]
 datapath = $2
 [internet]
 uplink = $3
-[vpc v]
-cidr = 10.0.0.0/16
-[internet-gateway igw]
-vpc = v
 [nat-gateway nat]
 subnet = pub
-[route-table pub]
-vpc = v
-route = 0.0.0.0/0 via igw:igw
 [route-table priv]
 vpc = v
 route = 0.0.0.0/0 via nat:nat
 [security-group open]
 vpc = v
 inbound = all from 0.0.0.0/0
-[subnet pub]
-vpc = v
-cidr = 10.0.1.0/24
-route-table = pub
-[subnet priv]
-vpc = v
-cidr = 10.0.2.0/24
-route-table = priv
 [instance web]
 subnet = pub
 public-ip = auto
