@@ -30,6 +30,7 @@ enum {
 	SWEEP_PAUSE_MS = 9,
 	READ_MS = 1,
 	READ_US = 1000,
+	QUICK_MS = 100,
 	SETTLE_MS = 2000, /* the kernel tells of carriers once a second */
 	/* Verdict events of one port, of a kind: enough for people, no burden at a full-rate flood. Of the whole lab:
 	 * a fraction of a core, however many ports there are. */
@@ -232,7 +233,7 @@ void lab_know(struct lab *l, struct state **known)
 
 void lab_read_ahead(struct lab *l)
 {
-	l->read_at = 0;
+	l->read_at = l->quick_at = 0;
 	l->read_again = false;
 	timer_set_ms(l->reader, READ_MS);
 }
@@ -311,6 +312,8 @@ static void on_read(void *ctx)
 		l->read_again = true;
 		l->read_at = 0;
 		timer_set_ms(l->reader, SETTLE_MS);
+	} else if (kern_quicken(l->kern, l->known, &l->quick_at)) {
+		timer_set_ms(l->reader, QUICK_MS);
 	}
 }
 

@@ -51,6 +51,7 @@ struct lab {
 	struct timer *reader; /* reads ahead what the next plan needs */
 	size_t read_at;
 	bool read_again;
+	size_t quick_at; /* of known: filters before it are called the quickest way */
 	struct crew *crew;
 	struct probes *probes;
 	struct flush *flush;

@@ -130,7 +130,14 @@ static int filter_attach(struct apply *a, const struct row *row, struct err *e)
 
 	if (r == 0)
 		r = lab_ns_get(a->k, row->ns, true, &ns, e);
-	return r < 0 ? r : datapath_attach(a->k->datapath, ns->nl, row->filter.hook, row->filter.ifindex, e);
+	if (r < 0)
+		return r;
+	r = netns_enter(ns->fd);
+	if (r < 0)
+		return err_set(e, r, "%s", strerror(-r));
+	r = datapath_attach(a->k->datapath, ns->nl, row->filter.hook, row->filter.ifindex, e);
+	netns_leave(a->k->self_ns);
+	return r;
 }
 
 static int map_op(struct apply *a, const struct op *op, struct err *e)

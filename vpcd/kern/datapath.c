@@ -1,6 +1,7 @@
 /* datapath.c: loading, pinning, attaching and reading the BPF side of one lab. The only file that
  * includes the skeleton. Never prints; libbpf's own words are routed to the error. */
 #include "kern/datapath_parts.h"
+#include "kern/tcx.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -503,8 +504,15 @@ int datapath_load(const char *dir, const struct datapath_sizes *sizes, struct da
 
 int datapath_attach(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex, struct err *e)
 {
-	int r = nl_filter_set(ns, (int)ifindex, dp_hooks[hook].egress, d->progs[hook], prog_name(hook), e);
+	const bool egress = dp_hooks[hook].egress;
+	int r = nl_filter_set(ns, (int)ifindex, egress, d->progs[hook], prog_name(hook), e);
+	uint32_t quick = tcx_get(ifindex, egress);
 
+	if (r == 0 && quick && quick != d->prog_ids[hook]) { /* it would go on by maps of the past */
+		r = tcx_set(ifindex, egress, d->progs[hook], quick);
+		if (r < 0)
+			err_set(e, r, "tcx: %s", strerror(-r));
+	}
 	return r < 0 ? err_wrap(e, "program %s on interface %u", prog_name(hook), ifindex) : 0;
 }
 
@@ -515,7 +523,25 @@ int datapath_attached(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, u
 
 uint32_t datapath_program_at(struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex)
 {
-	return nl_filter_get(ns, (int)ifindex, dp_hooks[hook].egress);
+	const uint32_t quick = tcx_get(ifindex, dp_hooks[hook].egress);
+
+	return quick ? quick : nl_filter_get(ns, (int)ifindex, dp_hooks[hook].egress);
+}
+
+int datapath_quicken(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex)
+{
+	const bool egress = dp_hooks[hook].egress;
+	int r;
+
+	if (tcx_get(ifindex, egress) || nl_filter_get(ns, (int)ifindex, egress) != d->prog_ids[hook])
+		return 0;
+	r = tcx_set(ifindex, egress, d->progs[hook], 0);
+	return r < 0 ? r : 1;
+}
+
+bool datapath_hook_is_egress(enum tc_hook hook)
+{
+	return dp_hooks[hook].egress;
 }
 
 bool datapath_is_program(const struct datapath *d, enum tc_hook hook, uint32_t prog_id)

@@ -23,12 +23,16 @@ void datapath_close(struct datapath **d);
 /* Removes the pins; programs and maps go with the last filter that uses them. */
 int datapath_unpin(const char *lab_bpf_dir, struct err *e);
 
-/* ns: of the device. attach creates clsact when missing and replaces our own filter in place; attached:
- * 1 the loaded program, 0 none of ours or another one. */
+/* ns: of the device; this thread is in it. attach creates clsact when missing and replaces our own filter in place;
+ * attached: 1 the loaded program, 0 none of ours or another one. */
 int datapath_attach(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex, struct err *e);
 int datapath_attached(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);
 /* The same in two steps: the id of what is there (0: nothing), and whether that is the loaded program. */
 uint32_t datapath_program_at(struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);
+/* Has the kernel call the program that is attached without a classifier between. 1: from here on; 0: it does so
+ * already, or the program is not there. */
+int datapath_quicken(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);
+bool datapath_hook_is_egress(enum tc_hook hook);
 bool datapath_is_program(const struct datapath *d, enum tc_hook hook, uint32_t prog_id);
 
 /* The policy maps as rows (sorted), and single writes. */

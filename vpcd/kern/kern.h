@@ -28,6 +28,10 @@ int kern_observe(struct kern *k, const struct state *desired, struct state **ret
  * for about budget_us. 1 when more is to do, else 0. */
 int kern_read_ahead(struct kern *k, const struct state *desired, size_t *at, unsigned budget_us);
 
+/* The next hook, from row *at of desired on, whose program can be called a quicker way. 1 when there may be more, else 0.
+ * Nothing depends on it. */
+int kern_quicken(struct kern *k, const struct state *desired, size_t *at);
+
 /* Applies a plan in order. Additions stop at the first error (kept, names the object, with the
  * kernel's own words); deletions go on and keep the first error. */
 struct apply;

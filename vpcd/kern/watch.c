@@ -210,8 +210,12 @@ int watch_filter(struct kern *k, struct ns_watch *w, enum tc_hook hook, uint32_t
 	r = lab_ns_get(k, w->name, true, &in, e);
 	if (r < 0)
 		return r;
+	r = netns_enter(in->fd);
+	if (r < 0)
+		return err_set(e, r, "%s: cannot be entered: %s", w->name, strerror(-r));
 	f = VEC_PUSH(w->filters, w->n_filters, w->cap_filters);
 	*f = (struct watched_filter){ ifindex, hook, datapath_program_at(in->nl, hook, ifindex) };
+	netns_leave(k->self_ns);
 	*ret = f->prog_id;
 	return 0;
 }

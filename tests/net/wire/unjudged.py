@@ -74,6 +74,7 @@ same(health(), ("ok", []), "status says ok")
 
 def breaks(text, ns, dev, command, dead, missing, may=()):
     """After command the ways in dead are closed, others open, those in may either; up mends all."""
+    tcx_detach(ns, dev)  # else the kernel calls the program all the same
     r = run(ns, "tc", *command)
     if not say(r.returncode == 0, text + ": is gone", r.stdout):
         return
@@ -106,6 +107,7 @@ hl = internet["host h"]
 breaks("the internet's filter at h", INTERNET_NS, hl, ("filter", "del", "dev", hl, "ingress"), [n for n in WAYS if n[0] == "h"], [])
 
 # ---- another program in the way ---------------------------------------------------------------------
+tcx_detach(ROUTER_NS, dev)
 r = run(ROUTER_NS, "tc", "filter", "replace", "dev", dev, "ingress", "prio", "1", "handle", "1", "bpf", "da", "pinned",
         "%s/%s/prog_inet_ingress" % (os.environ["VPCD_BPF_DIR"], lab.name))
 if r.returncode == 0:

@@ -75,6 +75,38 @@ def run(ns, *argv, **kw):
         return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20, **kw)
 
 
+# ---- programs that the kernel calls itself (tcx) -------------------------------------------------
+TCX_INGRESS = 46
+PROG_ATTACH, PROG_DETACH, PROG_GET_FD_BY_ID, PROG_QUERY = 8, 9, 13, 16
+
+
+def bpf(command, *fields):
+    attr = ctypes.create_string_buffer(struct.pack(*fields), 128)
+    r = libc.syscall({"x86_64": 321, "aarch64": 280}[os.uname().machine], command, attr, 128)
+    if r < 0:
+        raise OSError(ctypes.get_errno(), "bpf")
+    return r
+
+
+def tcx_program(ns, dev):
+    """Its id; 0: none."""
+    ids = (ctypes.c_uint32 * 8)()
+    with inside(ns):
+        bpf(PROG_QUERY, "IIIIQI", socket.if_nametoindex(dev), TCX_INGRESS, 0, 0, ctypes.addressof(ids), len(ids))
+    return ids[0]
+
+
+def tcx_detach(ns, dev):
+    """Takes it away, where there is one."""
+    program = tcx_program(ns, dev)
+    if not program:
+        return
+    fd = bpf(PROG_GET_FD_BY_ID, "I", program)
+    with inside(ns):
+        bpf(PROG_DETACH, "IIIIIIQ", socket.if_nametoindex(dev), fd, TCX_INGRESS, 0, 0, 0, 0)
+    os.close(fd)
+
+
 def snmp(ns, *names):
     """Counters like TcpInCsumErrors of a namespace."""
     with inside(ns):
