@@ -15,9 +15,11 @@ import build
 SIZES = (10, 100, 1000, 10000)
 PACKETS, CONNECTS, TURNS, STREAM_MS = 16384, 800, 4000, 200
 FORBIDDEN_PACKETS = 6400
+SETTLE_S = 6 # of the kernels that know tcx: until small labs have it at all hooks
 # Rounds of each, of them with plans, edits and matrices; sizes of rulesets and labs. Never fewer than seven for a figure with a bar.
 FULL = {"packets": 31, "pairs": 31, "stream": 21, "build": 7, "details": 3, "rules": SIZES, "labs": (10, 100, 1000, 5000)}
 QUICK = {"packets": 7, "pairs": 7, "stream": 7, "build": 7, "details": 1, "rules": (10, 100, 10000), "labs": (1000,)}
+MININET_HOSTS = 50
 OTHER_ROUNDS, IPERF_S = 3, 2 # of labs of other sizes, which have no bars; of the second opinion
 
 
@@ -61,15 +63,20 @@ class Traffic:
 		self.b, self.daemon, self.rounds, self.checks = b, daemon, rounds, []
 		every = [paths.bare(), paths.forwarding("forward"), paths.nft("nft-state", 100, acls=False)]
 		every += [paths.nft(f"nft-{n}", n) for n in rounds["rules"]]
+		if paths.ipset_is_there():
+			every.append(paths.ipset("ipset-100", 100))
+		else:
+			self.checks.append("ipset or iptables is not installed: no figure of them")
 		every += [paths.ours(daemon, tmp, f"ours-{n}", n) for n in rounds["rules"]]
 		every += [paths.ours(daemon, tmp, "ours-open", 10, "0.0.0.0/0")]
 		self.paths = {p.name: p for p in every}
 		for p in every:
 			paths.prepare(p)
+		pause(SETTLE_S)
 
 	def forbidden(self):
 		for p in self.paths.values():
-			if not p.is_ours and not p.name.startswith("nft"):
+			if p.rules is None:
 				continue
 			before, denied = paths.received(p), p.is_ours and self.daemon.eni(p.name, "client")["denied"]
 			for gate, port in paths.FORBIDDEN.items():
@@ -145,6 +152,8 @@ def report_packets(r, title, v):
 		full = n == "ours-100"
 		r.add(f"{title}: added by {n} ÷ by plain forwarding", stats.added(v[n], forward, bare), ("<=", 0.5) if full else None)
 		r.add(f"{title}: added by {n} ÷ by nftables with sets", stats.added(v[n], v["nft-100"], bare), ("<=", 0.25) if full else None)
+	if "ipset-100" in v:
+		r.add(f"{title}: added by ours-100 ÷ by iptables with ipset", stats.added(v["ours-100"], v["ipset-100"], bare))
 	if "nft-state" in v:
 		r.add(f"{title}: added by ours-100 ÷ by nftables, stateful rules only", stats.added(v["ours-100"], v["nft-state"], bare))
 	if "ours-10000" in v:
@@ -177,19 +186,21 @@ def traffic(b, rounds, r):
 	t.forbidden()
 	four = ["bare", "forward", "nft-100", "ours-100"]
 	others = [n for n in rounds["rules"] if n != 100]
-	v = t.packets(18, 1, [*four, "nft-state", "ours-open", *(f"ours-{n}" for n in others), *(f"nft-{n}" for n in others)])
+	ipset = [n for n in t.paths if n.startswith("ipset")]
+	v = t.packets(18, 1, [*four, *ipset, "nft-state", "ours-open", *(f"ours-{n}" for n in others), *(f"nft-{n}" for n in others)])
 	report_packets(r, "64-byte frames, one flow", v)
 	curve = {name: [(n, *[stats.interval(v[f"{name}-{n}"])[k] for k in (1, 0, 2)]) for n in rounds["rules"]] for name in ("ours", "nft")}
 	for name, text in (("bare", "bare veth"), ("forward", "plain forwarding")):
 		curve[text] = [(n, *[stats.interval(v[name])[k] for k in (1, 0, 2)]) for n in rounds["rules"]]
 	report_packets(r, "64-byte frames, 10,000 flows", t.packets(18, 10000, four))
 	report_packets(r, "1,400 bytes, one flow", t.packets(1400, 1, four))
-	v = t.turns("connect", rounds["pairs"], CONNECTS, [*four, "ours-10000"])
+	v = t.turns("connect", rounds["pairs"], CONNECTS, [*four, *ipset, "ours-10000"])
 	r.head("TCP connect, request, response, close")
 	for n in v:
 		r.add(f"connections: {n}, µs each", [x / 1e3 for x in v[n]], digits=1)
 	r.add("connections a second: ours-100 ÷ plain forwarding", stats.ratios(v["forward"], v["ours-100"]), (">=", 0.95), 3)
-	r.add("connections a second: ours-100 ÷ nftables with sets", stats.ratios(v["nft-100"], v["ours-100"]))
+	for n, text in [("nft-100", "nftables with sets"), *((n, "iptables with ipset") for n in ipset)]:
+		r.add(f"connections a second: ours-100 ÷ {text}", stats.ratios(v[n], v["ours-100"]))
 	v = t.turns("pong", rounds["pairs"], TURNS, four)
 	r.head("a datagram there and one back")
 	for n in v:
@@ -225,9 +236,16 @@ def building(b, rounds, r):
 		if n != 1000:
 			for name, digits in (("up ÷ bare", 2), ("down ÷ bare", 2), ("up ms", 0), ("plan ms", 1), ("edit ms", 1)):
 				r.add(f"{n:,} instances: {name}", figures[n][name], None, digits)
+	hosts = build.mininet(b, MININET_HOSTS, OTHER_ROUNDS)
+	r.head(f"{MININET_HOSTS} hosts in one subnet")
+	for name, digits in (("Mininet up, ms a host", 1), ("ours up, ms a host", 1), ("ours up ÷ Mininet", 2), ("Mininet down, ms a host", 1),
+			     ("ours down, ms a host", 1), ("ours down ÷ Mininet", 2)):
+		if hosts:
+			r.add(f"{MININET_HOSTS} hosts: {name}", hosts[name], None, digits)
 	def line(key):
 		return [(n, *[stats.interval(figures[n][key])[k] / 1e3 for k in (1, 0, 2)]) for n in sizes]
-	return chart.svg("Build time against instances", "instances in one lab", "seconds",
+	checks = [] if hosts else ["mininet or bridge-utils is not installed: no figure of Mininet"]
+	return checks, chart.svg("Build time against instances", "instances in one lab", "seconds",
 			 {"up": line("up ms"), "bare up": line("bare up ms"), "down": line("down ms"), "bare down": line("bare down ms"), "plan": line("plan ms")})
 
 
@@ -265,7 +283,8 @@ def main():
 		checks, curve = traffic(b, rounds, r)
 		put(o.svg and f"{o.svg}/cost-against-rules.svg", curve)
 	if o.only != "traffic":
-		curve = building(b, rounds, r)
+		more, curve = building(b, rounds, r)
+		checks += more
 		put(o.svg and f"{o.svg}/build-against-instances.svg", curve)
 	load = (m["load"], os.getloadavg()[0])
 	text = (f"{day}, {machine.machine_text(m)}\nLoad average {load[0]:.1f} at the start, {load[1]:.1f} at the end; {time.monotonic() - start:.0f} seconds.\n\n{r.table()}\n")

@@ -5,7 +5,7 @@
 run; an unchanged plan; one rule edited under traffic; memory. Root; runs on a machine of its own (tests/isolate).
 A figure is printed only if the lab was right: `plan` finds nothing to do, a permitted packet came, a forbidden died.
 """
-import argparse, json, os, random, re, subprocess, sys
+import argparse, json, os, random, re, shutil, subprocess, sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib import machine, stats
 from lib.lab import Daemon, fail, timed
@@ -103,6 +103,36 @@ def measure(b, n, rounds, detailed=DETAILED_ROUNDS):
 		subprocess.run([f"{b}/tests/bench/build", "topology", str(n)], stdout=f, check=True)
 	for i in range(rounds):
 		one_round(b, n, ini, r, i < detailed)
+	return r
+
+
+MININET = "/usr/bin/mn"
+
+
+def mininet(b, n, rounds):
+	"""{figure: [values]} of n hosts behind one bridge, by Mininet and by us, in turns; {} where Mininet is not there."""
+	if not (os.path.exists(MININET) and shutil.which("brctl") and shutil.which("ifconfig")):
+		return {}
+	r, ini = {}, f"{os.environ['TEST_DIR']}/mininet.ini"
+	python = machine.read(MININET).split("\n")[0].removeprefix("#!").split() # the one that has its package
+	with open(ini, "w") as f:
+		f.write("[lab bench]\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\ncidr = 10.0.0.0/20\n"
+			"[security-group g]\nvpc = v\ninbound = icmp from 10.0.0.0/16\n" +
+			"".join(f"[instance i{i}]\nsubnet = s\nsecurity-groups = g\n" for i in range(n)))
+	for _ in range(rounds):
+		done = subprocess.run(["unshare", "--net", *python, f"{machine.TOP}/tests/bench/mininet_hosts.py", str(n)],
+				      capture_output=True, text=True, timeout=120)
+		if done.returncode:
+			fail(f"Mininet: {done.stderr.strip()[-400:]}")
+		theirs = [float(x) / n for x in done.stdout.split()]
+		d = Daemon(b)
+		ours = [d.do("up", ini)[0] / n]
+		is_right(d, ini, n)
+		ours.append(d.do("down", "bench")[0] / n)
+		d.end()
+		for way, mine, other in zip(("up", "down"), ours, theirs):
+			for key, value in ((f"Mininet {way}, ms a host", other), (f"ours {way}, ms a host", mine), (f"ours {way} ÷ Mininet", mine / other)):
+				r.setdefault(key, []).append(value)
 	return r
 
 

@@ -6,8 +6,8 @@ def fail(text):
 	sys.exit(f"bench: {text}")
 
 
-def pause():
-	signal.sigtimedwait([], 0.01)
+def pause(seconds=0.01):
+	signal.sigtimedwait([], seconds)
 
 
 def timed(*argv):

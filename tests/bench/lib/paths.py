@@ -1,6 +1,6 @@
 """paths.py: what a packet from CLIENT to SERVER goes through: a bare veth pair, plain forwarding between two, nftables
-with conntrack and sets, or a lab of ours. All have the same addresses, MTU and rules; all can be up side by side."""
-import json, subprocess
+with conntrack and sets, iptables with ipset, or a lab of ours. All have the same addresses, MTU and rules; all can be up side by side."""
+import json, os, shutil, subprocess
 
 CLIENT, SERVER, MTU = "10.0.0.10", "10.0.1.10", 9001
 # udp 7000: no rule of the receiver's group. udp 7500: the ACL says no. The rest of what the generators send may pass.
@@ -87,6 +87,42 @@ def nft(name, n, acls=True):
 			ip saddr . meta l4proto . th dport @group counter accept
 		}}
 		}}
+""")
+	run(["ip", "netns", "exec", f"{name}.r", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_time_wait=1"])
+	return path
+
+
+IPTABLES = ("iptables-legacy-restore", "iptables-restore") # the first one there; the other may be nftables under its name
+
+
+def ipset_is_there():
+	return shutil.which("ipset") and any(map(shutil.which, IPTABLES))
+
+
+def ipset(name, n):
+	"""The same rules once more, by iptables. A set has one element a port: the ranges are written out, and what is for all
+	ports are rules of their own."""
+	path = forwarding(name)
+	path.rules = n
+	elements = "".join(f"add {s} {a},{p}:{lo}-{hi}\n" for s in ("acl", "group") for p, lo, hi, a in fill(n))
+	sets = "".join(f"create {s} hash:net,port hashsize 65536 maxelem 4194304\n" for s in ("acl", "group"))
+	def acl(chain, way, flag):
+		return (f"-A {chain} -p udp --dport {FORBIDDEN['nacl-in']} -j DROP\n-A {chain} -m set --match-set acl {way},dst -j RETURN\n"
+			f"-A {chain} {flag} 10.0.0.0/16 -j RETURN\n-A {chain} -j DROP\n")
+	os.environ["XTABLES_LOCKFILE"] = f"{os.environ['TEST_DIR']}/xtables.lock"
+	run(["nsenter", f"--net=/run/netns/{name}.r", "ipset", "restore"], sets + elements)
+	run(["nsenter", f"--net=/run/netns/{name}.r", next(filter(shutil.which, IPTABLES))], f"""*filter
+:FORWARD DROP
+:acl_out -
+:acl_in -
+-A FORWARD -j acl_out
+-A FORWARD -j acl_in
+-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A FORWARD -m conntrack --ctstate INVALID -j DROP
+-A FORWARD -m set --match-set group src,dst -j ACCEPT
+-A FORWARD -s 10.0.0.0/24 -p udp --dport 5000:6999 -j ACCEPT
+-A FORWARD -s 10.0.0.0/24 -p tcp --dport 5201 -j ACCEPT
+{acl("acl_out", "dst", "-d")}{acl("acl_in", "src", "-s")}COMMIT
 """)
 	run(["ip", "netns", "exec", f"{name}.r", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_time_wait=1"])
 	return path
