@@ -90,8 +90,7 @@ static void hot_set(struct lab *l)
 /* The object and the host's maps, both empty. */
 static void lab_load(struct lab *l, const struct datapath_sizes *sizes)
 {
-	static const char *const hooks[HOOK_MAX] = { "eni_ingress", "eni_egress",   "igw_ingress",
-						     "igw_egress",  "inet_ingress", "pcx_ingress" };
+	static const char *const hooks[HOOK_MAX] = { "eni_ingress", "eni_egress", "igw_egress", "link_ingress" };
 	struct err e = { 0 };
 	char name[32], path[160];
 
@@ -168,11 +167,11 @@ static enum tc_hook hook_of(const struct lab *l, uint32_t port)
 
 	assert_non_null(p);
 	switch (p->kind) {
-	case ABI_PORT_IGW: return HOOK_IGW_INGRESS;
-	case ABI_PORT_PCX: return HOOK_PCX_INGRESS;
+	case ABI_PORT_IGW:
+	case ABI_PORT_PCX:
 	case ABI_PORT_INET:
 	case ABI_PORT_HOST:
-	case ABI_PORT_UPLINK: return HOOK_INET_INGRESS;
+	case ABI_PORT_UPLINK: return HOOK_LINK_INGRESS;
 	default: return HOOK_ENI_INGRESS;
 	}
 }

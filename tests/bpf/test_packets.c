@@ -483,8 +483,9 @@ static void test_six(void **state)
 /* The verifier accepts each program with a wide margin (the limit is a million instructions). */
 static void test_verifier(void **state)
 {
-	static const char *const progs[] = { "eni_ingress",  "eni_egress", "igw_ingress", "igw_egress",
-					     "inet_ingress", "reap",       "flush" };
+	static const char *const progs[] = {
+		"eni_ingress", "eni_egress", "igw_egress", "link_ingress", "reap", "flush"
+	};
 	struct lab l;
 
 	(void)state;

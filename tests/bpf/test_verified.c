@@ -12,8 +12,7 @@ enum { VERIFIED_MAX = 500000 };
 
 static void verifier_has_margin(void **state)
 {
-	static const char *const programs[] = { "eni_ingress", "eni_egress",   "igw_ingress",
-						"igw_egress",  "inet_ingress", "reap" };
+	static const char *const programs[] = { "eni_ingress", "eni_egress", "igw_egress", "link_ingress", "reap" };
 	const struct datapath_sizes sizes = {
 		.ports = 64, .rules = 64, .routes = 64, .tables_rows = 64, .flows = 1024
 	};

@@ -214,9 +214,9 @@ static void check_link(const struct state *s, const struct row *r)
 	case ABI_PORT_IGW: {
 		struct abi_port far;
 
-		assert_true(has_filter(s, r->ns, r->link.ifname, HOOK_IGW_INGRESS));
+		assert_true(has_filter(s, r->ns, r->link.ifname, HOOK_LINK_INGRESS));
 		assert_true(has_filter(s, r->ns, r->link.ifname, HOOK_IGW_EGRESS));
-		assert_true(has_filter(s, r->link.peer_ns, r->link.peer_ifname, HOOK_INET_INGRESS));
+		assert_true(has_filter(s, r->link.peer_ns, r->link.peer_ifname, HOOK_LINK_INGRESS));
 		assert_true(port_get(&s->maps, p.link, &far));
 		assert_int_equal(far.kind, ABI_PORT_INET);
 		assert_int_equal(far.link, port);
@@ -225,7 +225,7 @@ static void check_link(const struct state *s, const struct row *r)
 		break;
 	}
 	case ABI_PORT_UPLINK:
-	case ABI_PORT_HOST: assert_true(has_filter(s, r->ns, r->link.ifname, HOOK_INET_INGRESS)); break;
+	case ABI_PORT_HOST: assert_true(has_filter(s, r->ns, r->link.ifname, HOOK_LINK_INGRESS)); break;
 	default: fail();
 	}
 }

@@ -193,20 +193,20 @@ static int gateways_look_inside(void *ctx)
 		const struct igw *igw = &m->igws[i];
 
 		if (igw->vpc != NONE && g->vpc == NONE)
-			ok = datapath_attached(d, nl, HOOK_INET_INGRESS, ABI_IFINDEX_BASE + igw->inet_port) == 1;
+			ok = datapath_attached(d, nl, HOOK_LINK_INGRESS, ABI_IFINDEX_BASE + igw->inet_port) == 1;
 		else if (igw->vpc != NONE && g->vpc == igw->vpc)
-			ok = datapath_attached(d, nl, HOOK_IGW_INGRESS, ABI_IFINDEX_BASE + igw->port) == 1 &&
+			ok = datapath_attached(d, nl, HOOK_LINK_INGRESS, ABI_IFINDEX_BASE + igw->port) == 1 &&
 			     datapath_attached(d, nl, HOOK_IGW_EGRESS, ABI_IFINDEX_BASE + igw->port) == 1;
 	}
 	for (uint32_t i = 0; ok && g->vpc != NONE && i < 2 * m->n_peerings; i++)
 		if (m->peerings[i / 2].vpcs[i % 2] == g->vpc) {
 			uint32_t ifindex = ABI_IFINDEX_BASE + m->peerings[i / 2].ports[i % 2];
 
-			ok = datapath_attached(d, nl, HOOK_PCX_INGRESS, ifindex) == 1 &&
+			ok = datapath_attached(d, nl, HOOK_LINK_INGRESS, ifindex) == 1 &&
 			     datapath_attached(d, nl, HOOK_ENI_EGRESS, ifindex) == 1;
 		}
 	for (uint32_t i = 0; ok && g->vpc == NONE && i < m->n_hosts; i++)
-		ok = datapath_attached(d, nl, HOOK_INET_INGRESS, ABI_IFINDEX_BASE + m->hosts[i].port) == 1;
+		ok = datapath_attached(d, nl, HOOK_LINK_INGRESS, ABI_IFINDEX_BASE + m->hosts[i].port) == 1;
 	nl_ns_close(&nl);
 	g->ok = ok;
 	return 0;

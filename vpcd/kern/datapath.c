@@ -58,9 +58,10 @@ static const struct {
 	const char *name;
 	bool egress;
 } dp_hooks[HOOK_MAX] = {
-	[HOOK_ENI_INGRESS] = { "eni_ingress", false },   [HOOK_ENI_EGRESS] = { "eni_egress", true },
-	[HOOK_IGW_INGRESS] = { "igw_ingress", false },   [HOOK_IGW_EGRESS] = { "igw_egress", true },
-	[HOOK_INET_INGRESS] = { "inet_ingress", false }, [HOOK_PCX_INGRESS] = { "pcx_ingress", false },
+	[HOOK_ENI_INGRESS] = { "eni_ingress", false },
+	[HOOK_ENI_EGRESS] = { "eni_egress", true },
+	[HOOK_IGW_EGRESS] = { "igw_egress", true },
+	[HOOK_LINK_INGRESS] = { "link_ingress", false },
 };
 
 static const char *map_name(unsigned i)

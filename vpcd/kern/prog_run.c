@@ -155,7 +155,7 @@ static int datapath_make(struct prog_run *t, const struct model *m, const struct
 	if (r == 0)
 		r = pin_open(t, "prog_eni_ingress", &t->eni, e);
 	if (r == 0)
-		r = pin_open(t, "prog_pcx_ingress", &t->pcx, e);
+		r = pin_open(t, "prog_link_ingress", &t->pcx, e);
 	if (r == 0)
 		r = pin_open(t, "map_scratch", &t->scratch, e);
 	return r;

@@ -184,7 +184,7 @@ static void add_host(struct desired *d, const struct host *h)
 	strcpy(l->peer_ifname, "eth0");
 	port_mac(h->port, l->peer_mac);
 	l->mtu = LINK_MTU_INTERNET;
-	add_filter(d, &end, HOOK_INET_INGRESS);
+	add_filter(d, &end, HOOK_LINK_INGRESS);
 	end.ns = ns;
 	strcpy(end.ifname, "eth0");
 	add_addr(d, &end, &h->addr, HOST_LEN);
@@ -206,7 +206,7 @@ static void add_uplink(struct desired *d)
 	strcpy(l->peer_ifname, "eth0");
 	port_mac(m->uplink.port, l->peer_mac);
 	l->mtu = LINK_MTU_INTERNET;
-	add_filter(d, &end, HOOK_INET_INGRESS);
+	add_filter(d, &end, HOOK_LINK_INGRESS);
 	u = &state_add(d->s, ROW_UPLINK, d->uplink_ns, end.kind, end.owner)->uplink;
 	uplink_ifname(m->name, u->ifname);
 	u->addr = m->uplink.addr;
@@ -229,9 +229,9 @@ static void add_igw(struct desired *d, const struct igw *igw)
 	l->peer_ifindex = ABI_IFINDEX_BASE + far.port;
 	port_mac(far.port, l->peer_mac);
 	l->mtu = LINK_MTU_INTERNET;
-	add_filter(d, &end, HOOK_IGW_INGRESS);
+	add_filter(d, &end, HOOK_LINK_INGRESS);
 	add_filter(d, &end, HOOK_IGW_EGRESS);
-	add_filter(d, &far, HOOK_INET_INGRESS);
+	add_filter(d, &far, HOOK_LINK_INGRESS);
 }
 
 /* From router to router. What arrives has been judged on its way out only: each end judges it again. */
@@ -253,7 +253,7 @@ static void add_peering(struct desired *d, const struct peering *p)
 	port_mac(ends[1].port, l->peer_mac);
 	l->mtu = pcx_mtu(p);
 	for (int i = 0; i < 2; i++) {
-		add_filter(d, &ends[i], HOOK_PCX_INGRESS);
+		add_filter(d, &ends[i], HOOK_LINK_INGRESS);
 		add_filter(d, &ends[i], HOOK_ENI_EGRESS);
 	}
 }

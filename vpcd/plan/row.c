@@ -90,8 +90,7 @@ bool row_value_eq(const struct row *a, const struct row *b)
 
 char *row_format(const struct row *r, char *buf, size_t size)
 {
-	static const char *const hooks[HOOK_MAX] = { "eni-ingress", "eni-egress",   "igw-ingress",
-						     "igw-egress",  "inet-ingress", "pcx-ingress" };
+	static const char *const hooks[HOOK_MAX] = { "eni-ingress", "eni-egress", "igw-egress", "link-ingress" };
 	char text[ADDR_STRLEN], route[TEXT_LEN_MAX];
 
 	switch (r->kind) {

@@ -84,15 +84,7 @@ struct uplink_row {
 	char ifname[IFNAME_MAX]; /* of the machine's end, in the namespace of vpcd */
 	struct addr addr;        /* of the lab's end; model/uplink.h */
 };
-enum tc_hook {
-	HOOK_ENI_INGRESS,
-	HOOK_ENI_EGRESS,
-	HOOK_IGW_INGRESS,
-	HOOK_IGW_EGRESS,
-	HOOK_INET_INGRESS,
-	HOOK_PCX_INGRESS,
-	HOOK_MAX
-};
+enum tc_hook { HOOK_ENI_INGRESS, HOOK_ENI_EGRESS, HOOK_IGW_EGRESS, HOOK_LINK_INGRESS, HOOK_MAX };
 struct filter_row { /* a program of ours on clsact; which hook says ingress or egress of the device */
 	uint32_t ifindex;
 	char ifname[IFNAME_MAX];

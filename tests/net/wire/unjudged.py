@@ -109,7 +109,7 @@ breaks("the internet's filter at h", INTERNET_NS, hl, ("filter", "del", "dev", h
 # ---- another program in the way ---------------------------------------------------------------------
 tcx_detach(ROUTER_NS, dev)
 r = run(ROUTER_NS, "tc", "filter", "replace", "dev", dev, "ingress", "prio", "1", "handle", "1", "bpf", "da", "pinned",
-        "%s/%s/prog_inet_ingress" % (os.environ["VPCD_BPF_DIR"], lab.name))
+        "%s/%s/prog_link_ingress" % (os.environ["VPCD_BPF_DIR"], lab.name))
 if r.returncode == 0:
     same(health(), ("missing", ["a"]), "another program in the filter's place: status sees it")
     say(vpc("up", os.environ["INI"]).returncode == 0 and passing() == ALL, "another program in the filter's place: up mends it")
