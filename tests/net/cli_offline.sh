@@ -217,6 +217,41 @@ cp topologies/minimal.ini "$T/minimal.ini"
 check_rc 0 "lint --fix of a clean file" vpc lint --fix "$T/minimal.ini"
 check "... which stays as it is" cmp topologies/minimal.ini "$T/minimal.ini"
 
+# ---- pictures: what has several addresses or ranges ---------------------------------------------------------
+cat >"$T/several.ini" <<'INI'
+[lab several]
+quotas = off
+[vpc v]
+cidr = 10.0.0.0/16
+cidr = 10.1.0.0/24
+[internet-gateway i]
+vpc = v
+[route-table r]
+vpc = v
+main = yes
+route = 0.0.0.0/0 via igw:i
+[subnet s]
+vpc = v
+cidr = 10.0.1.0/24
+[nat-gateway n]
+subnet = s
+public-ip = 203.0.113.5
+public-ip = 203.0.113.6
+public-ip = 203.0.113.7
+[instance a]
+subnet = s
+address = 10.0.1.20
+address = 10.0.1.21
+INI
+for form in dot mermaid; do
+	is "$(vpc graph "$T/several.ini" -o $form | grep -oE '203\.0\.113\.[567]|10\.0\.1\.2[01]|10\.1\.0\.0/24' | sort | tr '\n' ' ')" \
+		"10.0.1.20 10.0.1.21 10.1.0.0/24 203.0.113.5 203.0.113.6 203.0.113.7 " "$form names each address and range"
+done
+for form in svg html; do
+	is "$(vpc graph "$T/several.ini" -o $form | grep -oE '>(10\.0\.1\.[0-9]+|⇄ 203[0-9.]+)[^<]*<' | sort | tr -d '\n')" ">10.0.1.20 +1<>10.0.1.4 +2<>⇄ 203.0.113.5 +2<" \
+		"$form says how many there are behind the first"
+done
+
 # ---- a result that nobody gets, and other rough hands --------------------------------------------------------
 for verb in "graph $three" "trace $three web-1 db-1 tcp/80" "matrix $aws tcp/80 -o html" "test $three" "fmt $three" "trace --help"; do
 	check_rc 4 "${verb%% *}: a full disk" eval "vpc $verb >/dev/full"

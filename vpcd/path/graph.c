@@ -158,6 +158,14 @@ static char *subnet_node(const struct model *m, uint32_t subnet, char *buf, size
 	return buf;
 }
 
+static void cidrs_add(const struct model *m, uint32_t vpc, struct strbuf *b)
+{
+	char cidr[PREFIX_STRLEN];
+
+	for (uint32_t i = 0; i < m->vpcs[vpc].n_cidrs; i++)
+		strbuf_addf(b, "%s%s", i ? ", " : "", prefix_format(&m->vpcs[vpc].cidrs[i], cidr));
+}
+
 /* "web-1", its addresses and groups, lines parted by sep. */
 static void eni_label(const struct model *m, uint32_t index, const char *sep, struct strbuf *b)
 {
@@ -165,9 +173,11 @@ static void eni_label(const struct model *m, uint32_t index, const char *sep, st
 	char a[ADDR_STRLEN];
 
 	strbuf_addf(b, "%s%s", eni->owner == ENI_OF_NAT_GATEWAY ? "NAT " : "", eni->obj.name);
-	strbuf_addf(b, "%s%s", sep, addr_format(&eni->addrs[0].addr, a));
-	if (!addr_is_zero(&eni->addrs[0].public_ip))
-		strbuf_addf(b, "%spublic %s", sep, addr_format(&eni->addrs[0].public_ip, a));
+	for (uint32_t i = 0; i < eni->n_addrs; i++) {
+		strbuf_addf(b, "%s%s", sep, addr_format(&eni->addrs[i].addr, a));
+		if (!addr_is_zero(&eni->addrs[i].public_ip))
+			strbuf_addf(b, "%spublic %s", sep, addr_format(&eni->addrs[i].public_ip, a));
+	}
 	for (uint32_t i = 0; i < eni->n_groups; i++)
 		strbuf_addf(b, "%s%s", i ? " " : sep, m->security_groups[eni->groups[i]].obj.name);
 }
@@ -245,11 +255,12 @@ static void dot_subnet(const struct model *m, uint32_t subnet, struct strbuf *b)
 
 static void dot_vpc(const struct model *m, uint32_t vpc, struct strbuf *b)
 {
-	char cidr[PREFIX_STRLEN], name[80];
+	char name[80];
 
-	strbuf_addf(b, "\tsubgraph \"cluster_vpc_%s\" {\n\t\tlabel=\"VPC %s  %s  %s\" style=rounded penwidth=2\n",
-		    m->vpcs[vpc].obj.name, m->vpcs[vpc].obj.name, prefix_format(&m->vpcs[vpc].cidrs[0], cidr),
-		    m->vpcs[vpc].region);
+	strbuf_addf(b, "\tsubgraph \"cluster_vpc_%s\" {\n\t\tlabel=\"VPC %s  ", m->vpcs[vpc].obj.name,
+		    m->vpcs[vpc].obj.name);
+	cidrs_add(m, vpc, b);
+	strbuf_addf(b, "  %s\" style=rounded penwidth=2\n", m->vpcs[vpc].region);
 	for (enum exposure e = EXPOSURE_PUBLIC; e <= EXPOSURE_ISOLATED; e++)
 		for (uint32_t i = 0; i < m->n_subnets; i++)
 			if (m->subnets[i].vpc == vpc && subnet_exposure(m, i) == e)
@@ -414,8 +425,9 @@ static void mermaid_vpc(const struct model *m, uint32_t vpc, struct strbuf *b)
 		strbuf_addf(b, "\t%s{{\"internet gateway %s\"}} <--> internet\n",
 			    node(m, (struct place){ PLACE_IGW, m->vpcs[vpc].igw }, name, sizeof(name)),
 			    m->igws[m->vpcs[vpc].igw].obj.name);
-	strbuf_addf(b, "\tsubgraph vpc%u [\"VPC %s %s %s\"]\n", vpc, m->vpcs[vpc].obj.name,
-		    prefix_format(&m->vpcs[vpc].cidrs[0], cidr), m->vpcs[vpc].region);
+	strbuf_addf(b, "\tsubgraph vpc%u [\"VPC %s ", vpc, m->vpcs[vpc].obj.name);
+	cidrs_add(m, vpc, b);
+	strbuf_addf(b, " %s\"]\n", m->vpcs[vpc].region);
 	for (uint32_t i = 0; i < m->n_subnets; i++) {
 		const struct subnet *s = &m->subnets[i];
 

@@ -250,6 +250,15 @@ static void subnet_draw(const struct layout *l, uint32_t subnet, struct strbuf *
 	}
 }
 
+/* "10.0.0.4 +2": the first of three */
+static void addr_more(char *buf, size_t size, const char *first, unsigned n)
+{
+	if (n > 1)
+		snprintf(buf, size, "%s +%u", first, n - 1);
+	else
+		snprintf(buf, size, "%s", first);
+}
+
 static void eni_draw(const struct layout *l, uint32_t index, struct strbuf *b)
 {
 	const struct model *m = l->m;
@@ -258,13 +267,19 @@ static void eni_draw(const struct layout *l, uint32_t index, struct strbuf *b)
 	bool nat = eni->owner == ENI_OF_NAT_GATEWAY;
 	int middle = r->x + r->w / 2;
 	char line[120], a[ADDR_STRLEN];
+	unsigned public = 0;
 	size_t n = 0, of;
 
+	for (uint32_t i = 0; i < eni->n_addrs; i++)
+	public += !addr_is_zero(&eni->addrs[i].public_ip);
 	svg_rect(b, r, nat ? 20 : 6, nat ? "nat" : "box", "");
 	text(b, middle, r->y + 18, nat ? "b w" : "b", "middle", eni->obj.name);
-	text(b, middle, r->y + 33, nat ? "s w" : "s", "middle", addr_format(&eni->addrs[0].addr, a));
+	addr_more(line, sizeof(line), addr_format(&eni->addrs[0].addr, a), eni->n_addrs);
+	text(b, middle, r->y + 33, nat ? "s w" : "s", "middle", line);
 	if (!addr_is_zero(&eni->addrs[0].public_ip)) {
-		snprintf(line, sizeof(line), "⇄ %s", addr_format(&eni->addrs[0].public_ip, a));
+		n = (size_t)snprintf(line, sizeof(line), "⇄ ");
+		addr_more(line + n, sizeof(line) - n, addr_format(&eni->addrs[0].public_ip, a), public);
+		n = 0;
 		text(b, middle, r->y + 46, nat ? "s w" : "s", "middle", line);
 	}
 	if (nat) {
