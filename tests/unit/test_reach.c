@@ -224,6 +224,42 @@ static void reply_ports(void **state)
 	assert_int_equal(d.v[0].leg, LEG_RETURN);
 }
 
+/* What only reaches a further interface is reached all the same, from there and to there. */
+static void further_interfaces(void **state)
+{
+	static const char lab[] = "[vpc v]\ncidr = 10.0.0.0/16\n[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n"
+				  "[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\n"
+				  "[security-group front]\nvpc = v\n"
+				  "[security-group admin]\nvpc = v\ninbound = tcp 22 from sg:front\n"
+				  "[security-group inner]\nvpc = v\ninbound = tcp 80 from sg:admin\n"
+				  "[instance x]\nsubnet = a\nsecurity-groups = front\n"
+				  "[instance y]\nsubnet = b\nsecurity-groups = inner\n"
+				  "[instance z]\nsubnet = a\nsecurity-groups = front\n"
+				  "[interface y-admin]\ninstance = y\nsubnet = b\nsecurity-groups = admin\n"
+				  "[interface z-admin]\ninstance = z\nsubnet = b\nsecurity-groups = admin\n"
+				  "[interface spare]\nsubnet = b\nsecurity-groups = admin\n";
+	static const char *const srcs[] = { "x, z", "z-admin" }, *const dsts[] = { "y-admin", "y" },
+				 *const flows[] = { "tcp/22", "tcp/80" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		_cleanup_free_ char *less = without_line(lab, i, false);
+		_cleanup_model_ struct model *a = load(lab, "old.ini"), *b = load(less, "new.ini");
+		_cleanup_reach_diff_ struct reach_diff d = { 0 };
+		struct err e = { 0 };
+		bool told = false;
+
+		assert_int_equal(reach_diff_make(a, b, 0, &d, &e), 0);
+		for (size_t k = 0; k < d.n; k++) {
+			told = told || (has_name(d.v[k].srcs, i ? "z-admin" : "x") && has_name(d.v[k].dsts, dsts[i]) &&
+					strcmp(d.v[k].flows, flows[i]) == 0);
+			assert_false(has_name(d.v[k].srcs, "spare") || has_name(d.v[k].dsts, "spare"));
+		}
+		if (!told)
+			fail_msg("%s -> %s %s is not told of: %zu lines", srcs[i], dsts[i], flows[i], d.n);
+	}
+}
+
 /* No more work than asked for. */
 static void work_is_bounded(void **state)
 {
@@ -256,8 +292,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(against_single_walks), cmocka_unit_test(against_single_walks_of_any_line),
-		cmocka_unit_test(reply_ports),          cmocka_unit_test(work_is_bounded),
-		cmocka_unit_test(nothing_differs),
+		cmocka_unit_test(reply_ports),          cmocka_unit_test(further_interfaces),
+		cmocka_unit_test(work_is_bounded),      cmocka_unit_test(nothing_differs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,13 +332,15 @@ void matrix_json_print(FILE *out, const struct matrix *v, size_t n)
 {
 	const char *sep = "";
 
+	static const char *const kinds[] = { "instance", "interface", "host" };
+
 	fputs("{\"api\":1,\n \"flows\":[", out);
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "%s\"%s\"", i ? "," : "", v[i].proto);
 	fputs("],\n \"ends\":[", out);
 	for (uint32_t i = 0; i < v[0].n_ends; i++)
 		fprintf(out, "%s\n  {\"name\":\"%s\",\"kind\":\"%s\"}", i ? "," : "", v[0].ends[i].name,
-			v[0].ends[i].host ? "host" : "instance");
+			kinds[v[0].ends[i].kind]);
 	fputs("],\n \"pairs\":[", out);
 	for (size_t i = 0; i < n; i++)
 		json_cells(out, &v[i], &sep);

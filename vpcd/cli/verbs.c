@@ -86,7 +86,7 @@ const struct verb verbs[] = {
 	{ .name = "matrix",
 	  .run = matrix_run,
 	  .usage = "FILE [PROTO/PORT…]",
-	  .line = "who reaches whom: all pairs of instances and hosts",
+	  .line = "who reaches whom: all pairs of instances, their further interfaces, and hosts",
 	  .text = "Without PROTO/PORT: all that some instance or host listens on. Rows send, columns receive; a cell is\n"
 		  "\"allow\" or the gate that denies (return: means the reply). Where there are very many, those that no rule\n"
 		  "tells apart share a row. -o html is one page of all of them, whose cells lead to the rules.\n\n"

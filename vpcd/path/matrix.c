@@ -60,10 +60,15 @@ int matrix_make(struct walker *w, const char *proto, uint16_t sport, struct matr
 	return 0;
 }
 
-void matrix_ends(const struct model *m, struct matrix *ret)
+void matrix_names(const struct model *m, struct matrix *ret)
 {
 	*ret = (struct matrix){ 0 };
 	ends_make(m, ret);
+}
+
+void matrix_ends(const struct model *m, struct matrix *ret)
+{
+	matrix_names(m, ret);
 	classes_make(m, ret);
 }
 
@@ -119,22 +124,30 @@ size_t matrix_usual_flows(const struct model *m, char (**ret)[24])
 	return n;
 }
 
+static void end_add(struct matrix *x, enum matrix_end_kind kind, uint32_t index, const char *name)
+{
+	x->ends[x->n_ends++] = (struct matrix_end){ .name = name, .kind = kind, .index = index };
+}
+
+/* An instance is its first interface, which is called as it is. */
 static void ends_make(const struct model *m, struct matrix *x)
 {
-	x->ends = xcalloc((size_t)m->n_instances + m->n_hosts + 1, sizeof(*x->ends));
-	for (uint32_t i = 0; i < m->n_instances; i++)
-		if (m->instances[i].n_enis)
-			x->ends[x->n_ends++] = (struct matrix_end){ .name = m->instances[i].obj.name };
+	x->ends = xcalloc((size_t)m->n_enis + m->n_hosts + 1, sizeof(*x->ends));
+	for (int further = 0; further < 2; further++)
+		for (uint32_t i = 0; i < m->n_instances; i++)
+			for (uint32_t k = (uint32_t)further; k < (further ? m->instances[i].n_enis : 1); k++)
+				if (k < m->instances[i].n_enis)
+					end_add(x, further ? MATRIX_END_INTERFACE : MATRIX_END_INSTANCE,
+						m->instances[i].enis[k], m->enis[m->instances[i].enis[k]].obj.name);
 	for (uint32_t i = 0; i < m->n_hosts; i++)
-		x->ends[x->n_ends++] = (struct matrix_end){ .name = m->hosts[i].obj.name, .host = true };
+		end_add(x, MATRIX_END_HOST, i, m->hosts[i].obj.name);
 }
 
 /* ---- classes ---- */
 
-static void eni_key(const struct model *m, struct prefixes *p, const bool *routed, uint32_t instance,
-		    struct class_key *k, uint32_t end)
+static void eni_key(const struct model *m, struct prefixes *p, const bool *routed, uint32_t index, struct class_key *k,
+		    uint32_t end)
 {
-	uint32_t index = m->instances[instance].enis[0];
 	const struct eni *eni = &m->enis[index];
 	const struct eni_addr *a = &eni->addrs[0];
 
@@ -145,7 +158,7 @@ static void eni_key(const struct model *m, struct prefixes *p, const bool *route
 	k->private_in = prefix_number(p, &a->addr);
 	if (!addr_is_zero(&a->public_ip))
 		k->public_in = prefix_number(p, &a->public_ip) + 1;
-	if (m->instances[instance].n_enis > 1 || eni->n_addrs > 1 || routed[index] ||
+	if (m->instances[eni->owner_index].n_enis > 1 || eni->n_addrs > 1 || routed[index] ||
 	    (!addr_is_zero(&a->public_ip) && in_some_vpc(m, &a->public_ip, NONE)) ||
 	    (m->n_peerings && in_some_vpc(m, &a->addr, m->subnets[eni->subnet].vpc)))
 		k->unique = end + 1;
@@ -157,22 +170,21 @@ static void classes_make(const struct model *m, struct matrix *x)
 	_cleanup_free_ bool *routed = routed_to(m);
 	struct prefixes p = { 0 };
 	struct keymap seen = { 0 };
-	uint32_t end = 0;
 
 	prefixes_make(m, &p);
-	for (uint32_t i = 0; i < m->n_instances; i++) {
-		if (!m->instances[i].n_enis)
+	for (uint32_t end = 0; end < x->n_ends; end++) {
+		const struct host *h = &m->hosts[x->ends[end].index];
+
+		if (x->ends[end].kind != MATRIX_END_HOST) {
+			eni_key(m, &p, routed, x->ends[end].index, &keys[end], end);
 			continue;
-		eni_key(m, &p, routed, i, &keys[end], end);
-		end++;
-	}
-	for (uint32_t i = 0; i < m->n_hosts; i++, end++) {
+		}
 		keys[end].kind = END_HOST + 1;
-		keys[end].public_in = prefix_number(&p, &m->hosts[i].addr) + 1;
-		if (in_some_vpc(m, &m->hosts[i].addr, NONE))
+		keys[end].public_in = prefix_number(&p, &h->addr) + 1;
+		if (in_some_vpc(m, &h->addr, NONE))
 			keys[end].unique = end + 1;
 	}
-	for (end = 0; end < x->n_ends; end++) {
+	for (uint32_t end = 0; end < x->n_ends; end++) {
 		uint64_t class = keymap_get(&seen, &keys[end], sizeof(keys[end]));
 
 		if (class == KEYMAP_NONE) {

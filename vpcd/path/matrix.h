@@ -1,4 +1,4 @@
-/* matrix.h: one protocol and port between all pairs of instances and hosts. Pure.
+/* matrix.h: one protocol and port between all pairs of instances, their further interfaces, and hosts. Pure.
  *
  * The answers are walk_flow()'s, pair by pair, but ends that no table of the lab tells apart share
  * their walks: same subnet, same set of groups, same checks, and addresses that the same prefixes hold.
@@ -22,15 +22,17 @@ struct matrix_outcome {
 	char rule_text[160]; /* "" = none */
 	struct src_loc loc;  /* line 0 = none */
 };
+enum matrix_end_kind { MATRIX_END_INSTANCE, MATRIX_END_INTERFACE, MATRIX_END_HOST };
 struct matrix_end {
 	const char *name;
-	bool host;
+	enum matrix_end_kind kind;
+	uint32_t index; /* of the interface, or the host */
 	uint32_t class; /* from 0, in order of first appearance */
 };
 struct matrix {
 	char proto[24];          /* "tcp/443" */
 	uint16_t sport;          /* 0: the usual one */
-	struct matrix_end *ends; /* instances, then hosts, as in the file */
+	struct matrix_end *ends; /* instances, further interfaces, hosts, as in the file */
 	uint32_t n_ends, n_classes;
 	struct matrix_outcome **outcomes;
 	size_t n_outcomes, cap_outcomes;
@@ -38,7 +40,8 @@ struct matrix {
 	uint64_t walks;  /* how many it took */
 };
 
-/* Only the ends and their classes. */
+/* Only the ends, or with their classes. */
+void matrix_names(const struct model *m, struct matrix *ret);
 void matrix_ends(const struct model *m, struct matrix *ret);
 /* -EINVAL: proto is none ("tcp/443", "icmp"); sport 0 = as usual. */
 int matrix_make(struct walker *w, const char *proto, uint16_t sport, struct matrix *ret, struct err *e);

@@ -78,18 +78,13 @@ static void names_make(struct differ *d)
 	struct keymap seen = { 0 };
 
 	for (int i = 1; i >= 0; i--) {
-		const struct model *m = d->side[i].m;
+		_cleanup_matrix_ struct matrix x;
 
-		d->names = xrealloc(d->names, (d->n_names + m->n_instances + m->n_hosts + 1) * sizeof(*d->names));
-		for (uint32_t k = 0; k < m->n_instances + m->n_hosts; k++) {
-			const char *name =
-				k < m->n_instances ? m->instances[k].obj.name : m->hosts[k - m->n_instances].obj.name;
-
-			if (k < m->n_instances && !m->instances[k].n_enis)
-				continue;
-			if (keymap_put_str(&seen, name, 1))
-				d->names[d->n_names++] = name;
-		}
+		matrix_names(d->side[i].m, &x);
+		d->names = xrealloc(d->names, (d->n_names + x.n_ends + 1) * sizeof(*d->names));
+		for (uint32_t k = 0; k < x.n_ends; k++)
+			if (keymap_put_str(&seen, x.ends[k].name, 1)) /* the name itself is the model's */
+				d->names[d->n_names++] = x.ends[k].name;
 	}
 	keymap_done(&seen);
 }

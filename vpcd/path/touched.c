@@ -347,7 +347,10 @@ static void ends_compare(const struct pair *p, const struct pair *q, struct touc
 			touch = more(touch, eni_touch(p, m->instances[i].enis[k]));
 		for (uint32_t k = 0; o != NONE && k < q->m->instances[o].n_enis; k++)
 			touch = more(touch, eni_touch(q, q->m->instances[o].enis[k]));
-		end_add(t, m->instances[i].obj.name, touch);
+		for (uint32_t k = 0; k < m->instances[i].n_enis; k++) /* the first is called as the instance is */
+			end_add(t, m->enis[m->instances[i].enis[k]].obj.name, touch);
+		for (uint32_t k = 0; o != NONE && k < q->m->instances[o].n_enis; k++)
+			end_add(t, q->m->enis[q->m->instances[o].enis[k]].obj.name, touch);
 	}
 	for (uint32_t i = 0; i < m->n_hosts; i++) {
 		uint32_t o = model_find_host(q->m, m->hosts[i].obj.name);
