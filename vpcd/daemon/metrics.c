@@ -129,24 +129,22 @@ struct rules {
 	struct lab *l;
 	const char *owner_kind, *owner;
 	uint32_t vpc;
+	const struct abi_counter *hits; /* by rule */
 	metric_sink sink;
 	void *ctx;
 };
 
 static void rule_out(const struct rules *r, enum rule_dir dir, const char *text, uint32_t number)
 {
-	struct abi_counter hits;
 	struct strbuf b = { 0 };
 
-	if (datapath_rule_hits(lab_datapath(r->l), number, &hits))
-		return;
 	prom_label(&b, "lab", r->l->name);
 	prom_label(&b, "vpc", r->l->model->vpcs[r->vpc].obj.name);
 	prom_label(&b, "owner_kind", r->owner_kind);
 	prom_label(&b, "owner", r->owner);
 	prom_label(&b, "direction", dir == RULE_IN ? "inbound" : "outbound");
 	prom_label(&b, "rule", text);
-	r->sink(r->ctx, b.s, (double)hits.packets);
+	r->sink(r->ctx, b.s, (double)r->hits[number].packets);
 	strbuf_done(&b);
 }
 
@@ -164,10 +162,38 @@ static void rules_out(const struct rules *r, const struct rule_list dir[2], cons
 	}
 }
 
+static void list_end(const struct rule_list *l, uint32_t *end)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->v[i].number >= *end)
+			*end = l->v[i].number + 1;
+}
+
+/* Behind the highest number of a rule. */
+static uint32_t rules_end(const struct model *m)
+{
+	uint32_t end = 1;
+
+	for (int k = RULE_IN; k <= RULE_OUT; k++) {
+		for (uint32_t i = 0; i < m->n_security_groups; i++)
+			list_end(&m->security_groups[i].dir[k], &end);
+		for (uint32_t i = 0; i < m->n_nacls; i++) {
+			list_end(&m->nacls[i].dir[k], &end);
+			end = m->nacls[i].star[k] >= end ? m->nacls[i].star[k] + 1 : end;
+		}
+	}
+	return end;
+}
+
 static void rule_hits(struct lab *l, metric_sink sink, void *ctx)
 {
 	const struct model *m = l->model;
-	struct rules r = { .l = l, .sink = sink, .ctx = ctx };
+	const uint32_t end = rules_end(m);
+	_cleanup_free_ struct abi_counter *hits = xcalloc(end, sizeof(*hits));
+	struct rules r = { .l = l, .hits = hits, .sink = sink, .ctx = ctx };
+
+	if (datapath_rules_hits(lab_datapath(l), end, hits) < 0)
+		return;
 
 	for (uint32_t i = 0; i < m->n_security_groups; i++) {
 		r.owner_kind = "security-group";

@@ -708,6 +708,27 @@ int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *re
 	return counter_sum(d, DP_RULE_HITS, &rule, ret);
 }
 
+int datapath_rules_hits(struct datapath *d, uint32_t n, struct abi_counter *ret)
+{
+	enum { RULES_AT_ONCE = 1024 };
+	_cleanup_free_ struct abi_counter *v = xcalloc((size_t)d->cpus * RULES_AT_ONCE, sizeof(*v));
+	__u32 keys[RULES_AT_ONCE], at, got;
+
+	memset(ret, 0, n * sizeof(*ret));
+	for (__u32 done = 0; done < n; done += got) {
+		got = n - done < RULES_AT_ONCE ? n - done : RULES_AT_ONCE;
+		if (bpf_map_lookup_batch(d->maps[DP_RULE_HITS], done ? &at : NULL, &at, keys, v, &got, NULL) &&
+		    (errno != ENOENT || !got))
+			return -errno;
+		for (__u32 i = 0; i < got; i++)
+			for (int cpu = 0; keys[i] < n && cpu < d->cpus; cpu++) {
+				ret[keys[i]].packets += v[i * (__u32)d->cpus + (__u32)cpu].packets;
+				ret[keys[i]].bytes += v[i * (__u32)d->cpus + (__u32)cpu].bytes;
+			}
+	}
+	return 0;
+}
+
 uint64_t datapath_rule_last(struct datapath *d, uint32_t rule)
 {
 	__u64 last = 0;

@@ -62,6 +62,8 @@ void datapath_clock_set(struct datapath *d, uint64_t now_ns);
 
 /* Sums over CPUs. */
 int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *ret);
+/* Of the rules 0 to n - 1, in few system calls. */
+int datapath_rules_hits(struct datapath *d, uint32_t n, struct abi_counter *ret);
 uint64_t datapath_rule_last(struct datapath *d, uint32_t rule); /* ktime; 0: never. See filters/tell.h */
 int datapath_route_hits(struct datapath *d, uint32_t route, struct abi_counter *ret);
 int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats *ret);
