@@ -241,6 +241,28 @@ static void lines_have_codes(void **state)
 	}
 }
 
+/* A gateway's table and a VPC's main one are in use by their own lines: semantics 2.1, 18.4. */
+static void tables_in_use_stay(void **state)
+{
+	static const char *const keys[] = { "edge", "main" };
+	_cleanup_document_ struct document d = { 0 };
+
+	(void)state;
+	parse("[route-table edge]\nvpc = v\nedge = igw:gw\n\n[route-table main]\nvpc = v\nmain = yes\n\n"
+	      "[route-table other]\nvpc = v\nmain = no\n",
+	      &d);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct err e = { 0 };
+		struct edit gone = { EDIT_DELETE, "route-table", keys[i], NULL, NULL };
+
+		assert_int_equal(document_edit(&d, &gone, &e), -EINVAL);
+		assert_string_equal(e.aws, "DependencyViolation");
+		assert_int_equal(edit(&d, EDIT_UNSET, "route-table", keys[i], keys[i], NULL), 0);
+		assert_int_equal(document_edit(&d, &gone, &e), 0);
+	}
+	assert_int_equal(edit(&d, EDIT_DELETE, "route-table", "other", NULL, NULL), 0);
+}
+
 /* A file applied again: its own lines come from it, what the API added stays. */
 static void merge_keeps_what_the_api_made(void **state)
 {
@@ -309,6 +331,7 @@ int main(void)
 		cmocka_unit_test(edits_repeat_auto),
 		cmocka_unit_test(edits_are_refused),
 		cmocka_unit_test(lines_have_codes),
+		cmocka_unit_test(tables_in_use_stay),
 		cmocka_unit_test(merge_keeps_what_the_api_made),
 		cmocka_unit_test(merge_of_the_same_file_changes_nothing),
 		cmocka_unit_test(deleted_targets_are_remembered),

@@ -24,6 +24,7 @@ static int edit_create(struct document *d, const struct edit *edit, struct err *
 static int edit_set(struct section *s, const struct schema_key *key, const char *text, struct err *e);
 static int edit_unset(struct section *s, const struct schema_key *key, const char *text, struct err *e);
 static const struct line_codes *line_codes_of(const struct schema_key *key);
+static int table_may_go(const struct section *s, struct err *e);
 static void target_goes(struct document *d, enum obj_kind kind, const char *name);
 static int check_text(const struct section *s, const struct schema_key *key, const char *value, const char *note,
 		      struct err *e);
@@ -124,6 +125,9 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 		return err_set_aws(e, -ENOENT, kind->not_found, "there is no %s %s", edit->kind, name);
 	switch (edit->op) {
 	case EDIT_DELETE:
+		rc = kind->kind == KIND_ROUTE_TABLE ? table_may_go(s, e) : 0;
+		if (rc < 0)
+			return rc;
 		target_goes(d, kind->kind, name);
 		*VEC_PUSH(d->deleted, d->n_deleted, d->cap_deleted) = section_key(s);
 		section_done(s);
@@ -133,6 +137,29 @@ static int edit_apply(struct document *d, const struct edit *edit, struct err *e
 	case EDIT_SET: return edit_set(s, key, edit->value, e);
 	default: return edit_unset(s, key, edit->value, e);
 	}
+}
+
+/* What its own lines tie it to: a subnet that names it is found when the model is made. semantics 2.1 */
+static int table_may_go(const struct section *s, struct err *e)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct entry *en = &s->entries[i];
+		bool yes = false;
+
+		if (strcmp(en->key, "edge") == 0)
+			return err_set_aws(
+				e, -EINVAL, "DependencyViolation",
+				"route-table %s has dependencies and cannot be deleted: %s uses it; unset its edge "
+				"first",
+				s->name, en->value);
+		if (strcmp(en->key, "main") == 0 && value_bool(en->value, &yes) == 0 && yes)
+			return err_set_aws(
+				e, -EINVAL, "DependencyViolation",
+				"route-table %s has dependencies and cannot be deleted: it is its VPC's main one; "
+				"unset main first",
+				s->name);
+	}
+	return 0;
 }
 
 bool document_has_deleted(const struct document *d, enum obj_kind kind, const char *name)
