@@ -53,6 +53,22 @@ for t in $types; do
 done
 check "each expectation of a lab that denies all holds" vpc test --live seen
 
+# ---- nothing was sent: neither allowed nor denied ----------------------------------------------------------
+coproc port { ip netns exec seen.c python3 -c 'import socket, sys
+s = socket.socket()
+s.bind(("", 40400))
+s.listen()
+print("taken", flush=True)
+sys.stdin.read()'; }
+read -r said <&"${port[0]}"
+is "$said" taken "somebody in c has port 40400"
+check_rc 4 "from a port that is taken" vpc probe c s tcp/80 --from-port 40400
+like "$(vpc probe c s tcp/80 --from-port 40400 2>&1)" '^-  +c:?[0-9]* -> s tcp/80
+note: c cannot send it: Address already in use$' "... it has no verdict, and nothing is compared"
+is "$(vpc probe c s tcp/80 --from-port 40400 -o json | json '[p["verdict"], p["denied"], p["note"]]')" "[None, None, 'c cannot send it: Address already in use']" "... nor in JSON"
+exec {port[1]}>&-
+wait $port_PID
+
 # ---- allowed --------------------------------------------------------------------------------------------
 lines=("inbound = all from 10.0.1.0/24")
 verdict=allow

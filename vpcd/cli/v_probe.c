@@ -17,7 +17,7 @@ static const char *member(const json_t *o, const char *name);
 int probe_run(const struct args *a)
 {
 	json_t *flows = json_array(), *out = NULL, *probe;
-	uint32_t count = a->count ? a->count : 1, denied = 0;
+	uint32_t count = a->count ? a->count : 1, denied = 0, untried = 0;
 	const char *src, *dst = a->words[1];
 	char lab[LAB_SIZE];
 	size_t i;
@@ -43,17 +43,20 @@ int probe_run(const struct args *a)
 		return r;
 	json_array_foreach(json_object_get(out, "results"), i, probe)
 	{
-		denied += !str_eq(member(probe, "verdict"), "allow");
+		denied += str_eq(member(probe, "verdict"), "deny");
+		untried += member(probe, "verdict") == NULL;
 		if (a->output == OUTPUT_TABLE)
 			probe_print(probe);
 	}
 	if (a->output == OUTPUT_JSON)
 		json_print(out);
 	else if (count > 1)
-		printf("%u of %u allowed\n", count - denied, count);
-	walk_compare(lab, a, src, dst, json_array_get(json_object_get(out, "results"), 0));
+		printf("%u of %u allowed\n", count - denied - untried, count);
+	probe = json_array_get(json_object_get(out, "results"), 0);
+	if (member(probe, "verdict"))
+		walk_compare(lab, a, src, dst, probe);
 	json_decref(out);
-	return denied ? EXIT_FINDING : EXIT_OK;
+	return untried ? EXIT_BROKEN : denied ? EXIT_FINDING : EXIT_OK;
 }
 
 /* "deny   laptop -> db-1 tcp/22  at nacl-in@db: why; rule "…" FILE:LINE [REASON]"

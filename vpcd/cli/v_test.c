@@ -146,6 +146,10 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 		walk_done(&walk);
 		return o;
 	}
+	if (!member(probe, "verdict")) {
+		walk_done(&walk);
+		return result_make(x, NULL, said ? said : "it could not be sent");
+	}
 	answer_of_probe(probe, &got);
 	if (by_luck(&expected) && (got.allow || answer_eq(&got, &expected))) {
 		snprintf(note, sizeof(note), "the port that the NAT gateway draws decides (%s); this packet %s",

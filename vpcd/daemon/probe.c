@@ -100,6 +100,7 @@ static void watch(struct probe *p);
 static void finish_allow(struct probe *p, const char *note);
 static void finish_deny(struct probe *p, int leg, const struct abi_event *ev);
 static void finish_silent(struct probe *p, const char *note);
+static void finish_untried(struct probe *p, const char *note);
 static bool finish_unsent(struct probe *p);
 static void finish_arp(struct probe *p, int leg);
 static void finish_nat(struct probe *p, uint32_t eni);
@@ -447,7 +448,7 @@ static void start(struct probe *p)
 	p->timer = timer_new(loop, on_timeout, p);
 	if (here_fd < 0) {
 		snprintf(note, sizeof(note), "namespace %s: %s", src_ns, strerror(-here_fd));
-		finish_silent(p, note);
+		finish_untried(p, note);
 		return;
 	}
 	if (finish_unsent(p))
@@ -460,7 +461,7 @@ static void start(struct probe *p)
 	p->fd = sender_open(here_fd, &p->wire);
 	if (p->fd < 0) {
 		snprintf(note, sizeof(note), "%s cannot send it: %s", p->flow.src.name, strerror(-p->fd));
-		finish_silent(p, note);
+		finish_untried(p, note);
 		return;
 	}
 	timer_set_ms(p->timer, p->batch->timeout_ms);
@@ -795,6 +796,17 @@ static void finish_nat(struct probe *p, uint32_t eni)
 static void finish_silent(struct probe *p, const char *note)
 {
 	set_result(p, NULL, json_pack("{snsnsnsn}", "leg", "gate", "object", "reason"), note);
+	finish(p);
+}
+
+/* Nothing left the sender: neither allowed nor denied. */
+static void finish_untried(struct probe *p, const char *note)
+{
+	set_result(p, NULL, json_object(), note);
+	json_object_set_new(p->result, "verdict", json_null());
+	json_object_set_new(p->result, "denied", json_null());
+	json_object_set_new(p->result, "reason", json_null());
+	json_object_set_new(p->result, "rule_gate", json_null());
 	finish(p);
 }
 
