@@ -154,6 +154,48 @@ static void gone_with_its_entry(void **state)
 	lab_down(&l);
 }
 
+static struct pass segment(struct lab *l, const char *from, const char *to, uint16_t sport, uint16_t dport,
+			   uint8_t flags)
+{
+	struct frame_spec s = { .to_port = port_of(l, to),
+				.src = address(l, from),
+				.dst = address(l, to),
+				.proto = PKT_PROTO_TCP,
+				.sport = sport,
+				.dport = dport,
+				.tcp_flags = flags };
+
+	return send_frame(l, from, &s, 1);
+}
+
+/* A flow that needed no tracking is tracked once its other end begins one; what was copied of it before ends. */
+static void gone_with_the_untracked_entry(void **state)
+{
+	struct abi_flow_key k;
+	struct lab l;
+
+	(void)state;
+	lab_up(&l, "[lab t]\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n"
+		   "[security-group g]\nvpc = v\ninbound = tcp 0-65535 from 0.0.0.0/0\noutbound = tcp 22 to 0.0.0.0/0\n"
+		   "[instance x]\nsubnet = a\nsecurity-groups = g\n[instance y]\nsubnet = a\nsecurity-groups = g\n");
+	k = (struct abi_flow_key){ .port = port_of(&l, "x"),
+				   .proto = PKT_PROTO_TCP,
+				   .family = 4,
+				   .sport = { 40001 >> 8, 40001 & 0xff },
+				   .dport = { 0, 22 },
+				   .src = address(&l, "x"),
+				   .dst = address(&l, "y") };
+	assert_true(segment(&l, "x", "y", 40001, 22, TCP_ACK).o.allow);
+	assert_non_null(host_map_lookup(l.w->cache, &k));
+	l.w->now_ns += 50 * MS;
+	assert_int_equal(segment(&l, "x", "y", 40001, 22, TCP_ACK).o.path, ABI_PATH_CACHED); /* from the entry */
+	assert_int_equal(segment(&l, "x", "y", 40001, 22, TCP_ACK).o.path, ABI_PATH_CACHED); /* from its copy */
+	assert_true(segment(&l, "y", "x", 22, 40001, TCP_SYN).o.allow);
+	assert_non_null(host_map_lookup(l.w->flows, &k));
+	assert_int_equal(segment(&l, "x", "y", 40001, 22, TCP_ACK).o.path, ABI_PATH_FULL);
+	lab_down(&l);
+}
+
 /* 30 seconds from the last packet, which only the copy knows: to the nanosecond, for the reaper, the reply and the
  * entry itself. */
 static void idle_from_the_last_packet(void **state)
@@ -237,9 +279,13 @@ static void places_change_hands(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(copied_when_it_lasts),       cmocka_unit_test(judged_anew_in_time),
-		cmocka_unit_test(judged_anew_in_a_new_epoch), cmocka_unit_test(gone_with_its_entry),
-		cmocka_unit_test(idle_from_the_last_packet),  cmocka_unit_test(alone_and_idle_from_the_last_packet),
+		cmocka_unit_test(copied_when_it_lasts),
+		cmocka_unit_test(judged_anew_in_time),
+		cmocka_unit_test(judged_anew_in_a_new_epoch),
+		cmocka_unit_test(gone_with_its_entry),
+		cmocka_unit_test(gone_with_the_untracked_entry),
+		cmocka_unit_test(idle_from_the_last_packet),
+		cmocka_unit_test(alone_and_idle_from_the_last_packet),
 		cmocka_unit_test(places_change_hands),
 	};
 
