@@ -350,6 +350,8 @@ static bool admits_all_answers(const struct compile_rule *r, int family, uint16_
 	const struct rule *rule = r->rule;
 	bool everything = false;
 
+	if (rule->peer_kind == PEER_GROUP || (rule->peer_kind == PEER_PREFIX && rule->peer.len))
+		return false;
 	if (rule->proto != RULE_PROTO_ALL && rule->proto != proto)
 		return false;
 	if (rule->proto == proto && rule->n_ports && (rule->ports[0].lo != 0 || rule->ports[0].hi != UINT16_MAX))

@@ -6,9 +6,6 @@
 #include "util/mem.h"
 #include "util/radix.h"
 
-enum { KEY_WORDS = (sizeof(struct abi_lpm_key) + 7) / 8 }; /* of the longest key */
-_Static_assert(sizeof(struct abi_lpm_key) >= sizeof(struct abi_addr_key), "the longest key");
-
 const struct abi_map_shape abi_map_shapes[ABI_MAP_SYNC_MAX] = {
 	[ABI_MAP_PORTS] = { "ports", sizeof(uint32_t), sizeof(struct abi_port) },
 	[ABI_MAP_ADDRS] = { "addrs", sizeof(struct abi_addr_key), sizeof(struct abi_addr_val) },
@@ -59,6 +56,21 @@ void map_rows_add(struct map_rows *r, enum abi_map map, const void *key, const v
 	r->sorted = false;
 }
 
+/* Rows of one map. */
+static void sort_by_key(const struct map_rows *r, struct radix_item *v, struct radix_item *spare, size_t n)
+{
+	unsigned words = (r->v[v[0].index].key_size + sizeof(v->word) - 1) / sizeof(v->word);
+
+	while (words-- > 0) {
+		for (size_t i = 0; i < n; i++) {
+			const struct map_row *row = &r->v[v[i].index];
+
+			v[i].word = words ? key_word(r, row, words) : row->word;
+		}
+		radix_sort(v, spare, n);
+	}
+}
+
 void map_rows_sort(struct map_rows *r)
 {
 	_cleanup_free_ struct radix_item *order = NULL;
@@ -71,18 +83,13 @@ void map_rows_sort(struct map_rows *r)
 	}
 	order = xmalloc(2 * r->n * sizeof(*order));
 	for (size_t i = 0; i < r->n; i++)
-		order[i].index = (uint32_t)i;
-	for (unsigned word = KEY_WORDS; word-- > 1;) {
-		for (size_t i = 0; i < r->n; i++)
-			order[i].word = key_word(r, &r->v[order[i].index], word);
-		radix_sort(order, order + r->n, r->n);
+		order[i] = (struct radix_item){ r->v[i].map, (uint32_t)i };
+	radix_sort(order, order + r->n, r->n);
+	for (size_t i = 0, end; i < r->n; i = end) {
+		for (end = i + 1; end < r->n && order[end].word == order[i].word;)
+			end++;
+		sort_by_key(r, order + i, order + r->n, end - i);
 	}
-	for (size_t i = 0; i < r->n; i++)
-		order[i].word = r->v[order[i].index].word;
-	radix_sort(order, order + r->n, r->n);
-	for (size_t i = 0; i < r->n; i++)
-		order[i].word = r->v[order[i].index].map;
-	radix_sort(order, order + r->n, r->n);
 	sorted = xmalloc(r->n * sizeof(*sorted));
 	for (size_t i = 0; i < r->n; i++)
 		sorted[i] = r->v[order[i].index];

@@ -235,6 +235,7 @@ static void place_add(struct model *m, struct keymap *map, const uint32_t *numbe
 static void index_rules(struct model *m, enum obj_kind kind, const struct obj *owner, const struct rule_list dir[2],
 			const uint32_t star[2])
 {
+	keymap_reserve(&m->index->rules, (size_t)m->index->rules.n + dir[RULE_IN].n + dir[RULE_OUT].n);
 	for (int d = RULE_IN; d <= RULE_OUT; d++) {
 		struct rule_place place = { .owner_kind = kind, .owner = owner->name, .dir = d };
 
