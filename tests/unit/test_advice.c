@@ -124,6 +124,29 @@ static void each_gate(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* It is not for a line to bring it back, but hopeless it is not. */
+static void a_target_that_is_gone(void **state)
+{
+	static const char text[] =
+		"[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\ncidr = 10.0.1.0/24\nroute-table = r\n"
+		"[route-table r]\nvpc = v\nroute = 0.0.0.0/0 via nat:old\ngone = nat:old\n"
+		"[instance a]\nsubnet = s\n[host h]\naddress = 198.51.100.7\n";
+	_cleanup_document_ struct document d;
+	struct advice_base base = { .document = &d, .lab = "lab" };
+	_cleanup_advice_ struct advice a = { 0 };
+	_cleanup_free_ char *said = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	parse(text, "lab.ini", &d);
+	assert_int_equal(advice_find(&base, "a -> h tcp/80", &a, &e), 0);
+	assert_false(a.works || a.hopeless);
+	said = advice_text(&a);
+	assert_string_equal(
+		said, "no suggestion: what the route leads to is gone, or attached to nothing; bring it back under "
+		      "its name, or give the route another target\n");
+}
+
 /* The text of the advice, put where it says, by nothing but its text. */
 static char *text_with(const char *text, const struct advice *a)
 {
@@ -251,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_gate),
+		cmocka_unit_test(a_target_that_is_gone),
 		cmocka_unit_test(shipped_topologies),
 		cmocka_unit_test(random_topologies),
 	};

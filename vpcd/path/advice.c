@@ -66,6 +66,10 @@ int advice_find(const struct advice_base *base, const char *flow, struct advice 
 		x.s = &t.walk.steps[t.walk.denied];
 		if (i == CHANGES_MAX)
 			give_up(&x, "after %d changes it is still denied at %s", CHANGES_MAX, gate_name(x.s->gate));
+		else if (x.s->reason == ABI_REASON_BAD_STATE_ROUTE)
+			give_up(&x,
+				"what the route leads to is gone, or attached to nothing; bring it back under its name, or "
+				"give the route another target");
 		else if (!gate_open(&x) && !ret->why_not[0])
 			ret->hopeless = !give_up(&x, "%s", reason_text(x.s->reason));
 		attempt_done(&t);
