@@ -1,6 +1,7 @@
 /* client.c: one HTTP request to vpcd, and its errors in words. */
 #include <curl/curl.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -178,6 +179,14 @@ static int wait_ms(CURLM *multi)
 	return (int)((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000);
 }
 
+/* It would be found out by a write; but there may be nothing to write for long. */
+static bool reader_gone(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 /* A question (GET) is answered at once, whatever the daemon is doing; work and streams may take their time. */
 static int perform(struct incoming *in, const char *socket_path)
 {
@@ -186,6 +195,7 @@ static int perform(struct incoming *in, const char *socket_path)
 	CURLM *multi = curl_multi_init();
 	CURLcode result = CURLE_OK;
 	int running = 1, left, waited_ms = 0;
+	bool left_alone = false;
 	long status = 0;
 	CURLMsg *msg;
 
@@ -195,7 +205,7 @@ static int perform(struct incoming *in, const char *socket_path)
 			break;
 		if (!running)
 			break;
-		if (status == 0 && waited_ms >= SILENT_MS_MAX && !q->method && !q->take) {
+		if (status == 0 && waited_ms >= SILENT_MS_MAX && !q->method && !q->take && !q->waits) {
 			result = CURLE_OPERATION_TIMEDOUT;
 			break;
 		}
@@ -203,6 +213,11 @@ static int perform(struct incoming *in, const char *socket_path)
 		curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
 		if (q->stop && *q->stop) {
 			in->ended = true;
+			break;
+		}
+		if (q->for_reader && reader_gone()) {
+			raise(SIGPIPE);
+			left_alone = true;
 			break;
 		}
 		if (q->progress)
@@ -213,6 +228,8 @@ static int perform(struct incoming *in, const char *socket_path)
 			result = msg->data.result;
 	curl_multi_remove_handle(multi, h);
 	curl_multi_cleanup(multi);
+	if (left_alone)
+		return fail(EXIT_BROKEN, "the result cannot be written: its reader has gone");
 	if (result == CURLE_OK || in->ended)
 		return 0;
 	if (q->quiet)

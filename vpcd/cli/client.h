@@ -12,6 +12,7 @@ struct request {
 	size_t body_len;
 	const char *headers[3];      /* "Vpcd-File: x"; NULL-terminated */
 	bool text;                   /* the answer is no JSON */
+	bool waits;                  /* the answer comes when it comes, a silent vpcd is no error */
 	bool quiet;                  /* says nothing about an error */
 	enum exit_code bad_code;     /* what a 400 means for this verb; 0: EXIT_BROKEN */
 	void (*progress)(void *ctx); /* called some times a second while it waits; may be NULL */
@@ -19,6 +20,7 @@ struct request {
 	/* Takes the body as it comes instead of *ret; false ends the call, which then is no error. */
 	bool (*take)(void *ctx, const char *p, size_t n);
 	void *take_ctx;
+	bool for_reader; /* of no use any more once the reader of stdout has gone: ends the process then, by SIGPIPE */
 	const volatile sig_atomic_t *stop; /* becomes true: ends the call, which then is no error; may be NULL */
 };
 struct reply {

@@ -81,6 +81,7 @@ int capture_run(const struct args *a)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	r = out_open(&c);
+	q.for_reader = c.out == stdout;
 	if (r == 0)
 		r = out_close(&c, client_call(&q, &reply));
 	strbuf_done(&c.in);
@@ -152,8 +153,12 @@ static int out_close(struct capturing *c, int r)
 		c->error = -errno;
 	if (c->error == -EINVAL)
 		return fail(EXIT_BROKEN, "vpcd's capture is broken behind packet %llu", (unsigned long long)c->written);
+	if (c->out == stdout)
+		clearerr(stdout); /* it is told of here */
 	if (c->error == -EPIPE)
 		return EXIT_OK; /* the reader has enough */
+	if (c->error && c->out == stdout)
+		return fail(EXIT_BROKEN, "the result cannot be written: %s", strerror(-c->error));
 	if (c->error)
 		return fail(EXIT_BROKEN, "%s: %s", c->file, strerror(-c->error));
 	if (r)

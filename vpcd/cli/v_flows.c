@@ -51,13 +51,15 @@ int flows_run(const struct args *a)
 static int round_get(const struct flows_view *v, const char *more, json_int_t since, struct reply *ret)
 {
 	_cleanup_strbuf_ struct strbuf path = { 0 };
+	struct request q = { .bad_code = EXIT_USAGE, .for_reader = v->a->follow, .waits = *more };
 
 	strbuf_addf(&path, "/v1/labs/%s/flows?since=%" JSON_INTEGER_FORMAT "%s", v->lab, since, more);
 	if (v->log) {
 		strbuf_adds(&path, "&log=");
 		path_add(&path, v->log);
 	}
-	return client_get(ret, "%s", path.s);
+	q.path = path.s;
+	return client_call(&q, ret);
 }
 
 static void records_print(const struct flows_view *v, const json_t *reply)

@@ -43,7 +43,7 @@ int observe_run(const struct args *a)
 	_cleanup_strbuf_ struct strbuf path = { 0 };
 	_cleanup_reply_ struct reply reply = { 0 };
 	struct observer o = { .a = a, .left = a->count ? a->count : UINT32_MAX };
-	struct request q = { .take = take, .take_ctx = &o, .bad_code = EXIT_USAGE };
+	struct request q = { .take = take, .take_ctx = &o, .bad_code = EXIT_USAGE, .for_reader = a->follow };
 	char lab[LAB_SIZE], seq[24], says[160];
 	bool nobody;
 	uint32_t n;
@@ -74,7 +74,7 @@ int observe_run(const struct args *a)
 	strbuf_done(&o.line);
 	if (r == 0 && nobody && !a->follow && !o.printed)
 		return fail(EXIT_USAGE, "%s", says);
-	if (r == 0 && a->follow && o.left)
+	if (r == 0 && a->follow && o.left && !ferror(stdout))
 		return fail(EXIT_CANNOT, "vpcd has ended");
 	return r;
 }

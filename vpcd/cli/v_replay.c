@@ -165,9 +165,9 @@ static int packets_run(struct run *u)
 	struct captured c;
 	struct replayed p;
 	struct err e = { 0 };
-	int r;
+	int r = 0;
 
-	while ((r = capture_file_next(u->file, &c, &e)) == 1) {
+	while (!ferror(stdout) && (r = capture_file_next(u->file, &c, &e)) == 1) {
 		if (!u->n++)
 			u->first_ns = c.time_ns;
 		r = replay_packet(u->replay, &c, &p, &e);
@@ -181,6 +181,9 @@ static int packets_run(struct run *u)
 		else if (u->a->output == OUTPUT_TABLE)
 			packet_print(u, &c, &p);
 	}
+	fflush(stdout);
+	if (ferror(stdout))
+		return EXIT_BROKEN; /* why, says who ends the output */
 	sums_print(u);
 	if (r < 0)
 		return fail(EXIT_BROKEN, "%s: %s", u->a->words[1], e.msg);
