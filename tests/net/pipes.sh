@@ -17,7 +17,7 @@ vpc = v
 max-aggregation-interval = 600
 [instance a1]
 subnet = a
-run = bash -c "while sleep 0.05; do echo x >/dev/udp/10.0.1.5/9; done"
+run = bash -c "exec 9<> <(:); until read -rt 0.05 -u 9; do echo x >/dev/udp/10.0.1.5/9; done"
 [instance a2]
 subnet = a
 INI

@@ -2,7 +2,8 @@
  *
  *   gate that denies        line that opens it
  *   sg-out, sg-in           one more rule in the first group of the interface, naming the peer's group in one VPC
- *   nacl-out, nacl-in       one more numbered rule, before the one that denies; replies: the ephemeral range
+ *   nacl-out, nacl-in       one more numbered rule, before the one that denies; replies: the ephemeral range. Where no
+ *                           number is free there, the rules in its way move up by one
  *   route (no route)        a default route: internet gateway, or NAT gateway of the zone for who has no public address
  *   nat (outside it)        a route to the internet gateway for the other end alone
  *   igw (no public address) public-ip = auto
@@ -47,6 +48,8 @@ static bool nat_open(struct adviser *x);
 static bool igw_open(struct adviser *x);
 static bool check_open(struct adviser *x);
 static bool give_up(struct adviser *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static struct advice_line *note(struct adviser *x, enum advice_op op, const char *kind, const char *name,
+				const char *key, const char *value);
 static bool line_add(struct adviser *x, const char *kind, const char *name, const char *key, const char *value);
 static const struct section *section_find(const struct document *d, const char *kind, const char *name);
 static void line_done(struct advice_line *l);
@@ -378,11 +381,77 @@ static uint32_t number_before(const struct rule_list *l, uint32_t rule)
 	return 0;
 }
 
+/* The rule of a number, as it stands in the document. */
+static const struct entry *numbered_find(const struct section *s, const char *key, uint32_t number)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->entries[i].key, key) == 0 && strtoul(s->entries[i].value, NULL, 10) == number)
+			return &s->entries[i];
+	return NULL;
+}
+
+static struct advice_line *line_of_value(struct advice *a, const char *nacl, const char *key, const char *value)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].op == ADVICE_ADD && strcmp(a->v[i].kind, "nacl") == 0 && strcmp(a->v[i].name, nacl) == 0 &&
+		    strcmp(a->v[i].key, key) == 0 && strcmp(a->v[i].value, value) == 0)
+			return &a->v[i];
+	return NULL;
+}
+
+/* To the next number, which is free. A line of this advice is changed, one of the document replaced. */
+static bool numbered_move(struct adviser *x, const char *nacl, const char *key, uint32_t number)
+{
+	const struct entry *en = numbered_find(section_find(&x->d, "nacl", nacl), key, number);
+	_cleanup_free_ char *from = xstrdup(en->value);
+	_cleanup_free_ char *to = xasprintf("%u%s", number + 1, from + strspn(from, "0123456789"));
+	struct edit unset = { EDIT_UNSET, "nacl", nacl, key, from }, set = { EDIT_SET, "nacl", nacl, key, to };
+	struct advice_line *own = line_of_value(x->a, nacl, key, from), *l;
+	struct src_loc loc = en->loc;
+
+	if (document_edit(&x->d, &unset, NULL) < 0 || document_edit(&x->d, &set, NULL) < 0)
+		return false;
+	if (own) {
+		free(own->value);
+		own->value = TAKE_PTR(to);
+		return true;
+	}
+	note(x, ADVICE_REMOVE, "nacl", nacl, key, from)->loc = loc;
+	l = note(x, ADVICE_ADD, "nacl", nacl, key, to);
+	l->loc = loc;
+	l->keeps = true;
+	return true;
+}
+
+/* Makes a number free: the rules that stand there and at the next ones move up by one, in their order. */
+static bool number_make_free(struct adviser *x, const char *nacl, const char *key, uint32_t number)
+{
+	uint32_t end = number;
+
+	while (numbered_find(section_find(&x->d, "nacl", nacl), key, end))
+		end++;
+	if (end > NACL_NUMBER_MAX)
+		return false;
+	while (end-- > number)
+		if (!numbered_move(x, nacl, key, end))
+			return false;
+	return true;
+}
+
+static uint32_t number_of(const struct rule_list *l, uint32_t rule)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->v[i].number == rule)
+			return l->v[i].rule.nacl_number;
+	return 0;
+}
+
 static bool nacl_open(struct adviser *x)
 {
 	const struct model *m = x->now->m;
 	uint32_t index = NONE, eni = x->s->eni ? model_find_eni(m, x->s->eni) : NONE;
 	enum rule_dir dir = x->s->gate == ABI_GATE_NACL_IN ? RULE_IN : RULE_OUT;
+	const char *key = dir == RULE_IN ? "inbound" : "outbound", *nacl;
 	char text[160];
 	struct rule r;
 
@@ -394,12 +463,14 @@ static bool nacl_open(struct adviser *x)
 	/* A client's port is another one each time: a reply needs the whole range. */
 	if (x->s->leg == LEG_RETURN && r.n_ports && r.ports[0].lo >= PORT_EPHEMERAL)
 		r.ports[0] = (struct port_range){ PORT_EPHEMERAL, PORT_MAX };
+	nacl = m->nacls[index].obj.name;
 	r.nacl_number = number_before(&m->nacls[index].dir[dir], x->s->rule);
-	if (!r.nacl_number)
-		return give_up(x, "nacl %s has no number left in front of the rule that denies",
-			       m->nacls[index].obj.name);
-	return line_add(x, "nacl", m->nacls[index].obj.name, dir == RULE_IN ? "inbound" : "outbound",
-			rule_format(&r, text, sizeof(text)));
+	if (!r.nacl_number) {
+		r.nacl_number = number_of(&m->nacls[index].dir[dir], x->s->rule);
+		if (!r.nacl_number || !number_make_free(x, nacl, key, r.nacl_number))
+			return give_up(x, "nacl %s has no number left for one more %s rule", nacl, key);
+	}
+	return line_add(x, "nacl", nacl, key, rule_format(&r, text, sizeof(text)));
 }
 
 static uint32_t nat_of(const struct model *m, const struct eni *eni, uint32_t vpc)
