@@ -55,6 +55,38 @@ static void boxes_check(const struct model *m, const struct layout *l, const cha
 			assert_true(within(&l->peerings[i], &all) && apart(&l->peerings[i], &l->vpcs[k]));
 }
 
+/* What leads out of a gateway crosses no word of its VPC; a peering connection's way down none of another's label. */
+static void words_check(const struct model *m, const struct layout *l, const char *name)
+{
+	for (uint32_t i = 0; i < m->n_vpcs; i++) {
+		_cleanup_free_ char *title = vpc_title_text(m, i), *ranges = vpc_ranges_text(m, i);
+		int end = l->vpcs[i].x + VPC_TEXT_X + text_width(title, 13), more;
+
+		more = l->vpcs[i].x + VPC_TEXT_X + text_width(ranges, 11);
+		end = more > end ? more : end;
+		if (end > l->vpcs[i].x + l->vpcs[i].w || (m->vpcs[i].igw != NONE && end > l->igws[m->vpcs[i].igw].x))
+			fail_msg("%s: the words of VPC %s have no room", name, m->vpcs[i].obj.name);
+	}
+	for (uint32_t i = 0; i < m->n_peerings; i++) {
+		const struct box *label = &l->peerings[i];
+
+		for (uint32_t k = i + 1; k < m->n_peerings; k++)
+			for (int end = 0; end < 2; end++)
+				if (peering_port(l, k, end) > label->x && peering_port(l, k, end) < label->x + label->w)
+					fail_msg("%s: a line of %s crosses the label of %s", name,
+						 m->peerings[k].obj.name, m->peerings[i].obj.name);
+	}
+}
+
+/* VPCs stand in the middle, under the internet. */
+static void middle_check(const struct model *m, const struct layout *l, const char *name)
+{
+	const struct box *first = &l->vpcs[0], *last = &l->vpcs[m->n_vpcs - 1];
+
+	if (first->x - (l->w - last->x - last->w) > 1 || first->x - (l->w - last->x - last->w) < -1)
+		fail_msg("%s: %d pixels left of the VPCs, %d right of them", name, first->x, l->w - last->x - last->w);
+}
+
 static void lanes_check(const struct layout *l, const char *name)
 {
 	for (size_t i = 0; i < l->n_lines; i++) {
@@ -86,6 +118,8 @@ static void topology_check(const char *text, const char *name)
 		layout_make(m, flow, &l);
 		boxes_check(m, &l, name);
 		lanes_check(&l, name);
+		words_check(m, &l, name);
+		middle_check(m, &l, name);
 		layout_done(&l);
 	}
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "path/graph_layout.h"
 #include "util/mem.h"
+#include "util/str.h"
 
 enum {
 	MARGIN = 24,
@@ -18,7 +19,7 @@ enum {
 	GUTTER_MIN = 22,
 	COLUMN_GAP = 14,
 	ROW_GAP = 18,
-	SUBNET_HEAD = 64,
+	SUBNET_HEAD = 70,
 	SUBNET_PAD = 12,
 	BOX_H = 64,
 	BOX_GAP = 12,
@@ -30,7 +31,10 @@ enum {
 	FLOW_ROOM = 22,  /* for four ways beside each other: above boxes, and beside a column */
 	PEERING_H = 28,
 	PEERING_GAP = 16,
+	LABEL_GAP = 8,
 	IGW_H = 34,
+	IGW_GAP = 12,
+	VPC_MIN_W = 330,
 	FONT = 12,
 };
 
@@ -38,7 +42,10 @@ static void columns_make(struct layout *l);
 static int box_width(const struct model *m);
 static int subnet_width(const struct layout *l, uint32_t subnet, int box);
 static int subnet_height(const struct layout *l, const struct graph_subnet *s);
+static int vpcs_place(struct layout *l, int x, int box);
 static void vpc_place(struct layout *l, uint32_t vpc, int x, int y, int box);
+static int words_width(const struct model *m, uint32_t vpc);
+static int igw_width(const struct model *m, uint32_t vpc);
 static void enis_place(struct layout *l, uint32_t subnet, int box);
 static void internet_place(struct layout *l);
 static int peerings_place(struct layout *l, int bottom);
@@ -46,7 +53,7 @@ static int peerings_place(struct layout *l, int bottom);
 void layout_make(const struct model *m, bool flow, struct layout *ret)
 {
 	struct layout l = { .m = m, .room = flow ? FLOW_ROOM : 0 };
-	int box = box_width(m), x = MARGIN, bottom = 0;
+	int box = box_width(m), wide, bottom = 0;
 
 	l.hosts = xcalloc((size_t)m->n_hosts + 1, sizeof(*l.hosts));
 	l.vpcs = xcalloc((size_t)m->n_vpcs + 1, sizeof(*l.vpcs));
@@ -58,14 +65,14 @@ void layout_make(const struct model *m, bool flow, struct layout *ret)
 	l.peerings = xcalloc((size_t)m->n_peerings + 1, sizeof(*l.peerings));
 	columns_make(&l);
 	lines_make(&l);
-	for (uint32_t v = 0; v < m->n_vpcs; v++) {
-		vpc_place(&l, v, x, TITLE_H + INTERNET_HEAD + HOST_H + 2 * INTERNET_PAD + VPC_GAP, box);
-		x += l.vpcs[v].w + VPC_GAP;
+	l.w = vpcs_place(&l, MARGIN, box);
+	wide = l.w;
+	internet_place(&l);
+	if (l.w > wide)
+		vpcs_place(&l, MARGIN + (l.w - wide) / 2, box);
+	for (uint32_t v = 0; v < m->n_vpcs; v++)
 		if (l.vpcs[v].y + l.vpcs[v].h > bottom)
 			bottom = l.vpcs[v].y + l.vpcs[v].h;
-	}
-	l.w = x - (m->n_vpcs ? VPC_GAP : 0) + MARGIN;
-	internet_place(&l);
 	l.h = peerings_place(&l, bottom) + MARGIN;
 	*ret = l;
 }
@@ -92,6 +99,23 @@ int text_width(const char *s, int size)
 	for (; *s; s++)
 		n += ((unsigned char)*s & 0xc0) != 0x80;
 	return n * size * 62 / 100;
+}
+
+char *vpc_title_text(const struct model *m, uint32_t vpc)
+{
+	return xasprintf("VPC %s", m->vpcs[vpc].obj.name);
+}
+
+char *vpc_ranges_text(const struct model *m, uint32_t vpc)
+{
+	const struct vpc *v = &m->vpcs[vpc];
+	struct strbuf b = { 0 };
+	char cidr[PREFIX_STRLEN];
+
+	for (uint32_t i = 0; i < v->n_cidrs; i++)
+		strbuf_addf(&b, "%s%s", i ? ", " : "", prefix_format(&v->cidrs[i], cidr));
+	strbuf_addf(&b, " · %s", v->region);
+	return strbuf_take(&b);
 }
 
 /* ---- what stands where in the grid ---- */
@@ -205,10 +229,21 @@ static int subnet_height(const struct layout *l, const struct graph_subnet *s)
 
 /* ---- places ---- */
 
+/* From x on, side by side; the width of a picture of nothing else. */
+static int vpcs_place(struct layout *l, int x, int box)
+{
+	for (uint32_t v = 0; v < l->m->n_vpcs; v++) {
+		vpc_place(l, v, x, TITLE_H + INTERNET_HEAD + HOST_H + 2 * INTERNET_PAD + VPC_GAP, box);
+		x += l->vpcs[v].w + VPC_GAP;
+	}
+	return x - (l->m->n_vpcs ? VPC_GAP : 0) + MARGIN;
+}
+
 static void vpc_place(struct layout *l, uint32_t vpc, int x, int y, int box)
 {
 	const struct model *m = l->m;
-	int at = x + SUBNET_PAD, row_y = y + VPC_HEAD + 34 + l->room + (int)l->crossings[vpc] * LANE_W, title = 330;
+	int at = x + SUBNET_PAD, row_y = y + VPC_HEAD + 34 + l->room + (int)l->crossings[vpc] * LANE_W;
+	const int words = words_width(m, vpc), igw = igw_width(m, vpc);
 	unsigned rows = 0;
 
 	for (size_t c = 0; c < l->n_columns; c++) {
@@ -243,20 +278,40 @@ static void vpc_place(struct layout *l, uint32_t vpc, int x, int y, int box)
 				l->subnets[i].box.h = tallest;
 		row_y += tallest + ROW_GAP;
 	}
-	if (at - x < title)
-		at = x + title;
+	if (at - x < VPC_MIN_W)
+		at = x + VPC_MIN_W;
+	if (at - x < words + igw)
+		at = x + words + igw;
 	row_y += (int)peerings_of(m, vpc) * LANE_W; /* their lanes run under the last row */
 	l->vpcs[vpc] = (struct box){ x, y, at - x, row_y - y };
 	l->lane_y[vpc] = y + VPC_HEAD - 8 + l->room;
-	if (m->vpcs[vpc].igw != NONE) {
-		int w = text_width("gateway ", FONT + 2) + text_width(m->igws[m->vpcs[vpc].igw].obj.name, FONT + 2) +
-			30;
+	if (igw) { /* in the middle, but what leads out of it crosses no words */
+		int left = (at - x - igw) / 2 < words ? words : (at - x - igw) / 2;
 
-		l->igws[m->vpcs[vpc].igw] = (struct box){ x + (at - x - w) / 2, y - IGW_H / 2, w, IGW_H };
+		l->igws[m->vpcs[vpc].igw] = (struct box){ x + left, y - IGW_H / 2, igw - IGW_GAP, IGW_H };
 	}
 	for (uint32_t i = 0; i < m->n_subnets; i++)
 		if (m->subnets[i].vpc == vpc)
 			enis_place(l, i, box);
+}
+
+/* Of what stands in a VPC's upper left corner, with the space around it. */
+static int words_width(const struct model *m, uint32_t vpc)
+{
+	_cleanup_free_ char *title = vpc_title_text(m, vpc), *ranges = vpc_ranges_text(m, vpc);
+	int a = text_width(title, FONT + 1), b = text_width(ranges, FONT - 1);
+
+	return VPC_TEXT_X + (a > b ? a : b) + IGW_GAP;
+}
+
+/* With the space right of it; 0: there is none. */
+static int igw_width(const struct model *m, uint32_t vpc)
+{
+	uint32_t igw = m->vpcs[vpc].igw;
+
+	return igw == NONE
+		       ? 0
+		       : text_width("gateway ", FONT + 2) + text_width(m->igws[igw].obj.name, FONT + 2) + 30 + IGW_GAP;
 }
 
 /* NAT gateways first: routes come to them from the left. */
@@ -303,6 +358,33 @@ static void internet_place(struct layout *l)
 	}
 }
 
+/* Does a line that goes further down cross a label from x on? */
+static bool label_is_crossed(const struct layout *l, uint32_t peering, int x, int w)
+{
+	for (uint32_t i = peering + 1; i < l->m->n_peerings; i++)
+		for (int end = 0; end < 2; end++) {
+			int port = peering_port(l, i, end);
+
+			if (port > x - LABEL_GAP && port < x + w + LABEL_GAP)
+				return true;
+		}
+	return false;
+}
+
+/* In the middle of its line, or as near to that as the others let it. */
+static int label_x(const struct layout *l, uint32_t peering, int w)
+{
+	int a = peering_port(l, peering, 0), b = peering_port(l, peering, 1), x = (a + b - w) / 2;
+
+	for (int off = 0; off < abs(a - b) / 2; off++) {
+		if (!label_is_crossed(l, peering, x - off, w))
+			return x - off;
+		if (!label_is_crossed(l, peering, x + off, w))
+			return x + off;
+	}
+	return x;
+}
+
 /* Under everything; returns where the last one ends. */
 static int peerings_place(struct layout *l, int bottom)
 {
@@ -311,8 +393,7 @@ static int peerings_place(struct layout *l, int bottom)
 	for (uint32_t i = 0; i < m->n_peerings; i++) {
 		int w = text_width("peering ", FONT + 1) + text_width(m->peerings[i].obj.name, FONT + 1) + 26;
 
-		l->peerings[i] = (struct box){ (peering_port(l, i, 0) + peering_port(l, i, 1) - w) / 2,
-					       bottom + PEERING_GAP, w, PEERING_H };
+		l->peerings[i] = (struct box){ label_x(l, i, w), bottom + PEERING_GAP, w, PEERING_H };
 		bottom += PEERING_GAP + PEERING_H;
 	}
 	return bottom;

@@ -52,6 +52,10 @@ unsigned peering_nth(const struct model *m, uint32_t vpc, uint32_t peering);
 int peering_port(const struct layout *l, uint32_t peering, int end);
 /* "routes public: 0.0.0.0/0 → igw · ACL public"; only the table's name where the routes are too many. To free(). */
 char *subnet_tables_text(const struct model *m, uint32_t subnet);
+/* What stands at a VPC's upper left corner. To free(). */
+enum { VPC_TEXT_X = 16 };
+char *vpc_title_text(const struct model *m, uint32_t vpc);
+char *vpc_ranges_text(const struct model *m, uint32_t vpc);
 /* flow: leaves room for the way of one. */
 void layout_make(const struct model *m, bool flow, struct layout *ret);
 void layout_done(struct layout *l);

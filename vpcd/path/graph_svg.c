@@ -205,18 +205,12 @@ static void internet_draw(const struct layout *l, struct strbuf *b)
 
 static void vpc_draw(const struct layout *l, uint32_t vpc, struct strbuf *b)
 {
-	const struct vpc *v = &l->m->vpcs[vpc];
-	char line[120], cidr[PREFIX_STRLEN];
-	struct strbuf ranges = { 0 };
+	_cleanup_free_ char *title = vpc_title_text(l->m, vpc), *ranges = vpc_ranges_text(l->m, vpc);
+	char line[120];
 
 	svg_rect(b, &l->vpcs[vpc], 10, "vpc", "");
-	snprintf(line, sizeof(line), "VPC %s", v->obj.name);
-	text(b, l->vpcs[vpc].x + 16, l->vpcs[vpc].y + 22, "b", NULL, line);
-	for (uint32_t i = 0; i < v->n_cidrs; i++)
-		strbuf_addf(&ranges, "%s%s", i ? ", " : "", prefix_format(&v->cidrs[i], cidr));
-	strbuf_addf(&ranges, " · %s", v->region);
-	text(b, l->vpcs[vpc].x + 16, l->vpcs[vpc].y + 38, "s", NULL, ranges.s);
-	strbuf_done(&ranges);
+	text(b, l->vpcs[vpc].x + VPC_TEXT_X, l->vpcs[vpc].y + 22, "b", NULL, title);
+	text(b, l->vpcs[vpc].x + VPC_TEXT_X, l->vpcs[vpc].y + 38, "s", NULL, ranges);
 	for (size_t i = 0; i < l->n_columns; i++) {
 		if (l->columns[i].vpc != vpc)
 			continue;
@@ -283,7 +277,8 @@ static void eni_draw(const struct layout *l, uint32_t index, struct strbuf *b)
 		text(b, middle, r->y + 46, nat ? "s w" : "s", "middle", line);
 	}
 	if (nat) {
-		text(b, middle, r->y + 59, "s w", "middle", "NAT gateway");
+		text(b, middle, r->y + (addr_is_zero(&eni->addrs[0].public_ip) ? 50 : 59), "s w", "middle",
+		     "NAT gateway");
 		return;
 	}
 	line[0] = '\0';
