@@ -76,7 +76,7 @@ enum abi_gate {
 	X(IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS, "the internet gateway takes nothing from RFC 6598 addresses") \
 	X(GATEWAY_REJECTS_SPOOFED_TRAFFIC, "the source address does not belong to the sender") \
 	X(PROTOCOL_RESTRICTION, "the target carries only TCP, UDP and ICMP") \
-	X(NGW_SOURCE_ADDRESS_REASSIGN, "the NAT gateway takes no connection from outside") \
+	X(NGW_SOURCE_ADDRESS_REASSIGN, "it belongs to no connection that was opened through the NAT gateway") \
 	X(REMAP_EPHEMERAL_PORT, "the NAT gateway may pick any port from 1024 to 65535, and only part of them is admitted") \
 	X(PCX_REQUIRES_ADDRESS_IN_VPC_CIDR, "a peering connection carries only traffic between addresses of its two VPCs") \
 	X(TRACKED, "it belongs to a connection that was allowed before") \
@@ -506,7 +506,8 @@ struct abi_frag {
 	__u8 pad[7];
 };
 
-/* A flow whose every packet is reported: probe. map watches: HASH by flow (port 0 = at any port). */
+/* A flow whose every packet is reported: probe. map watches: HASH by flow (port 0: at any port, and with
+ * source port 0: from any, as a NAT gateway draws it). */
 struct abi_watch {
 	__u64 until_ns;
 };

@@ -158,7 +158,7 @@ static __always_inline int is_known_untracked(struct world *w, struct pass *x, i
 	__u8 life = x->p.key.proto == PKT_PROTO_TCP ? TCP_ACK : ABI_SEEN_MORE;
 	const __u32 port = own->port;
 
-	if (!f || !f->seen_ns)
+	if (!f)
 		return 0;
 	flow_settle(w, own, f);
 	return x->now <=
@@ -284,6 +284,27 @@ static __always_inline __u32 related_rule(struct world *w, struct pass *x, __u32
 
 /* ---- arrival: the gates on the receiver's side ---- */
 
+/* Is it of a TCP connection that came in another way, or does it only answer or report, from who has opened nothing? The
+ * gateway has not seen the request, and carries none of it. ICMP errors: the gateway knows what they are about. */
+static __always_inline int nat_never_asked(struct world *w, struct pass *x)
+{
+	const struct abi_flow *own;
+	const __u8 type = x->p.key.dport[0], flags = x->p.tcp_flags;
+
+	if (x->p.key.proto == PKT_PROTO_ICMP)
+		return !x->p.icmp_error && type != 8 && type != 13 && type != 15 && type != 17;
+	if (x->p.key.proto != PKT_PROTO_TCP)
+		return 0;
+	own = map_get(w, flows, &x->p.key);
+	if (own) {
+		flow_key_twin(&x->p.key, own, &x->related);
+		own = flow_find_alive(w, &x->p.key, &x->related, x->now);
+	}
+	if (own && !flow_is_reused(&x->p, own))
+		return own->flags & ABI_FLOW_INBOUND;
+	return flags & TCP_RST || (flags & TCP_SYN && flags & TCP_ACK);
+}
+
 static __always_inline int judge_arrival_nat(struct world *w, struct pass *x, const struct abi_flow *twin)
 {
 	const struct abi_addr_val *owner;
@@ -300,6 +321,8 @@ static __always_inline int judge_arrival_nat(struct world *w, struct pass *x, co
 		owner = addr_owner(w, x, d->vpc, &x->p.key.src);
 		if (!owner || !owner->port)
 			return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_NGW_REQUIRES_SOURCE_IN_VPC, x->o.peer, 0);
+		if (nat_never_asked(w, x))
+			return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN, x->o.peer, 0);
 		return 1;
 	}
 	if (twin)

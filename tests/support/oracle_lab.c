@@ -8,7 +8,7 @@
 #include "util/mem.h"
 
 enum { ICMP = 1, TCP = 6, UDP = 17, ICMP6 = 58 };
-enum { SYN = 2, ACK = 16 };
+enum { SYN = 2, RST = 4, ACK = 16 };
 enum { RULES_OF_ENI_MAX = 512, FRAGS_MAX = 512 };
 #define S 1000000000ull
 
@@ -291,6 +291,28 @@ static struct next next_of(const struct way *w, const struct eni *from)
 
 /* ---- arrival ---- */
 
+/* Is it of a connection that somebody else opened, or something that can only answer or report without any? A gateway that
+ * did not see the request does not carry it (docs/semantics.md). */
+static bool answers_the_unseen(struct way *w)
+{
+	const struct oracle_conn *mine;
+
+	if (w->f.proto == ICMP)
+		switch (w->f.b >> 8) {
+		case 8:
+		case 13:
+		case 15:
+		case 17: return false; /* the questions of ICMP */
+		default: return !w->p->is_error;
+		}
+	if (w->f.proto != TCP)
+		return false;
+	mine = connection(w, w->from, &w->f);
+	if (mine)
+		return mine->inbound;
+	return (w->p->tcp_flags & (SYN | ACK)) == (SYN | ACK) || w->p->tcp_flags & RST;
+}
+
 /* A NAT gateway takes TCP, UDP and ICMP from interfaces of its VPC, and answers to what it sent (semantics 4.1). */
 static bool nat_admits(struct way *w, const struct eni *e, const struct oracle_conn *conn)
 {
@@ -300,7 +322,7 @@ static bool nat_admits(struct way *w, const struct eni *e, const struct oracle_c
 	if ((proto != TCP && proto != UDP && proto != ICMP) || (w->p->frag != ORACLE_WHOLE && proto != UDP))
 		return deny(w, ABI_GATE_NAT, 0);
 	if (!oracle_owns(&w->o->at, e, &w->f.dst))
-		return src ? true : deny(w, ABI_GATE_NAT, 0);
+		return src && !answers_the_unseen(w) ? true : deny(w, ABI_GATE_NAT, 0);
 	return conn || related(w, e->obj.number, false) ? true : deny(w, ABI_GATE_NAT, 0);
 }
 

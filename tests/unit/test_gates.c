@@ -14,6 +14,8 @@ static const char text[] =
 	"[instance inner]\nsubnet = q\naddress = 10.0.4.10\nsecurity-groups = open\nsource-dest-check = no\n"
 	"[subnet r]\nvpc = other\ncidr = 10.9.0.0/24\n[security-group there]\nvpc = other\ninbound = all from 0.0.0.0/0\n"
 	"[instance far]\nsubnet = r\naddress = 10.9.0.10\nsecurity-groups = there\n"
+	"[security-group narrow]\nvpc = v\ninbound = all from 0.0.0.0/0\noutbound = udp 53 to 0.0.0.0/0\n"
+	"[instance kept]\nsubnet = q\naddress = 10.0.4.11\nsecurity-groups = narrow\n"
 	"[security-group shy]\nvpc = v\noutbound = tcp 443 to 0.0.0.0/0\n"
 	"[instance shy]\nsubnet = p\naddress = 10.0.3.11\npublic-ip = 203.0.113.11\nsecurity-groups = shy\n"
 	"[instance public]\nsubnet = p\naddress = 10.0.3.10\npublic-ip = 203.0.113.10\nsecurity-groups = open\n"
@@ -181,6 +183,73 @@ static void nat_gateways_know_three_protocols(void **state)
 	}
 }
 
+/* What only answers look like, from who asked nothing: the gateway has not seen the request. */
+static void nat_gateways_carry_no_answers(void **state)
+{
+	static const struct {
+		uint8_t proto, flags;
+		uint16_t dport; /* ICMP: type << 8 */
+		bool allow;
+	} cases[] = {
+		{ PKT_PROTO_TCP, TCP_SYN, 443, true },
+		{ PKT_PROTO_TCP, TCP_ACK, 443, true }, /* the gateway itself resets it */
+		{ PKT_PROTO_TCP, TCP_SYN | TCP_ACK, 443, false },
+		{ PKT_PROTO_TCP, TCP_RST, 443, false },
+		{ PKT_PROTO_TCP, TCP_RST | TCP_ACK, 443, false },
+		{ PKT_PROTO_UDP, 0, 443, true },
+		{ PKT_PROTO_ICMP, 0, 8 << 8, true },
+		{ PKT_PROTO_ICMP, 0, 13 << 8, true },
+		{ PKT_PROTO_ICMP, 0, 15 << 8, true },
+		{ PKT_PROTO_ICMP, 0, 17 << 8, true },
+		{ PKT_PROTO_ICMP, 0, 0, false },
+		{ PKT_PROTO_ICMP, 0, 14 << 8, false },
+		{ PKT_PROTO_ICMP, 0, 16 << 8, false },
+		{ PKT_PROTO_ICMP, 0, 18 << 8, false },
+		{ PKT_PROTO_ICMP, 0, 3 << 8, false }, /* quotes nothing */
+		{ PKT_PROTO_ICMP, 0, 9 << 8, false },
+	};
+	const struct frame_spec opens = { .proto = PKT_PROTO_TCP, .sport = 1, .dport = 2, .tcp_flags = TCP_SYN };
+	struct frame_spec s = opens;
+	struct lab l;
+	struct pass x;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		x = send_spec("inner", "inner", "198.51.100.7",
+			      (struct frame_spec){ .proto = cases[i].proto,
+						   .sport = 40000,
+						   .dport = cases[i].dport,
+						   .tcp_flags = cases[i].flags });
+		assert_int_equal(x.o.allow, cases[i].allow);
+		if (cases[i].allow)
+			continue;
+		denied(&x, ABI_GATE_NAT);
+		reason_is(&x, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN);
+	}
+	/* of a connection that it opened itself, either end may reset, and both may open it at once */
+	lab_up(&l, text);
+	s.src = address(&l, "inner");
+	s.dst = address(&l, "198.51.100.7");
+	assert_true(send_frame(&l, "inner", &s, 1).o.allow);
+	s.tcp_flags = TCP_SYN | TCP_ACK;
+	assert_true(send_frame(&l, "inner", &s, 1).o.allow);
+	s.tcp_flags = TCP_RST;
+	assert_true(send_frame(&l, "inner", &s, 1).o.allow);
+	lab_down(&l);
+	/* of one that came in another way, nothing goes out by it */
+	lab_up(&l, text);
+	s = opens;
+	s.src = address(&l, "198.51.100.7");
+	s.dst = address(&l, "kept");
+	assert_true(send_frame(&l, "box", &s, 1).o.allow);
+	s = (struct frame_spec){ .proto = PKT_PROTO_TCP, .sport = 2, .dport = 1, .tcp_flags = TCP_ACK };
+	s.src = address(&l, "kept");
+	s.dst = address(&l, "198.51.100.7");
+	x = send_frame(&l, "kept", &s, 1);
+	denied(&x, ABI_GATE_NAT);
+	lab_down(&l);
+}
+
 /* UDP may come in fragments, TCP may not; and each flow is tracked, whatever the rules say. */
 static void nat_gateways_track_and_reassemble(void **state)
 {
@@ -284,6 +353,7 @@ int main(void)
 		cmocka_unit_test(gateways_know_their_own),
 		cmocka_unit_test(nat_gateways_take_only_answers),
 		cmocka_unit_test(nat_gateways_know_three_protocols),
+		cmocka_unit_test(nat_gateways_carry_no_answers),
 		cmocka_unit_test(nat_gateways_track_and_reassemble),
 		cmocka_unit_test(peering_is_no_transit),
 		cmocka_unit_test(errors_quote_public_addresses),
