@@ -23,6 +23,10 @@ static __always_inline int flow_is_watched(struct world *w, struct pass *x)
 		x->related.port = 0;
 		watch = map_get(w, watches, &x->related);
 	}
+	if (!watch) {
+		x->related.sport[0] = x->related.sport[1] = 0;
+		watch = map_get(w, watches, &x->related);
+	}
 	return watch && x->now < watch->until_ns;
 }
 

@@ -8,7 +8,7 @@
 
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))} count=${COUNT:-20}
 # Seeds of labs in which the three once differed.
-known='4 8 13 18 20 53786 937743512 402408332 162800 724107022'
+known='4 8 13 18 20 53786 937743512 402408332 162800'
 [ -z "${SEED:-}" ] || known=
 note "seeds from $seed on; SEED=$seed $0 repeats this run, SEED=N COUNT=1 a single lab"
 
@@ -74,8 +74,15 @@ for r in live:
     d = r["denied"]
     decided = r["decided"] or {"rule_gate": d and d["gate"], "rule": None, "line": None}
     if (d and not d["gate"]) or any(
-            x in (r["note"] or "") for x in ("no packet was sent", "no interface answers", "the answer left by")):
+            x in (r["note"] or "") for x in ("no packet was sent", "no interface answers")):
         continue  # no event says so, and the probe's note why
+    strays = d and "the answer left by" in (r["note"] or "")  # from a port that the NAT gateway drew
+    if strays and "it arrives" in r["note"]:  # no gate stopped it
+        told += 1
+        if not any(e["sport"] != port for e in events.get(("allow", proto, src.split("@")[0]), []) if e["to"] == src.split("@")[0]):
+            bad += 1
+            print(r["flow"], d, r["note"])
+        continue
     if not d and not r["decided"]:
         continue  # no rule was asked
     if "this packet passed" in (r["note"] or ""):
@@ -88,7 +95,7 @@ for r in live:
     # A private address out on the internet: of all VPCs that hold it, only the asker knows which is meant.
     vague = d and d["reason"] == "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
     told += 1
-    if not any((port is None or e["sport" if back else "dport"] == port) and
+    if not any((port is None or strays or e["sport" if back else "dport"] == port) and
                (not d or (e["gate"], e["reason"]) == (d["gate"], d["reason"]) and (vague or e["object"] == d["object"])) and
                all(e[x] == decided[x] for x in ("rule_gate", "rule", "line")) for e in near):
         bad += 1

@@ -127,6 +127,8 @@ static const char lab[] =
 	"[instance box]\nsubnet = pub\naddress = 10.0.0.20\npublic-ip = 203.0.113.4\nsecurity-groups = open\nsource-dest-check = no\n"
 	"[instance b1]\nsubnet = boxed\naddress = 10.0.4.10\nsecurity-groups = open\n"
 	"[instance o1]\nsubnet = opub\naddress = 172.16.0.10\npublic-ip = 203.0.113.5\nsecurity-groups = oopen\n"
+	"[security-group oshut]\nvpc = other\n"
+	"[instance o2]\nsubnet = opub\naddress = 172.16.0.11\npublic-ip = 203.0.113.7\nsecurity-groups = oshut\n"
 	"[instance a1]\nsubnet = alone\naddress = 192.168.0.10\n"
 	"[host h]\naddress = 198.51.100.7\n";
 
@@ -168,6 +170,15 @@ static const struct walk_case walk_cases[] = {
 	{ "box@10.0.1.10 -> p3 udp/53", "deny at return:route@priv", "NO_POSSIBLE_DESTINATION" }, /* q1 has the reply */
 	/* internet gateway and internet */
 	{ "h -> z1 tcp/80", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
+	{ "h -> z1 icmp", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
+	{ "h -> z1 udp/53", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" }, /* arrives, from elsewhere */
+	{ "192.0.2.1 -> z1 udp/53", "deny at return:igw@i", "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS" },
+	{ "192.0.3.1 -> z1 udp/53", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
+	{ "p1 -> z1@public udp/53", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
+	{ "p2 -> z1@public tcp/443", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
+	{ "o1 -> z1 udp/53", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
+	{ "o2 -> z1 udp/53", "deny at return:sg-in@o2", "SG_HAS_NO_RULES" },
+	{ "q1 -> h icmp/0", "deny at nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
 	{ "h -> q1 tcp/80", "deny at igw@i", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },
 	{ "h -> a1 tcp/80", "deny at igw", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },
 	{ "h -> 10.0.1.10 tcp/80", "deny at igw@i", "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },
@@ -286,6 +297,41 @@ static void steps_say_what_decided(void **state)
 	assert_string_equal(s->rule_text, "");
 	assert_int_equal(s->rule, 0);
 	assert_string_equal(s->reason_more, "group refs");
+	walk_done(&walk);
+	walker_free(&w);
+}
+
+/* An answer by a NAT gateway that never saw the request: each step says under which address it goes, and the last one what
+ * became of it. */
+static void strays_are_followed(void **state)
+{
+	static const struct {
+		const char *flow, *note;
+	} cases[] = {
+#define STRAY "the answer left by NAT gateway nat, which never saw the request"
+		{ "h -> z1 tcp/80", STRAY },
+		{ "h -> z1 icmp", STRAY },
+		{ "h -> z1 udp/53",
+		  STRAY " and gave it another source: it arrives, but not from 203.0.113.6, which was asked" },
+		{ "o2 -> z1 udp/53", "group oshut; " STRAY " and gave it another source" },
+		{ "h -> nat tcp/443", "" },
+		{ "p1 -> p2 tcp/81", "group refs" },
+	};
+	_cleanup_model_ struct model *m = load(lab, "lab.ini");
+	struct walker *w = walker_of(m);
+	struct walk walk;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		walk_text(w, m, cases[i].flow, &walk);
+		assert_false(walk.allow);
+		assert_string_equal(walk.steps[walk.denied].reason_more, cases[i].note);
+		walk_done(&walk);
+	}
+	walk_text(w, m, "o2 -> z1 udp/53", &walk);
+	assert_true(walk.steps[walk.denied].src.a.b[15] != 6);
+	assert_int_equal(walk.steps[walk.denied].sport, 1024);
+	assert_int_equal(walk.steps[walk.denied].sport_hi, 65535);
 	walk_done(&walk);
 	walker_free(&w);
 }
@@ -653,7 +699,7 @@ int main(void)
 		cmocka_unit_test(nat_ports_one_by_one),      cmocka_unit_test(nat_ports_nearly_all),
 		cmocka_unit_test(expectations_are_judged),   cmocka_unit_test(nat_addresses),
 		cmocka_unit_test(json_has_its_shape),        cmocka_unit_test(golden_texts),
-		cmocka_unit_test(the_world_by_the_uplink),
+		cmocka_unit_test(strays_are_followed),       cmocka_unit_test(the_world_by_the_uplink),
 	};
 
 	return cmocka_run_group_tests_name("walk", tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #include "daemon/places.h"
 #include "daemon/probe.h"
 #include "daemon/probe_door.h"
+#include "daemon/probe_parts.h"
 #include "daemon/probe_port.h"
 #include "daemon/probe_side.h"
 #include "daemon/probe_socket.h"
@@ -36,54 +37,10 @@
 enum {
 	RUNNING_MAX = 64,
 	FLOWS_MAX = 10000,
-	WATCHES_MAX = 2 * SIDES_MAX * SIDES_MAX,
 	TIMEOUT_DEFAULT_MS = 2000,
 	TIMEOUT_MAX_MS = 60000,
 	WATCH_SPARE_MS = 1000,
 	BUSY_MS = 10,
-};
-
-struct probe {
-	struct batch *batch;
-	struct flow flow;
-	struct wire wire;
-	uint32_t src_vpc, dst_vpc; /* indexes; NONE on the internet */
-	bool may_nat;
-	bool port_given; /* or there is none */
-	bool running, done;
-
-	int fd;
-	struct door *door;
-	struct timer *timer;
-	uint64_t sent_ns;
-	struct side a[SIDES_MAX], b[SIDES_MAX]; /* source side, destination side */
-	unsigned n_a, n_b;
-	uint32_t nat_port; /* of the NAT gateway it went to; 0 */
-	struct abi_flow_key watched[WATCHES_MAX];
-	unsigned n_watched;
-	bool forward_seen, late_known, sent_again;
-	bool arrived, by_state;      /* an older connection let it pass at one of its ends */
-	struct abi_event last_allow; /* of the first packet: the last hop at which a rule let it pass */
-	struct abi_event late;       /* a denied return without a forward packet: counts when nothing better comes */
-
-	json_t *result;
-	struct probe *prev, *next; /* of all->first */
-};
-struct batch {
-	struct probes *all;
-	struct request *request;
-	struct probe *probes;
-	size_t n, done;
-	uint32_t timeout_ms;
-	struct batch *next;
-};
-struct probes {
-	struct lab *lab;
-	struct probe *first, *last; /* waiting and running, oldest first */
-	unsigned n_running;
-	struct doors doors;
-	struct batch *batches;
-	struct timer *starter;
 };
 
 static int read_batch(struct batch *b, const json_t *o, struct err *e);
@@ -94,20 +51,15 @@ static void start(struct probe *p);
 static void on_sender(void *ctx, int fd, uint32_t events);
 static void on_door(void *ctx, const struct door *d);
 static void on_timeout(void *ctx);
-static void learn_nat(struct probe *p, const struct abi_event *ev);
-static int leg_of(const struct probe *p, const struct abi_event *ev);
-static void watch(struct probe *p);
 static void finish_allow(struct probe *p, const char *note);
 static void finish_deny(struct probe *p, int leg, const struct abi_event *ev);
 static void finish_silent(struct probe *p, const char *note);
 static void finish_untried(struct probe *p, const char *note);
 static bool finish_unsent(struct probe *p);
 static void finish_arp(struct probe *p, int leg);
-static void finish_nat(struct probe *p, uint32_t eni);
+static void finish_stray(struct probe *p);
 static void finish(struct probe *p);
 static void batch_end(struct batch *b);
-
-enum { LEG_NONE, LEG_FORWARD, LEG_RETURN };
 
 struct probes *probes_new(struct lab *l)
 {
@@ -182,42 +134,6 @@ static void note_arrival(struct probe *p, const struct abi_event *ev)
 	p->arrived = p->arrived || ev->peer == p->flow.dst.port;
 }
 
-static bool addr_is(const struct abi_addr *a, const struct addr *b)
-{
-	return memcmp(a, &b->a, sizeof(*a)) == 0;
-}
-
-/* An end asks for the other one's MAC, and nobody has the address. */
-static int leg_of_arp(const struct probe *p, const struct abi_event *ev)
-{
-	if (ev->allow || ev->reason != ABI_REASON_ARP_UNKNOWN)
-		return LEG_NONE;
-	if (p->flow.src.kind == END_ENI && ev->port == p->flow.src.port && addr_is(&ev->dst, &p->wire.dst))
-		return LEG_FORWARD;
-	return p->flow.dst.kind == END_ENI && ev->port == p->flow.dst.port && addr_is(&ev->dst, &p->wire.src)
-		       ? LEG_RETURN
-		       : LEG_NONE;
-}
-
-/* The answer left by a NAT gateway that never saw the request: it resets, or gives the answer a source that the
- * sender did not ask, and no filter tells of that. What shows it: an answer handed to a gateway that it is not
- * addressed to, or the gateway's reset, which bears the sender's address. */
-static uint32_t strange_nat(const struct probe *p, const struct abi_event *ev, int leg)
-{
-	const struct lab *l = p->batch->all->lab;
-	struct place at = place_of_port(l->places, leg == LEG_FORWARD ? ev->port : ev->allow ? ev->peer : 0);
-	const struct abi_addr *own = leg == LEG_FORWARD ? &ev->src : &ev->dst;
-	const struct eni *eni;
-
-	if (at.kind != PLACE_ENI || l->model->enis[at.index].owner != ENI_OF_NAT_GATEWAY)
-		return NONE;
-	eni = &l->model->enis[at.index];
-	for (uint32_t i = 0; i < eni->n_addrs; i++)
-		if (addr_is(own, &eni->addrs[i].addr) || addr_is(own, &eni->addrs[i].public_ip))
-			return NONE;
-	return at.index;
-}
-
 void probes_event(struct probes *all, const struct abi_event *ev)
 {
 	struct probe *next;
@@ -227,20 +143,24 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 		int leg;
 
 		next = p->next;
-		leg = p->running ? leg_of_arp(p, ev) : LEG_NONE;
+		leg = p->running ? probe_leg_of_arp(p, ev) : LEG_NONE;
 		if (leg != LEG_NONE) {
 			finish_arp(p, leg);
 			continue;
 		}
 		if (!p->running || ev->proto != p->wire.proto)
 			continue;
-		learn_nat(p, ev);
-		leg = leg_of(p, ev);
+		probe_learn_nat(p, ev);
+		probe_learn_stray(p, ev);
+		leg = probe_leg_of(p, ev);
 		if (leg == LEG_NONE)
 			continue;
-		nat = strange_nat(p, ev, leg);
+		nat = probe_stray_begins(p, ev, leg);
 		if (nat != NONE) {
-			finish_nat(p, nat);
+			p->stray = p->stray == NONE ? nat : p->stray;
+			p->stray_at = nat;
+		} else if (leg == LEG_RETURN && probe_stray_arrived(p, ev)) {
+			finish_stray(p);
 			continue;
 		}
 		if (ev->allow) {
@@ -325,7 +245,7 @@ static int read_flow(struct batch *b, struct probe *p, const json_t *o, struct e
 	struct flow *f = &p->flow;
 	int r;
 
-	*p = (struct probe){ .batch = b, .fd = -1 };
+	*p = (struct probe){ .batch = b, .fd = -1, .stray = NONE };
 	if (!src || !dst || !proto)
 		return err_set_aws(e, -EINVAL, "MissingParameter",
 				   "a flow is {\"src\",\"dst\",\"proto\",\"from_port\"}");
@@ -454,7 +374,7 @@ static void start(struct probe *p)
 	if (finish_unsent(p))
 		return;
 	choose_port(p);
-	watch(p);
+	probe_watch(p);
 	if (there_fd >= 0)
 		p->door = door_get(&all->doors, there, there_fd, &p->wire);
 	p->sent_ns = clock_ns();
@@ -519,13 +439,20 @@ static void on_timeout(void *ctx)
 	if (p->done)
 		return;
 	/* The source that a NAT gateway chose was watched only after the first packet had passed, answer and all. */
-	if (p->nat_port && p->forward_seen && !p->sent_again && sender_again(p->fd, &p->wire) == 0) {
+	if ((p->nat_port || p->stray != NONE) && p->forward_seen && !p->sent_again &&
+	    sender_again(p->fd, &p->wire) == 0) {
 		p->sent_again = true;
 		timer_set_ms(p->timer, p->batch->timeout_ms);
 		return;
 	}
 	if (p->late_known) {
 		finish_deny(p, LEG_RETURN, &p->late);
+		return;
+	}
+	if (p->stray != NONE) { /* as far as it was heard of */
+		note[0] = '\0';
+		flow_stray_add(p->batch->all->lab->model, p->stray, STRAY_DENIED, &p->wire.dst, note, sizeof(note));
+		finish_silent(p, note);
 		return;
 	}
 	snprintf(note, sizeof(note),
@@ -535,109 +462,17 @@ static void on_timeout(void *ctx)
 	finish_silent(p, note);
 }
 
-/* ---- which packets are its own ---- */
-
-static unsigned be16(const uint8_t v[2])
-{
-	return (unsigned)v[0] << 8 | v[1];
-}
-
-/* Equal addresses in another VPC of the lab are another's packets, unless the sender's is peered with it: then its
- * route tables may have led there, and the sender's address is its own there too. */
-static bool port_fits(const struct probe *p, uint32_t port)
-{
-	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
-
-	return vpc == NONE || vpc == p->src_vpc || vpc == p->dst_vpc ||
-	       (p->src_vpc != NONE && model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, vpc));
-}
-
-/* Between two VPCs a private address is seen at home only: elsewhere it is another's. near, far: the event's
- * addresses of the source side and of the destination side. */
-static bool is_at_home(const struct probe *p, uint32_t port, const struct abi_addr *near, const struct abi_addr *far)
-{
-	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
-
-	if (model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, p->dst_vpc) || p->src_vpc == p->dst_vpc)
-		return true;
-	if ((vpc == NONE || vpc != p->dst_vpc) && !addr_is(far, &p->wire.dst))
-		return false;
-	return p->src_vpc == NONE || vpc == p->src_vpc || !addr_is(near, &p->wire.src);
-}
-
-static uint8_t answer_type(const struct wire *w)
-{
-	return icmp_type_reversed(IPPROTO_ICMP, w->icmp_type);
-}
-
-static int leg_of(const struct probe *p, const struct abi_event *ev)
-{
-	bool ports = ev->proto == IPPROTO_TCP || ev->proto == IPPROTO_UDP, icmp = ev->proto == IPPROTO_ICMP;
-	unsigned sport = be16(ev->sport), dport = be16(ev->dport);
-
-	if (!port_fits(p, ev->port))
-		return LEG_NONE;
-	if (is_at_home(p, ev->port, &ev->src, &ev->dst) && side_is(p->a, p->n_a, &ev->src, sport, ports || icmp) &&
-	    side_is(p->b, p->n_b, &ev->dst, dport, ports) &&
-	    (!icmp || (ev->dport[0] == p->wire.icmp_type && ev->dport[1] == p->wire.icmp_code)))
-		return LEG_FORWARD;
-	if (is_at_home(p, ev->port, &ev->dst, &ev->src) && side_is(p->b, p->n_b, &ev->src, sport, ports) &&
-	    side_is(p->a, p->n_a, &ev->dst, icmp ? sport : dport, ports || icmp) &&
-	    (!icmp || (wire_is_answered(&p->wire) && ev->dport[0] == answer_type(&p->wire))))
-		return LEG_RETURN;
-	return LEG_NONE;
-}
-
-/* Its packet went to a NAT gateway; what that sends on has another source. */
-static void learn_nat(struct probe *p, const struct abi_event *ev)
-{
-	const struct lab *l = p->batch->all->lab;
-	const struct model *m = l->model;
-	struct place at = place_of_port(l->places, ev->allow ? ev->peer : 0);
-	const struct eni *eni;
-
-	if (!p->nat_port && at.kind == PLACE_ENI && m->enis[at.index].owner == ENI_OF_NAT_GATEWAY &&
-	    leg_of(p, ev) == LEG_FORWARD) {
-		p->nat_port = ev->peer;
-		return;
-	}
-	if (!p->nat_port || ev->port != p->nat_port ||
-	    !side_is(p->b, p->n_b, &ev->dst, be16(ev->dport), p->wire.dport != 0))
-		return;
-	eni = &m->enis[place_of_port(l->places, p->nat_port).index];
-	for (uint32_t i = 0; i < eni->n_addrs; i++) {
-		if (memcmp(&eni->addrs[i].addr.a, &ev->src, sizeof(ev->src)) != 0)
-			continue;
-		side_add(p->a, &p->n_a, &eni->addrs[i].addr, (uint16_t)be16(ev->sport));
-		side_add(p->a, &p->n_a, &eni->addrs[i].public_ip, (uint16_t)be16(ev->sport));
-		watch(p);
-	}
-}
-
-static void set_port(uint8_t out[2], uint16_t port)
-{
-	out[0] = (uint8_t)(port >> 8);
-	out[1] = (uint8_t)port;
-}
+/* ---- what the data path is asked to tell ---- */
 
 static void watch_tuple(struct probe *p, const struct side *from, const struct side *to, int leg)
 {
 	struct datapath *d = lab_datapath(p->batch->all->lab);
-	struct abi_flow_key k;
+	uint8_t type = leg == LEG_FORWARD ? p->wire.icmp_type : probe_answer_type(&p->wire);
+	struct abi_flow_key k =
+		p->wire.proto == IPPROTO_ICMP
+			? side_key_icmp(from, to, leg == LEG_FORWARD ? from->port : to->port, type, p->wire.icmp_code)
+			: side_key(from, to, p->wire.proto);
 
-	memset(&k, 0, sizeof(k));
-	k.proto = p->wire.proto;
-	k.family = 4;
-	k.src = from->addr.a;
-	k.dst = to->addr.a;
-	if (k.proto == IPPROTO_ICMP) {
-		set_port(k.sport, leg == LEG_FORWARD ? from->port : to->port);
-		k.dport[0] = leg == LEG_FORWARD ? p->wire.icmp_type : answer_type(&p->wire);
-		k.dport[1] = p->wire.icmp_code;
-	} else {
-		set_port(k.sport, from->port);
-		set_port(k.dport, to->port);
-	}
 	for (unsigned i = 0; i < p->n_watched; i++)
 		if (memcmp(&p->watched[i], &k, sizeof(k)) == 0)
 			return;
@@ -647,7 +482,29 @@ static void watch_tuple(struct probe *p, const struct side *from, const struct s
 	p->watched[p->n_watched++] = k;
 }
 
-static void watch(struct probe *p)
+/* An answer may leave by a NAT gateway of its VPC that the request did not pass: from a port that it draws then. */
+static void watch_stray(struct probe *p)
+{
+	const struct model *m = p->batch->all->lab->model;
+
+	if (p->wire.proto != IPPROTO_UDP || p->dst_vpc == NONE)
+		return;
+	for (uint32_t i = 0; i < m->n_nat_gateways; i++) {
+		const struct eni *eni = &m->enis[m->nat_gateways[i].eni];
+
+		if (model_eni_vpc(m, m->nat_gateways[i].eni) != p->dst_vpc)
+			continue;
+		for (uint32_t k = 0; k < eni->n_addrs; k++)
+			for (unsigned a = 0; a < p->n_a; a++) {
+				watch_tuple(p, &(struct side){ eni->addrs[k].addr, 0 }, &p->a[a], LEG_RETURN);
+				if (!addr_is_zero(&eni->addrs[k].public_ip))
+					watch_tuple(p, &(struct side){ eni->addrs[k].public_ip, 0 }, &p->a[a],
+						    LEG_RETURN);
+			}
+	}
+}
+
+void probe_watch(struct probe *p)
 {
 	for (unsigned i = 0; i < p->n_a; i++)
 		for (unsigned k = 0; k < p->n_b; k++) {
@@ -655,6 +512,7 @@ static void watch(struct probe *p)
 			if (wire_is_answered(&p->wire))
 				watch_tuple(p, &p->b[k], &p->a[i], LEG_RETURN);
 		}
+	watch_stray(p);
 }
 
 /* ---- the end of one ---- */
@@ -710,6 +568,20 @@ static const char *igw_of_destination(const struct probe *p)
 	return igw == NONE ? NULL : m->igws[igw].obj.name;
 }
 
+/* The NAT gateway that an answer had no business with, behind what note holds. */
+static void stray_words(const struct probe *p, const struct abi_event *ev, char *note, size_t size)
+{
+	const struct lab *l = p->batch->all->lab;
+	const uint32_t at = place_of_port(l->places, ev->gate_port).index;
+	const bool refused = ev->gate == ABI_GATE_NAT && ev->reason == ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN &&
+			     !eni_owns(&l->model->enis[at], &ev->dst);
+
+	if (refused && (p->stray == NONE || p->stray == at))
+		flow_stray_add(l->model, at, STRAY_DROPPED, &p->wire.dst, note, size);
+	else if (p->stray != NONE)
+		flow_stray_add(l->model, p->stray, STRAY_DENIED, &p->wire.dst, note, size);
+}
+
 static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
 {
 	const struct lab *l = p->batch->all->lab;
@@ -720,6 +592,8 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
 	if (p->flow.no_public && ev->gate == ABI_GATE_IGW)
 		w.object = igw_of_destination(p); /* of all VPCs with that private address, the flow means one */
 	groups_words(l->places, ev, note, sizeof(note));
+	if (leg == LEG_RETURN)
+		stray_words(p, ev, note, sizeof(note));
 	set_result(p, &w,
 		   json_pack("{ssssss?ss}", "leg", leg == LEG_FORWARD ? "forward" : "return", "gate", w.gate, "object",
 			     w.object, "reason", w.reason),
@@ -783,13 +657,16 @@ static void finish_arp(struct probe *p, int leg)
 	finish(p);
 }
 
-static void finish_nat(struct probe *p, uint32_t eni)
+static void finish_stray(struct probe *p)
 {
+	const struct model *m = p->batch->all->lab->model;
+	char note[256] = "";
+
+	flow_stray_add(m, p->stray, STRAY_ARRIVED, &p->wire.dst, note, sizeof(note));
 	set_result(p, NULL,
 		   json_pack("{ssssssss}", "leg", "return", "gate", gate_name(ABI_GATE_NAT), "object",
-			     p->batch->all->lab->model->enis[eni].obj.name, "reason",
-			     reason_name(ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN)),
-		   "the answer left by a NAT gateway that never saw the request");
+			     m->enis[p->stray].obj.name, "reason", reason_name(ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN)),
+		   note);
 	finish(p);
 }
 

@@ -363,3 +363,18 @@ static uint32_t end_vpc(const struct model *m, const struct flow_end *end)
 {
 	return end->kind == END_ENI ? model_eni_vpc(m, end->index) : NONE;
 }
+
+void flow_stray_add(const struct model *m, uint32_t nat, enum stray what, const struct addr *asked, char *buf,
+		    size_t size)
+{
+	char addr[ADDR_STRLEN];
+	size_t n = strlen(buf);
+
+	n += (size_t)snprintf(buf + n, size - n, "%sthe answer left by NAT gateway %s, which never saw the request",
+			      n ? "; " : "", m->enis[nat].obj.name);
+	if (what == STRAY_DROPPED || n >= size)
+		return;
+	n += (size_t)snprintf(buf + n, size - n, " and gave it another source");
+	if (what == STRAY_ARRIVED && n < size)
+		snprintf(buf + n, size - n, ": it arrives, but not from %s, which was asked", addr_format(asked, addr));
+}

@@ -34,6 +34,7 @@ struct trip {
 	unsigned hops;
 	struct nat_entry nats[WALK_NATS_MAX];
 	unsigned n_nats;
+	uint32_t stray; /* the NAT gateway, an ENI, that the answer left by and the request did not pass; NONE */
 };
 enum arrival { ARRIVAL_DENIED, ARRIVAL_HERE };
 
@@ -59,6 +60,7 @@ static bool eni_has(const struct eni *eni, const struct addr *a);
 static bool came_back(const struct trip *t, const struct packet *p);
 static bool is_own_loop(const struct model *m, const struct flow *f);
 static bool source_is_nobody(const struct trip *t, const struct outcome *o, const struct packet *p);
+static void stray_note(const struct trip *t, enum stray what);
 
 /* Whoever is in another VPC may have meant the private address, to see where its own tables lead it. */
 static void no_public_text(const struct model *m, const struct flow *f, char *buf, size_t size)
@@ -75,7 +77,7 @@ static void no_public_text(const struct model *m, const struct flow *f, char *bu
 
 void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice, struct trial *ret)
 {
-	struct trip t = { .w = w, .f = f, .t = ret, .choice = choice };
+	struct trip t = { .w = w, .f = f, .t = ret, .choice = choice, .stray = NONE };
 	struct packet p;
 
 	*ret = (struct trial){ 0 };
@@ -101,7 +103,12 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 	t.leg = LEG_RETURN;
 	t.hops = 0;
 	packet_reply(&t, &p);
-	if (travel(&t, &p) == ARRIVAL_HERE && !came_back(&t, &p)) {
+	if (travel(&t, &p) == ARRIVAL_DENIED) {
+		stray_note(&t, STRAY_DENIED);
+	} else if (t.stray != NONE) {
+		deny_add(&t, &p, ABI_GATE_NAT, w->m->enis[t.stray].obj.number, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN);
+		stray_note(&t, STRAY_ARRIVED);
+	} else if (!came_back(&t, &p)) {
 		deny_add(&t, &p, ABI_GATE_ROUTE, p.port, ABI_REASON_NO_POSSIBLE_DESTINATION);
 		snprintf(ret->walk.steps[ret->walk.denied].reason_more, sizeof(ret->walk.steps[0].reason_more),
 			 "the reply goes to whom the source address belongs to, not back to the sender");
@@ -265,7 +272,7 @@ static bool instance_sends(const struct trip *t, struct packet *p, const struct 
 /* What an interface remembers, made where a group would deny the packet: first at the sender, then at the receiver. */
 static bool assume(const struct trip *t, const struct pass *x)
 {
-	struct pass made = { .fresh.flags = ABI_FLOW_TRACKED };
+	struct abi_flow entry = { .flags = ABI_FLOW_TRACKED };
 	struct abi_flow_key key = x->p.key;
 
 	if (!t->w->tracked || x->o.allow || (x->o.gate != ABI_GATE_SG_OUT && x->o.gate != ABI_GATE_SG_IN))
@@ -273,10 +280,10 @@ static bool assume(const struct trip *t, const struct pass *x)
 	if (x->o.gate == ABI_GATE_SG_IN) {
 		flow_key_reverse(&x->p.key, x->o.peer, &key);
 		key.src = x->dst;
-		made.fresh.flags |= ABI_FLOW_INBOUND;
-		made.fresh.peer = x->p.key.port;
+		entry.flags |= ABI_FLOW_INBOUND;
+		entry.peer = x->p.key.port;
 	}
-	return t->w->tracked(t->w->tracked_ctx, &key) && flow_create(t->w->world, &made, &key) == 0;
+	return t->w->tracked(t->w->tracked_ctx, &key) && flow_create(t->w->world, &key, &entry) == 0;
 }
 
 static void ask(const struct trip *t, struct pass *x)
@@ -352,7 +359,9 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 		t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
 		return false;
 	}
-	if (t->leg == LEG_RETURN) { /* a reply that leaves by a gateway which never saw the request */
+	if (t->leg == LEG_RETURN && t->stray == NONE)
+		t->stray = index;
+	if (t->leg == LEG_RETURN && p->proto == PKT_PROTO_TCP) { /* in the middle of a connection: it resets */
 		t->t->walk.n--;
 		deny_add(t, p, ABI_GATE_NAT, eni->obj.number, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN);
 		return false;
@@ -614,4 +623,23 @@ static bool source_is_nobody(const struct trip *t, const struct outcome *o, cons
 {
 	return t->leg == LEG_RETURN && t->f->src.kind == END_ADDRESS && o->gate == ABI_GATE_INTERNET &&
 	       o->reason == ABI_REASON_UNKNOWN_DESTINATION && addr_cmp(&p->dst, &t->f->src.addr) == 0;
+}
+
+/* What stopped the answer, or where it went, is of the gateway that it had no business with. */
+static void stray_note(const struct trip *t, enum stray what)
+{
+	const struct model *m = t->w->m;
+	struct walk_step *s = &t->t->walk.steps[t->t->walk.denied];
+	uint32_t nat = t->stray;
+
+	if (s->gate == ABI_GATE_NAT && what == STRAY_DENIED && s->reason == ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN) {
+		uint32_t at = model_find_eni(m, s->object);
+
+		if (nat == NONE && !eni_has(&m->enis[at], &s->dst))
+			nat = at;
+		if (nat == at)
+			what = STRAY_DROPPED;
+	}
+	if (nat != NONE && !t->w->no_words)
+		flow_stray_add(m, nat, what, &t->f->dst_addr, s->reason_more, sizeof(s->reason_more));
 }

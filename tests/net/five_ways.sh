@@ -1,0 +1,56 @@
+# timeout: 240
+# five_ways: of each flow trace, probe, observe, flows and the comments of capture name the same gate and rule: between all
+# ends of labs in which answers leave by a NAT gateway that the request did not pass, and of larger ones. In both modes.
+. "${0%/*}/../lib.sh"
+. "$ROOT/tests/net/wire/captures.sh"
+
+topologies=${TOPOLOGIES:-$ROOT/tests/net/five_ways}
+protos=${PROTOS:-tcp/80 udp/53 icmp icmp/13 50}
+
+all_flows() { # TOPOLOGY: each end to each other one
+	local ends a b p
+	ends=$(sed -nE 's/^\[(instance|host) (.*)\]$/\2/p' "$1"; sed -nE 's/^; end (.*)$/\1/p' "$1")
+	for a in $ends; do
+		for b in $ends; do
+			for p in $protos; do
+				[ "${a%@*}" = "${b%@*}" ] && continue
+				case $p in *[a-z]*) ;; *) [[ $a < $b ]] || continue ;; esac # without ports both ways are one connection
+				echo "$a" "$b" "$p"
+			done
+		done
+	done
+}
+five_ways() { # TOPOLOGY LAB
+	local names
+	names=$(vpc show interfaces --lab "$2" -o json | python3 -c 'import json,sys; print(*[i["name"] for i in json.load(sys.stdin)["interface"] if i["state"] == "running"])')
+	names+=" $(sed -nE 's/^\[host (.*)\]$/\1/p' "$1")"
+	captures_start "$2" $names
+	rm -f "$T/sent" "$T/parsed"
+	mkfifo "$T/sent" "$T/parsed"
+	PYTHONPATH=$ROOT/tests/net/wire python3 "$ROOT/tests/net/wire/five_ways.py" "$2" "$1" "$T/flows" "$T/sent" "$T/parsed" >"$T/differ" 2>"$T/sums" &
+	local asker=$!
+	cat "$T/sent"
+	captures_end
+	python3 "$ROOT/tests/net/wire/pcapng.py" "$T/cap.all" >"$T/parsed"
+	wait $asker
+}
+
+daemon_start
+for file in "$topologies"/*.ini; do
+	for mode in ${MODES:-fast kernel}; do
+		name=$(basename "$file" .ini)
+		{
+			printf '[lab five]\ndatapath = %s\n' $mode
+			sed '/^\[lab/d' "$file"
+			sed -nE 's/^\[vpc (.*)\]$/[flow-log \1]\nvpc = \1/p' "$file"
+		} >"$T/five.ini"
+		all_flows "$file" >"$T/flows"
+		check "$name, $mode: goes up" vpc up "$T/five.ini" || continue
+		if five_ways "$T/five.ini" five; then ok "$name, $mode: five ways say the same: $(cat "$T/sums")"; else
+			not_ok "$name, $mode: five ways say the same: $(tail -n 3 "$T/sums")"
+			note "$(head -n ${SHOWN:-12} "$T/differ")"
+		fi
+		vpc down five >/dev/null
+	done
+done
+done_testing

@@ -1,0 +1,157 @@
+"""five_ways.py LAB TOPOLOGY FLOWS SENT PARSED: each flow of FLOWS (a line SRC DST PROTO) by itself, and what five verbs say of
+it: trace, probe, observe, the comments of a capture that runs meanwhile, and the flow log of all interfaces. SENT is opened when
+all were sent, and what pcapng.py makes of the capture is read from PARSED then. Prints a line for each that names another verdict, gate, rule or reason than trace; how many were compared
+goes to stderr."""
+import json, os, re, subprocess, sys, time
+
+from wire import Unix, api
+
+lab, topology, flows_file, sent, parsed = sys.argv[1:]
+VPC = os.environ["B"] + "/vpc"
+GATES = ("sg-out", "nacl-out", "nacl-in", "sg-in")
+FORMAT = "${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${action} ${flow-direction} ${rule}"
+COMMENT = re.compile(r'(allow|deny)(?: (?:by|at) ([a-z-]+)(?:@(\S+))?)?(?:: rule "(.*?)")?(?: (\S+):(\d+))? \[([A-Z_0-9]+)\]$')
+PROTOS = {"tcp": 6, "udp": 17, "icmp": 1}
+bad, heard = [], {"trace": 0, "probe": 0, "observe": 0, "capture": 0, "flows": 0}
+
+
+def post(path, body):
+    c = Unix("vpcd")
+    c.request("POST", path, json.dumps(body))
+    r = c.getresponse()
+    text = r.read()
+    c.close()
+    if r.status != 200:
+        raise RuntimeError("%s: %s" % (path, text))
+    return json.loads(text)
+
+
+def events(since):
+    c = Unix("vpcd")
+    c.request("GET", "/v1/events?since=%d" % since)
+    text = c.getresponse().read().decode()
+    c.close()
+    return [e for e in map(json.loads, text.splitlines()) if e["lab"] == lab]
+
+
+def step_words(s):
+    return (s["gate"] if s["rule"] or s["verdict"] == "deny" else None, s["rule"], s["line"])
+
+
+def verdict(o):
+    d = o["denied"]
+    return ("allow",) if o["verdict"] == "allow" else ("deny", d["leg"], d["gate"], d["object"], d["reason"])
+
+
+def differs(flow, verb, says, trace, more=""):
+    bad.append("%s: %s says %s, trace %s %s" % (flow, verb, says, trace, more))
+
+
+# ---- trace ------------------------------------------------------------------------------------------
+flows = [line.split() for line in open(flows_file) if line.strip()]
+for n, f in enumerate(flows):
+    f.append(20000 + n)
+text = "".join("%s%s -> %s %s\n" % (s, ":%d" % port if proto[:3] in ("tcp", "udp") else "", d, proto) for s, d, proto, port in flows)
+run = lambda *o: subprocess.run([VPC, "trace", topology, "--flows", "-", *o], input=text, capture_output=True, text=True).stdout.splitlines()
+traces = [json.loads(line) for line in run("-o", "json")]
+notes = [line for line in run("--minimal") if re.match(r"(allow|deny ) ", line)]
+assert len(traces) == len(notes) == len(flows), (len(traces), len(notes), len(flows))
+
+ports = {f[3] for f in flows}
+
+# ---- one after the other: probe and observe ---------------------------------------------------------------
+windows = []
+seq = max([e["seq"] for e in events(0)] or [0])
+for (src, dst, proto, port), t, note in zip(flows, traces, notes):
+    flow = "%s -> %s %s" % (src, dst, proto)
+    begin = time.time_ns()
+    p = post("/v1/labs/%s/probes" % lab, {"flows": [{"src": src, "dst": dst, "proto": proto, "from_port": port if proto[:3] in ("tcp", "udp", "icm") else None}], "timeout_ms": 1000})["results"][0]
+    seen = events(seq)
+    windows.append((begin, time.time_ns()))
+    seq = max([seq] + [e["seq"] for e in seen])
+    heard["trace"] += 1
+    steps = t["steps"]
+    want = verdict(t)
+    if t["verdict"] == "deny":
+        rule = step_words(steps[-1])
+    else:
+        rule = ([step_words(s) for s in steps if s["leg"] == "forward" and s["gate"] in GATES and s["rule"]] or [(None, None, None)])[-1]
+    luck = want[0] == "deny" and want[4] == "REMAP_EPHEMERAL_PORT"
+    heard["probe"] += 1
+    said = verdict(p)
+    rule_said = (p["rule_gate"], p["rule"], p["line"])
+    if luck and said[0] == "allow":
+        continue
+    if said != (want if not luck else want[:4] + said[4:]):
+        differs(flow, "probe", said, want, p["note"])
+        continue
+    if rule_said != rule:
+        differs(flow, "probe", (said, rule_said), (want, rule), p["note"])
+    if p["note"] and want[0] == "deny" and "(%s)" % p["note"] not in note and not re.search("no packet was sent|no interface answers", p["note"]):
+        differs(flow, "the probe's note", p["note"], note)
+    if p["note"] and re.search("no packet was sent|no interface answers", p["note"]):
+        continue
+    strays = p["note"] and p["note"].endswith("which was asked")
+    # TCP of an earlier flow may still say something.
+    seen = [e for e in seen if e["type"] == "verdict" and not any(e[k] != port and e[k] in ports for k in ("sport", "dport"))]
+    denials = {(e["gate"], e["object"], e["reason"], e["rule"], e["line"]) for e in seen if e["verdict"] == "deny"}
+    heard["observe"] += 1
+    mine = {(want[2], want[3], said[4]) + rule[1:]} if want[0] == "deny" and not strays else set()
+    vague = want[0] == "deny" and want[4] == "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
+    if denials != mine and not (vague and {d[0::2] for d in denials} == {d[0::2] for d in mine}):
+        differs(flow, "observe", sorted(denials, key=str), sorted(mine, key=str))
+    if want[0] == "allow" and rule[0] and not any((e["rule_gate"], e["rule"], e["line"]) == rule for e in seen if e["verdict"] == "allow"):
+        differs(flow, "observe", sorted({(e["rule_gate"], e["rule"], e["line"]) for e in seen}, key=str), rule)
+open(sent, "w").close()
+
+# ---- capture -----------------------------------------------------------------------------------------------
+packets = json.load(open(parsed))["packets"]
+for (src, dst, proto, port), t, (begin, end) in zip(flows, traces, windows):
+    flow = "%s -> %s %s" % (src, dst, proto)
+    mine = [COMMENT.match(p["comment"]).groups() for p in packets if begin <= p["time_ns"] <= end and
+            not any(p[k] != port and p[k] in ports for k in ("sport", "dport"))]
+    want = verdict(t)
+    s = t["steps"][-1] if want[0] == "deny" else None
+    if want[0] == "deny" and want[4] == "REMAP_EPHEMERAL_PORT" or not mine:
+        continue
+    heard["capture"] += 1
+    denials = {(g, o, r, int(line) if line else None, why) for v, g, o, r, _, line, why in mine if v == "deny"}
+    strays = s and s["gate"] == "nat" and s["leg"] == "return" and not any(d[0] == "nat" for d in denials)
+    wanted = {(s["gate"], s["object"], s["rule"], s["line"], s["reason"])} if s and not strays else set()
+    if denials - wanted or (want[0] == "allow" and denials):
+        differs(flow, "capture", sorted(denials, key=str), sorted(wanted, key=str))
+    if wanted and not denials:
+        sender = s["gate"] in ("source-check", "sg-out", "nacl-out", "dest-check", "nat") or s["gate"] in ("sg-in", "nacl-in")
+        if sender:
+            differs(flow, "capture", "no denial", sorted(wanted, key=str))
+
+# ---- flow logs -----------------------------------------------------------------------------------------------
+names = {i["eni"]: i["name"] for i in api("/v1/labs/%s/interface" % lab)["interface"]}
+out = subprocess.run([VPC, "flows", "--lab", lab, "--now", "--format", FORMAT], capture_output=True, text=True)
+records = [dict(zip("eni src dst sport dport proto action direction rule".split(), line.split())) for line in out.stdout.splitlines() if line[:4] == "eni-"]
+by_port = {}
+for r in records:
+    for k in ("sport", "dport"):
+        by_port.setdefault((r["proto"], r[k]), []).append(r)
+OWN = {"sg-out": "egress", "nacl-out": "egress", "sg-in": "ingress", "nacl-in": "ingress"}
+for (src, dst, proto, port), t in zip(flows, traces):
+    if proto[:3] not in ("tcp", "udp"):
+        continue
+    flow = "%s -> %s %s" % (src, dst, proto)
+    mine = by_port.get((str(PROTOS[proto[:3]]), str(port)), [])
+    rejects = {(names.get(r["eni"], r["eni"]), r["direction"], r["rule"]) for r in mine if r["action"] == "REJECT"}
+    want = verdict(t)
+    s = t["steps"][-1] if want[0] == "deny" else None
+    heard["flows"] += bool(mine)
+    if want[0] == "deny" and want[4] == "REMAP_EPHEMERAL_PORT":
+        continue
+    if want[0] == "allow" and rejects:
+        differs(flow, "flows", sorted(rejects), want)
+    if s and s["gate"] in OWN:
+        if not any(d == OWN[s["gate"]] and (not s["rule"] or s["object"] + "/" in rule) for _, d, rule in rejects) and \
+                (s["src"] is None or s["sport"] is not None):
+            differs(flow, "flows", sorted(rejects) or [(r["eni"], r["direction"], r["action"], r["rule"]) for r in mine], (want, s["rule"]))
+for line in bad:
+    print(line)
+print("%d flows: %s" % (len(flows), ", ".join("%s %d" % kv for kv in heard.items())), file=sys.stderr)
+sys.exit(bool(bad))

@@ -1,0 +1,125 @@
+/* probe_leg.c: whether an event is about a probe: its request or its answer, under the addresses that gateways gave them. */
+#include <netinet/in.h>
+#include "daemon/places.h"
+#include "daemon/probe_parts.h"
+#include "filters/packet.h"
+
+/* Equal addresses in another VPC of the lab are another's packets, unless the sender's is peered with it: then its
+ * route tables may have led there, and the sender's address is its own there too. */
+static bool port_fits(const struct probe *p, uint32_t port)
+{
+	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
+
+	return vpc == NONE || vpc == p->src_vpc || vpc == p->dst_vpc ||
+	       (p->src_vpc != NONE && model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, vpc));
+}
+
+/* Between two VPCs a private address is seen at home only: elsewhere it is another's. near, far: the event's
+ * addresses of the source side and of the destination side. */
+static bool is_at_home(const struct probe *p, uint32_t port, const struct abi_addr *near, const struct abi_addr *far)
+{
+	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
+
+	if (model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, p->dst_vpc) || p->src_vpc == p->dst_vpc)
+		return true;
+	if ((vpc == NONE || vpc != p->dst_vpc) && !addr_is(far, &p->wire.dst) &&
+	    (p->stray == NONE || !eni_owns(&p->batch->all->lab->model->enis[p->stray_at], far)))
+		return false;
+	return p->src_vpc == NONE || vpc == p->src_vpc || !addr_is(near, &p->wire.src);
+}
+
+uint8_t probe_answer_type(const struct wire *w)
+{
+	return icmp_type_reversed(IPPROTO_ICMP, w->icmp_type);
+}
+
+int probe_leg_of(const struct probe *p, const struct abi_event *ev)
+{
+	bool ports = ev->proto == IPPROTO_TCP || ev->proto == IPPROTO_UDP, icmp = ev->proto == IPPROTO_ICMP;
+	unsigned sport = be16(ev->sport), dport = be16(ev->dport);
+
+	if (!port_fits(p, ev->port))
+		return LEG_NONE;
+	if (is_at_home(p, ev->port, &ev->src, &ev->dst) && side_is(p->a, p->n_a, &ev->src, sport, ports || icmp) &&
+	    side_is(p->b, p->n_b, &ev->dst, dport, ports) &&
+	    (!icmp || (ev->dport[0] == p->wire.icmp_type && ev->dport[1] == p->wire.icmp_code)))
+		return LEG_FORWARD;
+	if (is_at_home(p, ev->port, &ev->dst, &ev->src) && side_is(p->b, p->n_b, &ev->src, sport, ports) &&
+	    side_is(p->a, p->n_a, &ev->dst, icmp ? sport : dport, ports || icmp) &&
+	    (!icmp || (wire_is_answered(&p->wire) && ev->dport[0] == probe_answer_type(&p->wire))))
+		return LEG_RETURN;
+	return LEG_NONE;
+}
+
+/* Its packet went to a NAT gateway; what that sends on has another source. */
+void probe_learn_nat(struct probe *p, const struct abi_event *ev)
+{
+	const struct lab *l = p->batch->all->lab;
+	const struct model *m = l->model;
+	struct place at = place_of_port(l->places, ev->allow ? ev->peer : 0);
+	const struct eni *eni;
+
+	if (!p->nat_port && at.kind == PLACE_ENI && m->enis[at.index].owner == ENI_OF_NAT_GATEWAY &&
+	    probe_leg_of(p, ev) == LEG_FORWARD) {
+		p->nat_port = ev->peer;
+		return;
+	}
+	if (!p->nat_port || ev->port != p->nat_port ||
+	    !side_is(p->b, p->n_b, &ev->dst, be16(ev->dport), p->wire.dport != 0))
+		return;
+	eni = &m->enis[place_of_port(l->places, p->nat_port).index];
+	if (sides_of_nat(eni, &ev->src, (uint16_t)be16(ev->sport), p->a, &p->n_a))
+		probe_watch(p);
+}
+
+/* An answer that a NAT gateway has given another source goes on under that. */
+void probe_learn_stray(struct probe *p, const struct abi_event *ev)
+{
+	const struct eni *eni;
+
+	if (p->stray == NONE)
+		return;
+	eni = &p->batch->all->lab->model->enis[p->stray_at];
+	if (ev->port == eni->obj.number && side_is(p->a, p->n_a, &ev->dst, be16(ev->dport), true) &&
+	    sides_of_nat(eni, &ev->src, (uint16_t)be16(ev->sport), p->b, &p->n_b))
+		probe_watch(p);
+}
+
+/* An end asks for the other one's MAC, and nobody has the address. */
+int probe_leg_of_arp(const struct probe *p, const struct abi_event *ev)
+{
+	if (ev->allow || ev->reason != ABI_REASON_ARP_UNKNOWN)
+		return LEG_NONE;
+	if (p->flow.src.kind == END_ENI && ev->port == p->flow.src.port && addr_is(&ev->dst, &p->wire.dst))
+		return LEG_FORWARD;
+	return p->flow.dst.kind == END_ENI && ev->port == p->flow.dst.port && addr_is(&ev->dst, &p->wire.src)
+		       ? LEG_RETURN
+		       : LEG_NONE;
+}
+
+/* A NAT gateway that has been handed an answer which is not for it: it never saw the request, and gives the answer
+ * another source. NONE: it is no such event. */
+uint32_t probe_stray_begins(const struct probe *p, const struct abi_event *ev, int leg)
+{
+	const struct lab *l = p->batch->all->lab;
+	struct place at = place_of_port(l->places, leg == LEG_RETURN && ev->allow ? ev->peer : 0);
+
+	if (at.kind != PLACE_ENI || l->model->enis[at.index].owner != ENI_OF_NAT_GATEWAY ||
+	    eni_owns(&l->model->enis[at.index], &ev->dst))
+		return NONE;
+	return at.index;
+}
+
+/* Has the answer come to whom it is for, though from elsewhere than was asked? */
+bool probe_stray_arrived(const struct probe *p, const struct abi_event *ev)
+{
+	const struct lab *l = p->batch->all->lab;
+	const struct place at = place_of_port(l->places, ev->peer);
+	const struct flow_end *src = &p->flow.src;
+
+	if (p->stray == NONE || !ev->allow)
+		return false;
+	return ev->peer == src->port ||
+	       (at.kind == PLACE_ENI && src->kind == END_ENI && l->model->enis[at.index].owner == ENI_OF_INSTANCE &&
+		l->model->enis[at.index].owner_index == l->model->enis[src->index].owner_index);
+}
