@@ -10,10 +10,12 @@
  * What answers looks at the words: an answer gets none, or two of them, or one that hears itself, would never end. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -233,13 +235,20 @@ static int send_first(int fd, const struct wire *w)
 static void forget_silent_neighbour(int fd, const struct wire *w)
 {
 	struct sockaddr_in to = sockaddr_of(&w->dst, 0);
-	struct arpreq q = { .arp_dev = "eth0" };
+	struct if_nameindex *all = if_nameindex();
 
-	memcpy(&q.arp_pa, &to, sizeof(to));
-	if (ioctl(fd, SIOCGARP, &q) < 0 || q.arp_flags & ATF_COM)
-		return;
-	memcpy(&q.arp_pa, &to, sizeof(to));
-	(void)!ioctl(fd, SIOCDARP, &q);
+	for (const struct if_nameindex *i = all; i && i->if_index; i++) {
+		struct arpreq q = { 0 };
+
+		snprintf(q.arp_dev, sizeof(q.arp_dev), "%s", i->if_name);
+		memcpy(&q.arp_pa, &to, sizeof(to));
+		if (ioctl(fd, SIOCGARP, &q) < 0 || q.arp_flags & ATF_COM)
+			continue;
+		memcpy(&q.arp_pa, &to, sizeof(to));
+		(void)!ioctl(fd, SIOCDARP, &q);
+	}
+	if (all)
+		if_freenameindex(all);
 }
 
 static int open_sender(void *ctx)
@@ -273,8 +282,9 @@ static int open_door(void *ctx)
 
 		/* With it two datagram sockets would share the port, and one of them would starve. */
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
-		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
 	}
+	if (in->w->proto != IPPROTO_TCP)
+		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
 	if (in->w->proto == IPPROTO_TCP || in->w->proto == IPPROTO_UDP) {
 		any.sin_port = htons(in->w->dport);
 		if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 ||
