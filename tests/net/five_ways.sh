@@ -8,10 +8,11 @@ topologies=${TOPOLOGIES:-$ROOT/tests/net/five_ways}
 protos=${PROTOS:-tcp/80 udp/53 icmp icmp/13 50}
 
 all_flows() { # TOPOLOGY: each end to each other one
-	local ends a b p
+	local ends more a b p
 	ends=$(sed -nE 's/^\[(instance|host) (.*)\]$/\2/p' "$1"; sed -nE 's/^; end (.*)$/\1/p' "$1")
+	more=$(sed -nE 's/^; dst (.*)$/\1/p' "$1")
 	for a in $ends; do
-		for b in $ends; do
+		for b in $ends $more; do
 			for p in $protos; do
 				[ "${a%@*}" = "${b%@*}" ] && continue
 				case $p in *[a-z]*) ;; *) [[ $a < $b ]] || continue ;; esac # without ports both ways are one connection

@@ -167,6 +167,8 @@ static const struct walk_case walk_cases[] = {
 	{ "s2 -> h tcp/80", "deny at route@iso", "NO_ROUTE_TO_DESTINATION" },
 	{ "s2 -> 10.0.1.99 tcp/80", "deny at route@iso", "NO_POSSIBLE_DESTINATION" },
 	{ "p1 -> 10.0.0.99 tcp/80", "deny at route@pub", "NO_POSSIBLE_DESTINATION" },
+	{ "p2 -> 10.0.0.99 udp/53", "deny at route@pub", "NO_POSSIBLE_DESTINATION" }, /* not sent: nobody answers ARP */
+	{ "p2 -> 10.0.2.99 udp/53", "deny at sg-out@p2", "ENI_SG_RULES_MISMATCH" },
 	{ "box@10.0.1.10 -> p3 udp/53", "deny at return:route@priv", "NO_POSSIBLE_DESTINATION" }, /* q1 has the reply */
 	/* internet gateway and internet */
 	{ "h -> z1 tcp/80", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },

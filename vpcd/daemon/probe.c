@@ -52,12 +52,13 @@ static void on_sender(void *ctx, int fd, uint32_t events);
 static void on_door(void *ctx, const struct door *d);
 static void on_timeout(void *ctx);
 static void finish_allow(struct probe *p, const char *note);
-static void finish_deny(struct probe *p, int leg, const struct abi_event *ev);
+static void finish_deny(struct probe *p, int leg, const struct abi_event *ev, const char *why);
 static void finish_silent(struct probe *p, const char *note);
 static void finish_untried(struct probe *p, const char *note);
 static bool finish_unsent(struct probe *p);
 static void finish_arp(struct probe *p, int leg);
 static void finish_stray(struct probe *p);
+static void finish_back(struct probe *p, int leg, const struct abi_event *ev);
 static void finish(struct probe *p);
 static void batch_end(struct batch *b);
 
@@ -155,6 +156,10 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 		leg = probe_leg_of(p, ev);
 		if (leg == LEG_NONE)
 			continue;
+		if (probe_comes_back(p, ev)) {
+			finish_back(p, leg, ev);
+			continue;
+		}
 		nat = probe_stray_begins(p, ev, leg);
 		if (nat != NONE) {
 			p->stray = p->stray == NONE ? nat : p->stray;
@@ -174,7 +179,7 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 			p->late_known = true;
 			continue;
 		}
-		finish_deny(p, leg, ev);
+		finish_deny(p, leg, ev, NULL);
 	}
 }
 
@@ -446,7 +451,7 @@ static void on_timeout(void *ctx)
 		return;
 	}
 	if (p->late_known) {
-		finish_deny(p, LEG_RETURN, &p->late);
+		finish_deny(p, LEG_RETURN, &p->late, NULL);
 		return;
 	}
 	if (p->stray != NONE) { /* as far as it was heard of */
@@ -582,7 +587,8 @@ static void stray_words(const struct probe *p, const struct abi_event *ev, char 
 		flow_stray_add(l->model, p->stray, STRAY_DENIED, &p->wire.dst, note, size);
 }
 
-static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
+/* why: what the event does not say; may be NULL. */
+static void finish_deny(struct probe *p, int leg, const struct abi_event *ev, const char *why)
 {
 	const struct lab *l = p->batch->all->lab;
 	struct verdict_words w;
@@ -592,6 +598,8 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev)
 	if (p->flow.no_public && ev->gate == ABI_GATE_IGW)
 		w.object = igw_of_destination(p); /* of all VPCs with that private address, the flow means one */
 	groups_words(l->places, ev, note, sizeof(note));
+	if (why)
+		snprintf(note, sizeof(note), "%s", why);
 	if (leg == LEG_RETURN)
 		stray_words(p, ev, note, sizeof(note));
 	set_result(p, &w,
@@ -668,6 +676,19 @@ static void finish_stray(struct probe *p)
 			     m->enis[p->stray].obj.name, "reason", reason_name(ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN)),
 		   note);
 	finish(p);
+}
+
+/* No gate stops it: it goes round until its TTL ends, or is its sender's own when it comes. */
+static void finish_back(struct probe *p, int leg, const struct abi_event *ev)
+{
+	struct abi_event e = *ev;
+
+	e.allow = 0;
+	e.gate = ABI_GATE_ROUTE;
+	e.reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
+	e.gate_port = ev->port;
+	e.deny_rule = ev->rule[ABI_CACHED_ROUTE];
+	finish_deny(p, leg, &e, flow_back_text);
 }
 
 static void finish_silent(struct probe *p, const char *note)

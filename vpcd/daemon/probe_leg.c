@@ -25,7 +25,8 @@ static bool is_at_home(const struct probe *p, uint32_t port, const struct abi_ad
 	if ((vpc == NONE || vpc != p->dst_vpc) && !addr_is(far, &p->wire.dst) &&
 	    (p->stray == NONE || !eni_owns(&p->batch->all->lab->model->enis[p->stray_at], far)))
 		return false;
-	return p->src_vpc == NONE || vpc == p->src_vpc || !addr_is(near, &p->wire.src);
+	return p->src_vpc == NONE || vpc == p->src_vpc || !addr_is(near, &p->wire.src) ||
+	       model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, vpc); /* as far as there it keeps its address */
 }
 
 uint8_t probe_answer_type(const struct wire *w)
@@ -120,6 +121,14 @@ bool probe_stray_arrived(const struct probe *p, const struct abi_event *ev)
 	if (p->stray == NONE || !ev->allow)
 		return false;
 	return ev->peer == src->port ||
-	       (at.kind == PLACE_ENI && src->kind == END_ENI && l->model->enis[at.index].owner == ENI_OF_INSTANCE &&
-		l->model->enis[at.index].owner_index == l->model->enis[src->index].owner_index);
+	       (at.kind == PLACE_ENI && src->kind == END_ENI && model_same_instance(l->model, at.index, src->index));
+}
+
+bool probe_comes_back(const struct probe *p, const struct abi_event *ev)
+{
+	const struct lab *l = p->batch->all->lab;
+	const struct place from = place_of_port(l->places, ev->port), to = place_of_port(l->places, ev->peer);
+
+	return ev->allow && from.kind == PLACE_ENI && to.kind == PLACE_ENI &&
+	       model_same_instance(l->model, from.index, to.index) && !eni_owns(&l->model->enis[to.index], &ev->dst);
 }

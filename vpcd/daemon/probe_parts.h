@@ -66,5 +66,8 @@ void probe_learn_stray(struct probe *p, const struct abi_event *ev);
 uint32_t probe_stray_begins(const struct probe *p, const struct abi_event *ev, int leg);
 bool probe_stray_arrived(const struct probe *p, const struct abi_event *ev);
 
+/* A route brought it back to the instance that sent it. */
+bool probe_comes_back(const struct probe *p, const struct abi_event *ev);
+
 /* probe.c: asks to be told of all tuples under which it may appear now. */
 void probe_watch(struct probe *p);

@@ -17,6 +17,8 @@ enum { ICMP_ECHO = 8 };
 #define HOW "write SRC[:PORT] -> DST PROTO[/PORT], e.g. laptop -> web-1 tcp/443"
 #define HOW_PROTO "write tcp/PORT, udp/PORT, icmp, icmp/TYPE[.CODE] or a protocol number"
 
+const char flow_back_text[] = "the route leads back to the instance that sends it";
+
 struct end_text {
 	char name[64], at[64];
 }; /* NAME[@AT] */

@@ -142,6 +142,14 @@ uint32_t model_find_eni(const struct model *m, const char *name)
 	return keymap_index(&m->index->enis, name);
 }
 
+bool model_same_instance(const struct model *m, uint32_t eni, uint32_t other)
+{
+	const struct eni *a = &m->enis[eni], *b = &m->enis[other];
+
+	return a->owner == ENI_OF_INSTANCE && b->owner == ENI_OF_INSTANCE && a->owner_index != NONE &&
+	       a->owner_index == b->owner_index;
+}
+
 uint32_t model_find_host(const struct model *m, const char *name)
 {
 	return keymap_index(&m->index->hosts, name);

@@ -308,6 +308,7 @@ uint32_t model_find_subnet(const struct model *m, const char *name);
 uint32_t model_find_instance(const struct model *m, const char *name);
 uint32_t model_find_eni(const struct model *m, const char *name); /* instance, interface or NAT gateway name */
 uint32_t model_find_host(const struct model *m, const char *name);
+bool model_same_instance(const struct model *m, uint32_t eni, uint32_t other); /* are both ENIs of one instance? */
 uint32_t model_find_security_group(const struct model *m, const char *name, uint32_t vpc); /* vpc NONE: any */
 /* Who owns a private address in a VPC; which ENI address holds a public one; NONE. *addr_index may be NULL. */
 uint32_t model_eni_by_addr(const struct model *m, uint32_t vpc, const struct addr *a, uint32_t *addr_index);

@@ -45,6 +45,8 @@ static enum arrival travel(struct trip *t, struct packet *p);
 static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to);
 static void ask(const struct trip *t, struct pass *x);
 static bool instance_sends(const struct trip *t, struct packet *p, const struct eni *at);
+static bool nobody_answers(struct trip *t, const struct packet *p);
+static bool comes_back(struct trip *t, const struct packet *p, const struct outcome *o);
 static bool nat_pass(struct trip *t, struct packet *p, uint32_t eni);
 static uint32_t neighbour_port(const struct trip *t, const struct packet *p);
 static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o);
@@ -318,17 +320,63 @@ static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to)
 	x.p.mac_known = 1;
 	x.p.tcp_flags = p->tcp_flags;
 	x.p.to_port = neighbour_port(t, p);
+	if (!x.p.to_port && nobody_answers(t, p))
+		return false;
 	ask(t, &x);
 	if (!x.o.allow && source_is_nobody(t, &x.o, p))
 		return false;
 	hop_write(t, p, &x.o);
-	if (!x.o.allow)
+	if (!x.o.allow || comes_back(t, p, &x.o))
 		return false;
 	if (x.o.flags & ABI_FLOW_SNAT)
 		p->src.a = x.o.xaddr;
 	if (x.o.flags & ABI_FLOW_DNAT)
 		p->dst.a = x.o.xaddr;
 	*ret_to = x.o.peer;
+	return true;
+}
+
+/* In its own subnet a sender asks for a neighbour's MAC address. Where nobody has the address, nobody answers, and
+ * nothing is sent: the local route leads to nobody. */
+static bool nobody_answers(struct trip *t, const struct packet *p)
+{
+	const struct model *m = t->w->m;
+	const struct port_place *at = port_place_of(t->w, p->port);
+	const struct abi_port *row = port_row(t, p->port);
+	const struct route_table *table;
+	struct abi_addr_key key;
+	const struct subnet *s;
+
+	if (at->owner != OWNER_ENI || !row)
+		return false;
+	s = &m->subnets[m->enis[at->index].subnet];
+	memset(&key, 0, sizeof(key));
+	key.vpc = row->vpc;
+	key.addr = p->dst.a;
+	if (!prefix_contains(&s->cidr, &p->dst) || host_map_lookup(t->w->world->addrs, &key))
+		return false;
+	deny_add(t, p, ABI_GATE_ROUTE, p->port, ABI_REASON_NO_POSSIBLE_DESTINATION);
+	table = &m->route_tables[s->route_table];
+	for (uint32_t i = 0; i < table->n_routes; i++)
+		if (table->routes[i].target == TARGET_LOCAL && prefix_contains(&table->routes[i].dst, &p->dst))
+			step_rule_set(t->w, &t->t->walk.steps[t->t->walk.denied], table->routes[i].number);
+	return true;
+}
+
+/* From one interface of an instance to another one of it, which would send it the same way again. */
+static bool comes_back(struct trip *t, const struct packet *p, const struct outcome *o)
+{
+	const struct port_place *from = port_place_of(t->w, p->port), *to = port_place_of(t->w, o->peer);
+	struct walk_step *s;
+
+	if (from->owner != OWNER_ENI || to->owner != OWNER_ENI ||
+	    !model_same_instance(t->w->m, from->index, to->index) || eni_has(&t->w->m->enis[to->index], &p->dst))
+		return false;
+	deny_add(t, p, ABI_GATE_ROUTE, p->port, ABI_REASON_NO_POSSIBLE_DESTINATION);
+	s = &t->t->walk.steps[t->t->walk.denied];
+	step_rule_set(t->w, s, o->rule[ABI_CACHED_ROUTE]);
+	if (!t->w->no_words)
+		snprintf(s->reason_more, sizeof(s->reason_more), "%s", flow_back_text);
 	return true;
 }
 
@@ -599,23 +647,18 @@ static bool came_back(const struct trip *t, const struct packet *p)
 	if (t->f->src.kind == END_ADDRESS || p->port == t->f->src.port)
 		return true;
 	/* Another interface of the same instance will do. */
-	return at->owner == OWNER_ENI && t->f->src.kind == END_ENI && m->enis[at->index].owner == ENI_OF_INSTANCE &&
-	       m->enis[t->f->src.index].owner == ENI_OF_INSTANCE && m->enis[at->index].owner_index != NONE &&
-	       m->enis[at->index].owner_index == m->enis[t->f->src.index].owner_index;
+	return at->owner == OWNER_ENI && t->f->src.kind == END_ENI &&
+	       model_same_instance(m, at->index, t->f->src.index);
 }
 
 static bool is_own_loop(const struct model *m, const struct flow *f)
 {
-	const struct eni *a, *b;
-
 	if (f->src.kind == END_HOST)
 		return f->dst.kind == END_HOST && f->src.index == f->dst.index;
 	if (f->src.kind != END_ENI || f->dst.kind != END_ENI)
 		return false;
-	a = &m->enis[f->src.index];
-	b = &m->enis[f->dst.index];
-	return eni_has(b, &f->dst_addr) && (a == b || (a->owner == ENI_OF_INSTANCE && b->owner == a->owner &&
-						       a->owner_index != NONE && a->owner_index == b->owner_index));
+	return eni_has(&m->enis[f->dst.index], &f->dst_addr) &&
+	       (f->src.index == f->dst.index || model_same_instance(m, f->src.index, f->dst.index));
 }
 
 /* The reply to an address that nobody owns is on the internet: that is where it was to go. */
