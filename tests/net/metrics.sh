@@ -97,4 +97,53 @@ is "$(curl -s -o /dev/null -w '%{http_code}' -X DELETE http://127.0.0.1:$port/v1
 sed 's/vpcd_gate_packets_total/vpcd_gate_packet_total/' "$T/fast.ini" >"$T/bad.ini"
 like "$(vpc validate "$T/bad.ini" 2>&1)" 'there is no metric "vpcd_gate_packet_total".*did you mean vpcd_gate_packets_total' "an unknown metric is told with its nearest"
 check_rc 3 "a port that is taken" env VPCD_RUN_DIR="$T/other" VPCD_STATE_DIR="$T/other-state" "$VPCD" --metrics-port $port
+
+# ---- a thousand interfaces: the page is made in pieces, between which others are answered ---------------------------
+vpc down --all >/dev/null
+{
+	printf '[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\ncidr = 10.0.0.0/20\n[security-group g]\nvpc = v\n'
+	for n in $(seq 50); do echo "inbound = tcp $n from 10.0.0.0/16"; done
+	for n in $(seq 1000); do printf '[instance i%d]\nsubnet = s\nsecurity-groups = g\n' $n; done
+} >"$T/large.ini"
+check "a thousand instances" vpc up "$T/large.ini"
+cat >"$T/pages.py" <<'PY'
+# pages.py SOCKET: of 15 pages the median of how long each took, and of the longest that somebody else waited for an answer meanwhile; us
+import socket, statistics, sys, threading, time
+
+def ask(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    return s
+
+def whole(s):
+    while s.recv(1 << 20): pass
+
+took, waited = [], []
+for _ in range(15):
+    begun, longest = time.monotonic(), 0
+    page = threading.Thread(target=whole, args=(ask("/metrics"),))
+    page.start()
+    while page.is_alive():
+        t = time.monotonic()
+        whole(ask("/v1/version"))
+        longest = max(longest, time.monotonic() - t)
+    took.append(time.monotonic() - begun)
+    waited.append(longest)
+print(int(1e6 * statistics.median(took)), int(1e6 * statistics.median(waited)))
+PY
+read -r took longest < <(python3 "$T/pages.py" "$VPCD_RUN_DIR/view.sock")
+note "a page took $took us; meanwhile others waited up to $longest us"
+is "$((longest * 3 < took * 2))" 1 "while a page is made others are answered"
+# Who reads a page as its lab goes gets what there was.
+python3 -c 'import socket, subprocess, sys
+s = socket.socket(socket.AF_UNIX)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.connect(sys.argv[1])
+s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+page = s.recv(100)
+subprocess.run(sys.argv[2:], check=True, stdout=subprocess.DEVNULL)
+while piece := s.recv(65536): page += piece
+sys.exit(not page.endswith(b"\r\n0\r\n\r\n"))' "$VPCD_RUN_DIR/view.sock" "$VPC" down large
+is "$? $(vpc show -o json | tr -d ' \n')" '0 {"labs":[]}' "a page whose lab goes down comes to its end"
 done_testing

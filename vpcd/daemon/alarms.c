@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "daemon/events.h"
 #include "daemon/lab.h"
+#include "daemon/lab_counts.h"
 #include "daemon/loop.h"
 #include "daemon/metrics.h"
 #include "daemon/places.h"
@@ -263,8 +264,10 @@ static void gather_add(void *ctx, const char *labels, double value)
 static double value_now(struct lab *l, const struct alarm *a, bool *known)
 {
 	struct gather g = { .alarm = a };
-	bool measured = metric_collect(l, a->metric, gather_add, &g);
+	struct lab_counts counts = { 0 };
+	bool measured = metric_collect(l, &counts, a->metric, gather_add, &g);
 
+	lab_counts_done(&counts);
 	*known = measured && (g.any || metric_is_counter(a->metric));
 	return g.value;
 }

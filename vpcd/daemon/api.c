@@ -17,7 +17,6 @@
 #include "daemon/transaction.h"
 #include "daemon/views.h"
 #include "util/mem.h"
-#include "util/prom.h"
 #include "util/str.h"
 
 static void get_version(void *ctx, struct request *r);
@@ -285,7 +284,7 @@ static void delete_ct(void *ctx, struct request *r)
 
 static void get_metrics(void *ctx, struct request *r)
 {
-	answer_typed(r, 200, PROM_CONTENT_TYPE, metrics_page(ctx));
+	answer_metrics(r, ctx);
 }
 
 static void get_flows(void *ctx, struct request *r)

@@ -180,6 +180,7 @@ static const struct flow_log *log_of(const struct model *m, const char *name)
  * less than what was said to be there: the maps are new ones, and what was counted in the old ones is lost. */
 static void state_learn(struct flow_logs *f, struct datapath *d)
 {
+	_cleanup_free_ uint64_t *lost = xcalloc(ABI_PORTS_MAX, sizeof(*lost));
 	const struct lab *l = f->lab;
 	uint32_t now = datapath_log_generation(d);
 	struct err e = { 0 };
@@ -197,12 +198,12 @@ static void state_learn(struct flow_logs *f, struct datapath *d)
 		w->from = now;
 		memset(&w->skipped, 0xff, sizeof(w->skipped));
 	}
+	datapath_logs_lost(d, ABI_PORTS_MAX, lost);
 	for (uint32_t i = 0; i < l->model->n_enis; i++) {
 		uint32_t port = l->model->enis[i].obj.number;
-		uint64_t lost = datapath_log_lost(d, port);
 
-		if (r < 0 || lost < f->state.lost[port])
-			f->state.lost[port] = lost;
+		if (r < 0 || lost[port] < f->state.lost[port])
+			f->state.lost[port] = lost[port];
 	}
 }
 
@@ -608,15 +609,16 @@ static int cut_write(struct flow_logs *f)
 
 static void losses_add(struct flow_logs *f)
 {
+	_cleanup_free_ uint64_t *lost = xcalloc(ABI_PORTS_MAX, sizeof(*lost));
 	const struct model *m = f->cut.m;
 
+	datapath_logs_lost(lab_datapath(f->lab), ABI_PORTS_MAX, lost);
 	for (uint32_t i = 0; i < m->n_enis; i++) {
 		uint32_t port = m->enis[i].obj.number;
-		uint64_t lost = datapath_log_lost(lab_datapath(f->lab), port);
 
-		for (size_t k = 0; lost > f->state.lost[port] && k < f->state.n; k++)
+		for (size_t k = 0; lost[port] > f->state.lost[port] && k < f->state.n; k++)
 			port_put(&f->state.v[k]->skipped, port);
-		f->state.lost[port] = lost;
+		f->state.lost[port] = lost[port];
 	}
 }
 

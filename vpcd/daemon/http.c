@@ -185,12 +185,7 @@ void answer_json(struct request *r, unsigned status, json_t *o)
 
 void answer_text(struct request *r, unsigned status, char *text)
 {
-	answer_typed(r, status, "text/plain; charset=utf-8", text);
-}
-
-void answer_typed(struct request *r, unsigned status, const char *type, char *text)
-{
-	answer(r, status, type, text, strlen(text));
+	answer(r, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
 void answer_fail(struct request *r, unsigned status, const char *code, const char *fmt, ...)

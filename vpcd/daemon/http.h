@@ -45,9 +45,8 @@ const char *request_header(const struct request *r, const char *name); /* NULL *
 const char *request_body(const struct request *r, size_t *ret_len);    /* NUL-terminated */
 uint32_t request_uid(const struct request *r);
 
-void answer_json(struct request *r, unsigned status, json_t *o);                     /* takes o over */
-void answer_text(struct request *r, unsigned status, char *text);                    /* takes text over */
-void answer_typed(struct request *r, unsigned status, const char *type, char *text); /* the same */
+void answer_json(struct request *r, unsigned status, json_t *o);  /* takes o over */
+void answer_text(struct request *r, unsigned status, char *text); /* takes text over */
 void answer_fail(struct request *r, unsigned status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* The status comes from the errno, the code from e->aws where it has one. */

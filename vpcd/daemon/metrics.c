@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "daemon/lab.h"
+#include "daemon/lab_counts.h"
 #include "daemon/nat_metrics.h"
 #include "daemon/places.h"
 #include "daemon/server.h"
@@ -15,6 +16,11 @@
 #include "util/prom.h"
 
 enum { RULE_SIZE = 256 };
+
+struct look {
+	struct lab *lab;
+	struct lab_counts *counts;
+};
 
 /* ---- sums by labels ---- */
 
@@ -67,12 +73,6 @@ static void place_labels(struct strbuf *b, const struct lab *l, uint32_t port)
 
 /* ---- gates ---- */
 
-struct gates {
-	struct lab *l;
-	struct sums sums;
-	bool bytes;
-};
-
 static void gate_labels(struct strbuf *b, const struct lab *l, uint32_t port, const char *const words[3])
 {
 	place_labels(b, l, port);
@@ -81,55 +81,50 @@ static void gate_labels(struct strbuf *b, const struct lab *l, uint32_t port, co
 	prom_label(b, "reason", words[2]);
 }
 
-static int add_gate(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum)
-{
-	struct gates *g = ctx;
-	const char *const words[3] = { gate_name(key->gate), key->allow ? "allow" : "deny", reason_name(key->reason) };
-	struct strbuf b = { 0 };
-
-	gate_labels(&b, g->l, key->port, words);
-	sums_add(&g->sums, &b, (double)(g->bytes ? sum->bytes : sum->packets));
-	return 0;
-}
-
 /* Denials by the gate that spoke them; what passed all gates by where it was sent. */
-static void gates_collect(struct lab *l, bool bytes, metric_sink sink, void *ctx)
+static void gates_collect(const struct look *k, bool bytes, metric_sink sink, void *ctx)
 {
 	static const char *const allowed[3] = { "none", "allow", "ACCEPT" };
-	const struct model *m = l->model;
-	struct datapath *d = lab_datapath(l);
-	struct gates g = { .l = l, .bytes = bytes };
+	const struct model *m = k->lab->model;
+	size_t n;
+	const struct gate_count *gates = lab_gates(k->counts, k->lab, &n);
+	struct sums sums = { 0 };
 
-	datapath_gate_hits(d, add_gate, &g);
-	for (uint32_t i = 0; i < m->n_enis; i++) {
-		struct abi_port_stats s;
+	for (size_t i = 0; i < n; i++) {
+		const struct abi_gate_key *key = &gates[i].key;
+		const char *const words[3] = { gate_name(key->gate), key->allow ? "allow" : "deny",
+					       reason_name(key->reason) };
 		struct strbuf b = { 0 };
 
-		if (datapath_port_stats(d, m->enis[i].obj.number, &s))
-			continue;
-		gate_labels(&b, l, m->enis[i].obj.number, allowed);
-		sums_add(&g.sums, &b, (double)(bytes ? s.tx_bytes : s.tx_packets));
+		gate_labels(&b, k->lab, key->port, words);
+		sums_add(&sums, &b, (double)(bytes ? gates[i].sum.bytes : gates[i].sum.packets));
 	}
-	sums_out(&g.sums, sink, ctx);
+	for (uint32_t i = 0; i < m->n_enis; i++) {
+		const struct abi_port_stats *s = lab_port_stats(k->counts, k->lab, m->enis[i].obj.number);
+		struct strbuf b = { 0 };
+
+		gate_labels(&b, k->lab, m->enis[i].obj.number, allowed);
+		sums_add(&sums, &b, (double)(bytes ? s->tx_bytes : s->tx_packets));
+	}
+	sums_out(&sums, sink, ctx);
 }
 
-static void gate_packets(struct lab *l, metric_sink sink, void *ctx)
+static void gate_packets(const struct look *k, metric_sink sink, void *ctx)
 {
-	gates_collect(l, false, sink, ctx);
+	gates_collect(k, false, sink, ctx);
 }
 
-static void gate_bytes(struct lab *l, metric_sink sink, void *ctx)
+static void gate_bytes(const struct look *k, metric_sink sink, void *ctx)
 {
-	gates_collect(l, true, sink, ctx);
+	gates_collect(k, true, sink, ctx);
 }
 
 /* ---- rules ---- */
 
 struct rules {
-	struct lab *l;
+	const struct look *k;
 	const char *owner_kind, *owner;
 	uint32_t vpc;
-	const struct abi_counter *hits; /* by rule */
 	metric_sink sink;
 	void *ctx;
 };
@@ -138,13 +133,13 @@ static void rule_out(const struct rules *r, enum rule_dir dir, const char *text,
 {
 	struct strbuf b = { 0 };
 
-	prom_label(&b, "lab", r->l->name);
-	prom_label(&b, "vpc", r->l->model->vpcs[r->vpc].obj.name);
+	prom_label(&b, "lab", r->k->lab->name);
+	prom_label(&b, "vpc", r->k->lab->model->vpcs[r->vpc].obj.name);
 	prom_label(&b, "owner_kind", r->owner_kind);
 	prom_label(&b, "owner", r->owner);
 	prom_label(&b, "direction", dir == RULE_IN ? "inbound" : "outbound");
 	prom_label(&b, "rule", text);
-	r->sink(r->ctx, b.s, (double)r->hits[number].packets);
+	r->sink(r->ctx, b.s, (double)lab_rule_packets(r->k->counts, r->k->lab, number));
 	strbuf_done(&b);
 }
 
@@ -162,38 +157,10 @@ static void rules_out(const struct rules *r, const struct rule_list dir[2], cons
 	}
 }
 
-static void list_end(const struct rule_list *l, uint32_t *end)
+static void rule_hits(const struct look *k, metric_sink sink, void *ctx)
 {
-	for (uint32_t i = 0; i < l->n; i++)
-		if (l->v[i].number >= *end)
-			*end = l->v[i].number + 1;
-}
-
-/* Behind the highest number of a rule. */
-static uint32_t rules_end(const struct model *m)
-{
-	uint32_t end = 1;
-
-	for (int k = RULE_IN; k <= RULE_OUT; k++) {
-		for (uint32_t i = 0; i < m->n_security_groups; i++)
-			list_end(&m->security_groups[i].dir[k], &end);
-		for (uint32_t i = 0; i < m->n_nacls; i++) {
-			list_end(&m->nacls[i].dir[k], &end);
-			end = m->nacls[i].star[k] >= end ? m->nacls[i].star[k] + 1 : end;
-		}
-	}
-	return end;
-}
-
-static void rule_hits(struct lab *l, metric_sink sink, void *ctx)
-{
-	const struct model *m = l->model;
-	const uint32_t end = rules_end(m);
-	_cleanup_free_ struct abi_counter *hits = xcalloc(end, sizeof(*hits));
-	struct rules r = { .l = l, .hits = hits, .sink = sink, .ctx = ctx };
-
-	if (datapath_rules_hits(lab_datapath(l), end, hits) < 0)
-		return;
+	const struct model *m = k->lab->model;
+	struct rules r = { .k = k, .sink = sink, .ctx = ctx };
 
 	for (uint32_t i = 0; i < m->n_security_groups; i++) {
 		r.owner_kind = "security-group";
@@ -224,27 +191,24 @@ static uint64_t port_count(const struct abi_port_stats *s, enum port_count what)
 	}
 }
 
-static void interfaces(struct lab *l, enum port_count what, metric_sink sink, void *ctx)
+static void interfaces(const struct look *k, enum port_count what, metric_sink sink, void *ctx)
 {
-	const struct model *m = l->model;
+	const struct model *m = k->lab->model;
 
 	for (uint32_t i = 0; i < m->n_enis; i++) {
-		struct abi_port_stats s;
 		struct strbuf b = { 0 };
 
-		if (datapath_port_stats(lab_datapath(l), m->enis[i].obj.number, &s))
-			continue;
-		place_labels(&b, l, m->enis[i].obj.number);
+		place_labels(&b, k->lab, m->enis[i].obj.number);
 		prom_label(&b, "interface", m->enis[i].obj.name);
-		sink(ctx, b.s, (double)port_count(&s, what));
+		sink(ctx, b.s, (double)port_count(lab_port_stats(k->counts, k->lab, m->enis[i].obj.number), what));
 		strbuf_done(&b);
 	}
 }
 
 #define INTERFACE_METRIC(fn, what) \
-	static void fn(struct lab *l, metric_sink sink, void *ctx) \
+	static void fn(const struct look *k, metric_sink sink, void *ctx) \
 	{ \
-		interfaces(l, what, sink, ctx); \
+		interfaces(k, what, sink, ctx); \
 	}
 INTERFACE_METRIC(sent_packets, SENT_PACKETS)
 INTERFACE_METRIC(sent_bytes, SENT_BYTES)
@@ -276,9 +240,10 @@ static uint64_t nat_count(const struct nat_metrics *m, enum metric_id id)
 	}
 }
 
-static void nat_out(const struct lab *l, enum metric_id id, const struct nat_reading *readings, metric_sink sink,
-		    void *ctx)
+static void nat_out(const struct look *k, enum metric_id id, metric_sink sink, void *ctx)
 {
+	const struct nat_reading *readings = lab_nats(k->counts, k->lab);
+	const struct lab *l = k->lab;
 	const struct model *m = l->model;
 
 	for (uint32_t i = 0; i < m->n_nat_gateways; i++) {
@@ -304,35 +269,36 @@ static void lab_out(const struct lab *l, double value, metric_sink sink, void *c
 	strbuf_done(&b);
 }
 
-static void conntrack_entries(struct lab *l, metric_sink sink, void *ctx)
+static void conntrack_entries(const struct look *k, metric_sink sink, void *ctx)
 {
-	lab_out(l, (double)datapath_flows_count(lab_datapath(l)), sink, ctx);
+	lab_out(k->lab, (double)datapath_flows_count(lab_datapath(k->lab)), sink, ctx);
 }
 
-static void conntrack_max(struct lab *l, metric_sink sink, void *ctx)
+static void conntrack_max(const struct look *k, metric_sink sink, void *ctx)
 {
-	lab_out(l, (double)datapath_flows_max(lab_datapath(l)), sink, ctx);
+	lab_out(k->lab, (double)datapath_flows_max(lab_datapath(k->lab)), sink, ctx);
 }
 
 /* Of all ports: hosts send as well. */
-static void events_lost(struct lab *l, metric_sink sink, void *ctx)
+static void events_lost(const struct look *k, metric_sink sink, void *ctx)
 {
-	lab_out(l, (double)datapath_events_lost(lab_datapath(l)), sink, ctx);
+	lab_out(k->lab, (double)datapath_events_lost(lab_datapath(k->lab)), sink, ctx);
 }
 
-static void log_lost(struct lab *l, metric_sink sink, void *ctx)
+static void log_lost(const struct look *k, metric_sink sink, void *ctx)
 {
-	const struct model *m = l->model;
+	const struct model *m = k->lab->model;
 	uint64_t lost = 0;
 
 	for (uint32_t i = 0; i < m->n_enis; i++)
-		lost += datapath_log_lost(lab_datapath(l), m->enis[i].obj.number);
-	lab_out(l, (double)lost, sink, ctx);
+		lost += lab_log_lost(k->counts, k->lab, m->enis[i].obj.number);
+	lab_out(k->lab, (double)lost, sink, ctx);
 }
 
 /* Connections, and what policy has put into the other maps, as far as the last change is known. */
-static void map_pressure(struct lab *l, metric_sink sink, void *ctx)
+static void map_pressure(const struct look *k, metric_sink sink, void *ctx)
 {
+	struct lab *l = k->lab;
 	struct datapath *d = lab_datapath(l);
 	double fill[ABI_MAP_SYNC_MAX + 1] = { 0 };
 
@@ -354,7 +320,7 @@ static void map_pressure(struct lab *l, metric_sink sink, void *ctx)
 	}
 }
 
-static void (*const collectors[METRIC_MAX])(struct lab *l, metric_sink sink, void *ctx) = {
+static void (*const collectors[METRIC_MAX])(const struct look *k, metric_sink sink, void *ctx) = {
 	[METRIC_GATE_PACKETS] = gate_packets,
 	[METRIC_GATE_BYTES] = gate_bytes,
 	[METRIC_RULE_HITS] = rule_hits,
@@ -375,54 +341,16 @@ static bool measurable(const struct lab *l)
 	return l->model && l->places && lab_datapath(l);
 }
 
-bool metric_collect(struct lab *l, enum metric_id id, metric_sink sink, void *ctx)
+bool metric_collect(struct lab *l, struct lab_counts *counts, enum metric_id id, metric_sink sink, void *ctx)
 {
-	_cleanup_free_ struct nat_reading *readings = NULL;
+	const struct look k = { l, counts };
 
 	if (!measurable(l))
 		return false;
+	lab_counts_of(counts, l);
 	if (is_nat(id))
-		nat_out(l, id, readings = nat_readings(l), sink, ctx);
+		nat_out(&k, id, sink, ctx);
 	else
-		collectors[id](l, sink, ctx);
+		collectors[id](&k, sink, ctx);
 	return true;
-}
-
-struct page {
-	struct strbuf *out;
-	const char *name;
-};
-
-static void page_add(void *ctx, const char *labels, double value)
-{
-	struct page *p = ctx;
-
-	if (value >= 0 && value < 9e15 && value == (double)(uint64_t)value)
-		prom_sample_u64(p->out, p->name, labels, (uint64_t)value);
-	else
-		prom_sample_double(p->out, p->name, labels, value);
-}
-
-char *metrics_page(const struct server *s)
-{
-	/* All of a gateway's are read at once, and once: the page has them metric by metric. */
-	struct nat_reading **readings = xcalloc(s->n_labs + (size_t)1, sizeof(*readings));
-	struct strbuf out = { 0 };
-	struct page p = { .out = &out };
-
-	for (size_t k = 0; k < s->n_labs; k++)
-		readings[k] = measurable(s->labs[k]) ? nat_readings(s->labs[k]) : NULL;
-	for (int i = 0; i < METRIC_MAX; i++) {
-		p.name = metric_names[i].name;
-		prom_head(&out, p.name, metric_names[i].type, metric_names[i].help);
-		for (size_t k = 0; k < s->n_labs; k++)
-			if (!is_nat(i))
-				metric_collect(s->labs[k], i, page_add, &p);
-			else if (readings[k])
-				nat_out(s->labs[k], i, readings[k], page_add, &p);
-	}
-	for (size_t k = 0; k < s->n_labs; k++)
-		free(readings[k]);
-	free(readings);
-	return strbuf_take(&out);
 }

@@ -708,25 +708,30 @@ int datapath_rule_hits(struct datapath *d, uint32_t rule, struct abi_counter *re
 	return counter_sum(d, DP_RULE_HITS, &rule, ret);
 }
 
-int datapath_rules_hits(struct datapath *d, uint32_t n, struct abi_counter *ret)
+/* Sums of the first n entries of an array by CPU, each so many words. */
+static int array_sums(struct datapath *d, enum dp_map map, uint32_t n, size_t words, __u64 *ret)
 {
-	enum { RULES_AT_ONCE = 1024 };
-	_cleanup_free_ struct abi_counter *v = xcalloc((size_t)d->cpus * RULES_AT_ONCE, sizeof(*v));
-	__u32 keys[RULES_AT_ONCE], at, got;
+	enum { AT_ONCE = 1024 };
+	const size_t cpus = (size_t)d->cpus;
+	_cleanup_free_ __u64 *v = xcalloc(cpus * AT_ONCE, words * sizeof(*v));
+	__u32 keys[AT_ONCE], at, got;
 
-	memset(ret, 0, n * sizeof(*ret));
+	memset(ret, 0, n * words * sizeof(*ret));
 	for (__u32 done = 0; done < n; done += got) {
-		got = n - done < RULES_AT_ONCE ? n - done : RULES_AT_ONCE;
-		if (bpf_map_lookup_batch(d->maps[DP_RULE_HITS], done ? &at : NULL, &at, keys, v, &got, NULL) &&
+		got = n - done < AT_ONCE ? n - done : AT_ONCE;
+		if (bpf_map_lookup_batch(d->maps[map], done ? &at : NULL, &at, keys, v, &got, NULL) &&
 		    (errno != ENOENT || !got))
 			return -errno;
 		for (__u32 i = 0; i < got; i++)
-			for (int cpu = 0; keys[i] < n && cpu < d->cpus; cpu++) {
-				ret[keys[i]].packets += v[i * (__u32)d->cpus + (__u32)cpu].packets;
-				ret[keys[i]].bytes += v[i * (__u32)d->cpus + (__u32)cpu].bytes;
-			}
+			for (size_t w = 0; keys[i] < n && w < cpus * words; w++)
+				ret[keys[i] * words + w % words] += v[i * cpus * words + w];
 	}
 	return 0;
+}
+
+int datapath_rules_hits(struct datapath *d, uint32_t n, struct abi_counter *ret)
+{
+	return array_sums(d, DP_RULE_HITS, n, sizeof(*ret) / sizeof(__u64), (__u64 *)ret);
 }
 
 uint64_t datapath_rule_last(struct datapath *d, uint32_t rule)
@@ -754,6 +759,11 @@ int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats
 		for (size_t j = 0; j < words; j++)
 			sum[j] += ((const __u64 *)&v[i])[j];
 	return 0;
+}
+
+int datapath_ports_stats(struct datapath *d, uint32_t n, struct abi_port_stats *ret)
+{
+	return array_sums(d, DP_PORT_STATS, n, sizeof(*ret) / sizeof(__u64), (__u64 *)ret);
 }
 
 int datapath_gate_hits(struct datapath *d,

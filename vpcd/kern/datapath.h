@@ -67,6 +67,8 @@ int datapath_rules_hits(struct datapath *d, uint32_t n, struct abi_counter *ret)
 uint64_t datapath_rule_last(struct datapath *d, uint32_t rule); /* ktime; 0: never. See filters/tell.h */
 int datapath_route_hits(struct datapath *d, uint32_t route, struct abi_counter *ret);
 int datapath_port_stats(struct datapath *d, uint32_t port, struct abi_port_stats *ret);
+/* Of the ports 0 to n - 1, in few system calls. */
+int datapath_ports_stats(struct datapath *d, uint32_t n, struct abi_port_stats *ret);
 /* fn returns non-zero to stop. */
 int datapath_gate_hits(struct datapath *d,
 		       int (*fn)(void *ctx, const struct abi_gate_key *key, const struct abi_counter *sum), void *ctx);
@@ -106,7 +108,8 @@ static inline bool log_is_before(uint32_t generation, uint32_t other)
 	return (int32_t)(generation - other) < 0;
 }
 uint32_t datapath_map_max(const struct datapath *d, enum abi_map map);
-uint64_t datapath_log_lost(struct datapath *d, uint32_t port); /* packets of a port that found no room; only grows */
+/* Packets of each of the ports 0 to n - 1 that found no room; only grows. What cannot be read is 0. */
+void datapath_logs_lost(struct datapath *d, uint32_t n, uint64_t *ret);
 /* Sweeps over the tracked connections, a slice a call: the expired ones go (reap), or those of a port, 0 for
  * all (flush). 1: there is more; 0: the sweep is over; negative errno. *count grows by what was deleted.
  * A slice ends after about budget_ns; 0: not before the end. One sweep of a kind at a time. */

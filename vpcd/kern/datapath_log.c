@@ -3,6 +3,7 @@
  * Programs add to the entries of the current generation only. They run on one CPU without being preempted, so some
  * milliseconds after the number has changed nobody adds to an older one: what is read then is all there will be. */
 #include <errno.h>
+#include <string.h>
 #include <bpf/bpf.h>
 #include "kern/datapath_parts.h"
 #include "util/mem.h"
@@ -29,11 +30,18 @@ uint32_t datapath_log_turn(struct datapath *d)
 	return __atomic_add_fetch(&d->config->log_generation, 1, __ATOMIC_SEQ_CST);
 }
 
-uint64_t datapath_log_lost(struct datapath *d, uint32_t port)
+void datapath_logs_lost(struct datapath *d, uint32_t n, uint64_t *ret)
 {
-	__u64 n = 0;
+	_cleanup_free_ __u32 *keys = xcalloc((size_t)n + 1, sizeof(*keys));
+	_cleanup_free_ __u64 *lost = xcalloc((size_t)n + 1, sizeof(*lost));
+	__u32 got = n, at;
 
-	return bpf_map_lookup_elem(d->maps[DP_LOG_LOST], &port, &n) ? 0 : n;
+	memset(ret, 0, n * sizeof(*ret));
+	if (!n || (bpf_map_lookup_batch(d->maps[DP_LOG_LOST], NULL, &at, keys, lost, &got, NULL) && errno != ENOENT))
+		return;
+	for (__u32 i = 0; i < got; i++)
+		if (keys[i] < n)
+			ret[keys[i]] = lost[i];
 }
 
 int datapath_log_read(struct datapath *d, struct log_sweep *s,

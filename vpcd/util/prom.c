@@ -1,18 +1,17 @@
 /* prom.c: lines of Prometheus's text format. Pure. */
 #include "util/prom.h"
-#include <inttypes.h>
 
 static void add_escaped(struct strbuf *out, const char *s, bool quotes)
 {
-	for (; *s; s++) {
-		if (*s == '\\')
-			strbuf_adds(out, "\\\\");
-		else if (*s == '\n')
-			strbuf_adds(out, "\\n");
-		else if (*s == '"' && quotes)
-			strbuf_adds(out, "\\\"");
-		else
-			strbuf_add(out, s, 1);
+	while (*s) {
+		size_t plain = strcspn(s, quotes ? "\\\n\"" : "\\\n");
+
+		strbuf_add(out, s, plain);
+		s += plain;
+		if (!*s)
+			break;
+		strbuf_adds(out, *s == '\\' ? "\\\\" : *s == '\n' ? "\\n" : "\\\"");
+		s++;
 	}
 }
 
@@ -26,14 +25,19 @@ void prom_head(struct strbuf *out, const char *name, const char *type, const cha
 static void add_name(struct strbuf *out, const char *name, const char *labels)
 {
 	strbuf_adds(out, name);
-	if (*labels)
-		strbuf_addf(out, "{%s}", labels);
+	if (!*labels)
+		return;
+	strbuf_adds(out, "{");
+	strbuf_adds(out, labels);
+	strbuf_adds(out, "}");
 }
 
 void prom_sample_u64(struct strbuf *out, const char *name, const char *labels, uint64_t value)
 {
 	add_name(out, name, labels);
-	strbuf_addf(out, " %" PRIu64 "\n", value);
+	strbuf_adds(out, " ");
+	strbuf_add_u64(out, value);
+	strbuf_adds(out, "\n");
 }
 
 void prom_sample_double(struct strbuf *out, const char *name, const char *labels, double value)
@@ -44,7 +48,9 @@ void prom_sample_double(struct strbuf *out, const char *name, const char *labels
 
 void prom_label(struct strbuf *labels, const char *name, const char *value)
 {
-	strbuf_addf(labels, "%s%s=\"", labels->n ? "," : "", name);
+	strbuf_adds(labels, labels->n ? "," : "");
+	strbuf_adds(labels, name);
+	strbuf_adds(labels, "=\"");
 	add_escaped(labels, value ? value : "", true);
 	strbuf_adds(labels, "\"");
 }
