@@ -102,7 +102,7 @@ static char *records(struct lab *l, const char *format)
 		struct strbuf row = { 0 }, line = { 0 };
 		size_t at = i;
 
-		record_row(l->m, w.v[i], &time, &row);
+		record_row(l->m, record_window_at(&w, i), &time, &row);
 		record_line(&f, row.s, &line);
 		strbuf_done(&row);
 		for (; at > 0 && strcmp(lines[at - 1], line.s) > 0; at--)
@@ -237,7 +237,7 @@ static void every_packet_is_in_a_record(void **state)
 		;
 	forget(&l, &t);
 	for (size_t i = 0; i < w.n; i++)
-		packets[w.v[i]->key.ingress] += w.v[i]->packets;
+		packets[record_window_at(&w, i)->key.ingress] += record_window_at(&w, i)->packets;
 	assert_int_equal(packets[0], sent);
 	assert_int_equal(packets[1], sent);
 	assert_int_equal(w.n, 600);

@@ -142,9 +142,19 @@ check "goes down" vpc down $lab
 lab=full
 topology full >"$T/full.ini"
 check "a lab with a slow log only" vpc up "$T/full.ini"
-sent=$(ip netns exec $lab.a1 "$flood" 10.0.2.4 100000 2) || note "the flood fell behind: $sent"
-read -r took longest < <(python3 "$T/waits.py" "$VPCD_RUN_DIR/vpcd.sock" $lab)
-is "$((took > 100 && longest * 5 < took))" 1 "100,000 flows become records in $took ms; meanwhile nobody waited more than $longest ms for an answer"
+cpu_ms() { awk '{print ($14 + $15) * 10}' "/proc/$daemon_pid/stat"; }
+for try in 1 2 3; do # others may have the CPU
+	window
+	for port in 9 10 11; do ip netns exec $lab.a1 "$B/tests/net/many_flows" 10.0.2.4 $port 1025 60000 >/dev/null; done
+	cpu=$(cpu_ms)
+	read -r took longest < <(python3 "$T/waits.py" "$VPCD_RUN_DIR/vpcd.sock" $lab)
+	cpu=$(($(cpu_ms) - cpu))
+	note "180,000 flows become records in $took ms, $cpu ms of them at work; others waited up to $longest ms"
+	((took * 10 > cpu * 16 || longest * 5 >= took)) || break
+done
+is "$((took * 10 <= cpu * 16))" 1 "where there is much to do, a cut is at work, not at rest between its steps"
+is "$((longest * 5 < took))" 1 "and others are answered in between"
+window
 mv "$(file_of slow)" "$T/aside"
 mkdir "$(file_of slow)"
 send a1 3

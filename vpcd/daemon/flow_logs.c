@@ -2,7 +2,8 @@
  * until the windows of all logs that need it have ended. A cut ends some windows, in steps between which the loop goes on:
  *
  *   the data path turns to a new generation · some milliseconds later the older ones are read, in pieces · records are
- *   made and written, in pieces, then how far they go · what no other window needs is forgotten, in pieces
+ *   made and written, in pieces, then how far they go · what no other window needs is forgotten, in pieces ·
+ *   and so is the cut itself
  *
  * Where the model changes, what was counted until then is told of by the model of then, which is kept for it: a cut
  * that ends no window. */
@@ -28,12 +29,14 @@
 /* A program that has read the number of a generation is done with it long before SETTLE_US have passed. */
 enum {
 	SETTLE_US = 2000,
-	PIECE_PAUSE_US = 300,
+	STEP_NS = 1000000, /* then descriptors and other timers have their turn */
 	ANSWER_MAX = 256,
 	ASKERS_MAX = 64,
 	INTERVAL_MS_MIN = 100,
 	WRITE_MAX = 256,
-	FORGET_MAX = 256
+	/* The kernel frees what was forgotten since its last grace period in one go, in our time: not too much of it. */
+	FORGET_MAX = 128,
+	FORGET_PAUSE_US = 1000
 };
 #define GENERATIONS_ALL 0x3fffffffu /* so far back there is none */
 
@@ -81,7 +84,7 @@ struct making {
 struct flow_logs {
 	struct lab *lab;
 	struct timer *timer;
-	enum { RESTING, WAITING, SETTLING, READING, WRITING, FORGETTING } step;
+	enum { RESTING, WAITING, SETTLING, READING, WRITING, FORGETTING, FREEING } step;
 	struct log_state state;
 	bool loaded;
 	struct retired *retired; /* models that are gone, the oldest first */
@@ -333,6 +336,15 @@ static void schedule(struct flow_logs *f)
 		timer_set_us(f->timer, (due - now) / 1000 + 1);
 }
 
+/* 1: there is more. */
+static int cut_shrink(struct cut *c)
+{
+	for (size_t i = 0; i < c->n_parts; i++)
+		if (record_window_shrink(&c->parts[i].w))
+			return 1;
+	return 0;
+}
+
 static void cut_done(struct cut *c)
 {
 	for (size_t i = 0; i < c->n_parts; i++)
@@ -453,33 +465,51 @@ static void cut_end(struct flow_logs *f)
 		f->step = RESTING;
 }
 
+/* One piece of it. True: the next one can follow at once. */
+static bool go_on(struct flow_logs *f)
+{
+	switch (f->step) {
+	case RESTING: return false;
+	case WAITING: cut_begin(f); return false;
+	case SETTLING: f->step = READING; /* fall through */
+	case READING:
+		if (cut_read(f) <= 0)
+			write_begin(f);
+		return true;
+	case WRITING:
+		if (cut_write(f) <= 0)
+			write_end(f);
+		return true;
+	case FORGETTING:
+		if (cut_forget(f) <= 0) {
+			f->step = FREEING;
+			return true;
+		}
+		timer_set_us(f->timer, FORGET_PAUSE_US);
+		return false;
+	case FREEING:
+		if (cut_shrink(&f->cut) > 0)
+			return true;
+		cut_end(f);
+		return false;
+	}
+	return false;
+}
+
 static void on_timer(void *ctx)
 {
+	const uint64_t until_ns = clock_ns() + STEP_NS;
 	struct flow_logs *f = ctx;
 
 	if (!lab_datapath(f->lab) || !f->lab->model) {
 		flow_logs_rest(f);
 		return;
 	}
-	switch (f->step) {
-	case RESTING: return;
-	case WAITING: cut_begin(f); return;
-	case SETTLING: f->step = READING; /* fall through */
-	case READING:
-		if (cut_read(f) > 0)
-			break;
-		write_begin(f); /* fall through */
-	case WRITING:
-		if (cut_write(f) > 0)
-			break;
-		write_end(f); /* fall through */
-	case FORGETTING:
-		if (cut_forget(f) > 0)
-			break;
-		cut_end(f);
-		return;
-	}
-	timer_set_us(f->timer, PIECE_PAUSE_US);
+	while (go_on(f))
+		if (clock_ns() >= until_ns) {
+			timer_set_us(f->timer, 0);
+			return;
+		}
 }
 
 /* ---- records ---- */
@@ -541,7 +571,7 @@ static bool records_make(struct flow_logs *f, size_t *budget)
 	_cleanup_strbuf_ struct strbuf row = { 0 };
 
 	for (; k->at < w->n && *budget; k->at++, --*budget) {
-		const struct record *r = w->v[k->at];
+		const struct record *r = record_window_at(w, k->at);
 
 		if (!flow_log_wants(k->log, r) || !flow_log_covers(m, k->log, r->key.eni))
 			continue;

@@ -8,7 +8,7 @@
 #include "kern/datapath_parts.h"
 #include "util/mem.h"
 
-enum { READ_MAX = 512 };
+enum { READ_MAX = 256 };
 
 uint32_t datapath_map_max(const struct datapath *d, enum abi_map map)
 {

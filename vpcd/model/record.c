@@ -1,6 +1,5 @@
 /* record.c: fields of flow log records in AWS's words. Pure. semantics 15. */
 #include "model/record.h"
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "model/record_format.h"
@@ -16,12 +15,24 @@ struct row {
 
 static void put(struct row *r, enum record_field f, const char *text)
 {
-	snprintf(r->v[f], sizeof(r->v[f]), "%s", text && *text ? text : "-");
+	size_t n = text ? strlen(text) : 0;
+
+	n = n < sizeof(r->v[f]) ? n : sizeof(r->v[f]) - 1;
+	if (!n)
+		return;
+	memcpy(r->v[f], text, n);
+	r->v[f][n] = '\0';
 }
 
 static void put_u64(struct row *r, enum record_field f, uint64_t n)
 {
-	snprintf(r->v[f], sizeof(r->v[f]), "%" PRIu64, n);
+	char digits[24], *p = digits + sizeof(digits);
+
+	*--p = '\0';
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	memcpy(r->v[f], p, (size_t)(digits + sizeof(digits) - p));
 }
 
 static void put_addr(struct row *r, enum record_field f, const struct abi_addr *a)
@@ -76,9 +87,9 @@ static void put_place(struct row *r, const struct model *m, uint32_t eni)
 
 static void row_init(struct row *r)
 {
-	memset(r, 0, sizeof(*r));
+	r->rule = (struct strbuf){ 0 };
 	for (int f = 0; f < RECORD_FIELD_MAX; f++)
-		put(r, f, "-");
+		memcpy(r->v[f], "-", 2);
 }
 
 static void row_print(struct row *r, struct strbuf *out)

@@ -7,7 +7,7 @@ enum side { SIDE_NONE, SIDE_ACCEPT, SIDE_REJECT };
 
 void record_window_init(struct record_window *w, const struct model *m)
 {
-	*w = (struct record_window){ .m = m, .n_ports = 1, .records = arena_new() };
+	*w = (struct record_window){ .m = m, .n_ports = 1 };
 	for (uint32_t i = 0; i < m->n_enis; i++)
 		if (m->enis[i].obj.number >= w->n_ports)
 			w->n_ports = m->enis[i].obj.number + 1;
@@ -20,12 +20,25 @@ void record_window_init(struct record_window *w, const struct model *m)
 
 void record_window_done(struct record_window *w)
 {
-	arena_free(&w->records);
-	free(w->v);
+	while (record_window_shrink(w))
+		;
+	free(w->blocks);
 	free(w->eni_of_port);
-	for (size_t i = 0; i < RECORD_WINDOW_INDEXES; i++)
-		keymap_done(&w->index[i]);
 	*w = (struct record_window){ 0 };
+}
+
+/* Indexes first: they point into the blocks. */
+bool record_window_shrink(struct record_window *w)
+{
+	for (size_t i = 0; i < RECORD_WINDOW_INDEXES; i++)
+		if (w->index[i].slots) {
+			keymap_done(&w->index[i]);
+			return true;
+		}
+	w->n = 0;
+	if (w->n_blocks)
+		free(w->blocks[--w->n_blocks]);
+	return w->n_blocks > 0;
 }
 
 static uint32_t eni_at(const struct record_window *w, uint32_t port)
@@ -63,10 +76,12 @@ static struct record *record_get(struct record_window *w, const struct record *l
 	struct record *r;
 
 	if (i != KEYMAP_NONE)
-		return w->v[i];
-	r = arena_memdup(w->records, like, sizeof(*like));
-	keymap_put(index, &r->key, sizeof(r->key), w->n);
-	*VEC_PUSH(w->v, w->n, w->cap) = r;
+		return record_window_at(w, i);
+	if (w->n == w->n_blocks * RECORD_BLOCK)
+		*VEC_PUSH(w->blocks, w->n_blocks, w->cap_blocks) = xcalloc(RECORD_BLOCK, sizeof(**w->blocks));
+	r = record_window_at(w, w->n);
+	*r = *like;
+	keymap_put(index, &r->key, sizeof(r->key), w->n++);
 	return r;
 }
 

@@ -21,18 +21,25 @@ struct record {
 	uint32_t peer; /* port of the next hop; 0 = not known */
 	uint32_t rule; /* that decided here; 0 = none */
 };
-enum { RECORD_WINDOW_INDEXES = 256 };
+enum { RECORD_WINDOW_INDEXES = 256, RECORD_BLOCK = 1024 };
 struct record_window {
 	const struct model *m;
 	uint32_t *eni_of_port;
 	uint32_t n_ports;
-	struct record **v;
-	size_t n, cap;
-	struct arena *records;
+	struct record **blocks; /* of RECORD_BLOCK each */
+	size_t n_blocks, cap_blocks;
+	size_t n;                                   /* records */
 	struct keymap index[RECORD_WINDOW_INDEXES]; /* by hash: one that grows takes little time, and none all of it */
 };
 void record_window_init(struct record_window *w, const struct model *m); /* borrows m */
 void record_window_done(struct record_window *w);
+/* Frees a little of it, which takes as little time; true: there is more. Only record_window_done() may follow. */
+bool record_window_shrink(struct record_window *w);
+/* The i-th of its n records, in the order in which they came. */
+static inline struct record *record_window_at(const struct record_window *w, size_t i)
+{
+	return &w->blocks[i / RECORD_BLOCK][i % RECORD_BLOCK];
+}
 /* Adds one entry of map flow_log: to the record of the sender, of the receiver, of both or of none. */
 void record_window_add(struct record_window *w, const struct abi_log_key *key, const struct abi_log *log);
 /* Does a flow log of the model want what an interface saw? */
