@@ -310,7 +310,7 @@ static void strays_are_followed(void **state)
 	static const struct {
 		const char *flow, *note;
 	} cases[] = {
-#define STRAY "the answer left by NAT gateway nat, which never saw the request"
+#define STRAY "the answer left by NAT gateway nat, which knows no such connection"
 		{ "h -> z1 tcp/80", STRAY },
 		{ "h -> z1 icmp", STRAY },
 		{ "h -> z1 udp/53",

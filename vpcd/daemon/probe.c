@@ -56,7 +56,7 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev, co
 static void finish_silent(struct probe *p, const char *note);
 static void finish_untried(struct probe *p, const char *note);
 static bool finish_unsent(struct probe *p);
-static void finish_arp(struct probe *p, int leg);
+static void finish_arp(struct probe *p, int leg, uint32_t eni);
 static void finish_stray(struct probe *p);
 static void finish_back(struct probe *p, int leg, const struct abi_event *ev);
 static void finish(struct probe *p);
@@ -146,7 +146,7 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 		next = p->next;
 		leg = p->running ? probe_leg_of_arp(p, ev) : LEG_NONE;
 		if (leg != LEG_NONE) {
-			finish_arp(p, leg);
+			finish_arp(p, leg, place_of_port(all->lab->places, ev->port).index);
 			continue;
 		}
 		if (!p->running || ev->proto != p->wire.proto)
@@ -438,14 +438,17 @@ static void on_door(void *ctx, const struct door *d)
 static void on_timeout(void *ctx)
 {
 	struct probe *p = ctx;
-	char note[160];
+	char note[256];
+	bool nobody;
 
 	drain_events(p->batch->all);
 	if (p->done)
 		return;
-	/* The source that a NAT gateway chose was watched only after the first packet had passed, answer and all. */
-	if ((p->nat_port || p->stray != NONE) && p->forward_seen && !p->sent_again &&
-	    sender_again(p->fd, &p->wire) == 0) {
+	/* The source that a NAT gateway chose was watched only after the first packet had passed, answer and all; and who
+	 * forwards asks no more for a neighbour that was silent just now. */
+	nobody = p->flow.dst.kind == END_ADDRESS;
+	if ((p->nat_port || p->stray != NONE || nobody) && p->forward_seen && !p->sent_again &&
+	    (sender_again(p->fd, &p->wire) == 0 || (nobody && p->wire.proto == IPPROTO_TCP))) { /* TCP does it itself */
 		p->sent_again = true;
 		timer_set_ms(p->timer, p->batch->timeout_ms);
 		return;
@@ -579,7 +582,7 @@ static void stray_words(const struct probe *p, const struct abi_event *ev, char 
 	const struct lab *l = p->batch->all->lab;
 	const uint32_t at = place_of_port(l->places, ev->gate_port).index;
 	const bool refused = ev->gate == ABI_GATE_NAT && ev->reason == ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN &&
-			     !eni_owns(&l->model->enis[at], &ev->dst);
+			     !probe_is_for_nat(p, ev, &l->model->enis[at]);
 
 	if (refused && (p->stray == NONE || p->stray == at))
 		flow_stray_add(l->model, at, STRAY_DROPPED, &p->wire.dst, note, size);
@@ -645,12 +648,11 @@ static bool finish_unsent(struct probe *p)
 }
 
 /* Nobody answers ARP for an address of its own subnet: the local route leads to nobody. */
-static void finish_arp(struct probe *p, int leg)
+static void finish_arp(struct probe *p, int leg, uint32_t eni)
 {
 	const struct model *m = p->batch->all->lab->model;
-	const struct flow_end *asks = leg == LEG_FORWARD ? &p->flow.src : &p->flow.dst;
 	const struct addr *wanted = leg == LEG_FORWARD ? &p->wire.dst : &p->wire.src;
-	const struct subnet *s = &m->subnets[m->enis[asks->index].subnet];
+	const struct subnet *s = &m->subnets[m->enis[eni].subnet];
 	const struct route_table *t = &m->route_tables[s->route_table];
 	struct verdict_words w = { 0 };
 	char addr[ADDR_STRLEN], note[160];

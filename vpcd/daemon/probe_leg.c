@@ -86,16 +86,41 @@ void probe_learn_stray(struct probe *p, const struct abi_event *ev)
 		probe_watch(p);
 }
 
-/* An end asks for the other one's MAC, and nobody has the address. */
+/* Who had the request last, a NAT gateway or an appliance. */
+static bool may_forward(const struct probe *p, uint32_t port)
+{
+	const struct lab *l = p->batch->all->lab;
+	const struct place at = place_of_port(l->places, port);
+
+	return p->forward_seen && at.kind == PLACE_ENI && port_fits(p, port) &&
+	       (port == p->nat_port ||
+		(l->model->enis[at.index].owner == ENI_OF_INSTANCE && !l->model->enis[at.index].source_dest_check));
+}
+
+/* An end, or who forwards for it, asks for the other one's MAC address, and nobody has the address. */
 int probe_leg_of_arp(const struct probe *p, const struct abi_event *ev)
 {
 	if (ev->allow || ev->reason != ABI_REASON_ARP_UNKNOWN)
 		return LEG_NONE;
-	if (p->flow.src.kind == END_ENI && ev->port == p->flow.src.port && addr_is(&ev->dst, &p->wire.dst))
+	if (((p->flow.src.kind == END_ENI && ev->port == p->flow.src.port) ||
+	     (p->flow.dst.kind == END_ADDRESS && may_forward(p, ev->port))) &&
+	    addr_is(&ev->dst, &p->wire.dst))
 		return LEG_FORWARD;
 	return p->flow.dst.kind == END_ENI && ev->port == p->flow.dst.port && addr_is(&ev->dst, &p->wire.src)
 		       ? LEG_RETURN
 		       : LEG_NONE;
+}
+
+bool probe_is_for_nat(const struct probe *p, const struct abi_event *ev, const struct eni *nat)
+{
+	const struct lab *l = p->batch->all->lab;
+
+	if (place_of_port(l->places, ev->port).kind == PLACE_IGW)
+		return eni_owns(nat, &ev->dst);
+	for (uint32_t i = 0; i < nat->n_addrs; i++)
+		if (addr_is(&ev->dst, &nat->addrs[i].addr))
+			return true;
+	return false;
 }
 
 /* A NAT gateway that has been handed an answer which is not for it: it never saw the request, and gives the answer
@@ -106,7 +131,7 @@ uint32_t probe_stray_begins(const struct probe *p, const struct abi_event *ev, i
 	struct place at = place_of_port(l->places, leg == LEG_RETURN && ev->allow ? ev->peer : 0);
 
 	if (at.kind != PLACE_ENI || l->model->enis[at.index].owner != ENI_OF_NAT_GATEWAY ||
-	    eni_owns(&l->model->enis[at.index], &ev->dst))
+	    probe_is_for_nat(p, ev, &l->model->enis[at.index]))
 		return NONE;
 	return at.index;
 }

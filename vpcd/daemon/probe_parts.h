@@ -63,6 +63,8 @@ uint8_t probe_answer_type(const struct wire *w);
 /* Packets that NAT gateways gave another source go on under that. */
 void probe_learn_nat(struct probe *p, const struct abi_event *ev);
 void probe_learn_stray(struct probe *p, const struct abi_event *ev);
+/* Is a packet that a NAT gateway gets addressed to it? Its public address is, of what comes in from the internet. */
+bool probe_is_for_nat(const struct probe *p, const struct abi_event *ev, const struct eni *nat);
 uint32_t probe_stray_begins(const struct probe *p, const struct abi_event *ev, int leg);
 bool probe_stray_arrived(const struct probe *p, const struct abi_event *ev);
 

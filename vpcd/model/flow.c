@@ -372,7 +372,7 @@ void flow_stray_add(const struct model *m, uint32_t nat, enum stray what, const 
 	char addr[ADDR_STRLEN];
 	size_t n = strlen(buf);
 
-	n += (size_t)snprintf(buf + n, size - n, "%sthe answer left by NAT gateway %s, which never saw the request",
+	n += (size_t)snprintf(buf + n, size - n, "%sthe answer left by NAT gateway %s, which knows no such connection",
 			      n ? "; " : "", m->enis[nat].obj.name);
 	if (what == STRAY_DROPPED || n >= size)
 		return;

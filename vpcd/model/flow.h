@@ -26,7 +26,7 @@ int flow_parse(const struct model *m, const char *text, struct flow *ret, struct
 int flow_parse_words(const struct model *m, const char *src, const char *dst, const char *proto, struct flow *ret,
 		     struct err *e);
 char *flow_format(const struct flow *f, char *buf, size_t size); /* "laptop -> web-1 tcp/443" */
-/* An answer that left by a NAT gateway which the request did not pass, and what became of it. */
+/* An answer that left by a NAT gateway which has not opened its connection, and what became of it. */
 enum stray { STRAY_DROPPED, STRAY_DENIED /* further on */, STRAY_ARRIVED };
 /* Says so behind what buf holds already; nat: the gateway's interface. */
 void flow_stray_add(const struct model *m, uint32_t nat, enum stray what, const struct addr *asked, char *buf,

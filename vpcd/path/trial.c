@@ -77,6 +77,12 @@ static void no_public_text(const struct model *m, const struct flow *f, char *bu
 		snprintf(buf, size, "%s has no public address", name);
 }
 
+/* Of a zone that is out: nothing is sent, whatever it is for. */
+static bool link_is_down(const struct model *m, const struct flow_end *end)
+{
+	return end->kind == END_ENI && model_subnet_is_out(m, m->enis[end->index].subnet);
+}
+
 void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice, struct trial *ret)
 {
 	struct trip t = { .w = w, .f = f, .t = ret, .choice = choice, .stray = NONE };
@@ -85,7 +91,7 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 	*ret = (struct trial){ 0 };
 	state_forget(w->world);
 	packet_first(&t, &p);
-	if (f->no_public) {
+	if (f->no_public && !link_is_down(w->m, &f->src)) {
 		uint32_t igw = w->m->vpcs[model_eni_vpc(w->m, f->dst.index)].igw;
 
 		deny_add(&t, &p, ABI_GATE_IGW, igw == NONE ? 0 : w->m->igws[igw].port,
@@ -347,7 +353,7 @@ static bool nobody_answers(struct trip *t, const struct packet *p)
 	struct abi_addr_key key;
 	const struct subnet *s;
 
-	if (at->owner != OWNER_ENI || !row)
+	if (at->owner != OWNER_ENI || !row || !row->kind)
 		return false;
 	s = &m->subnets[m->enis[at->index].subnet];
 	memset(&key, 0, sizeof(key));
@@ -427,7 +433,7 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 	if (eni->n_addrs > t->t->nat_addrs)
 		t->t->nat_addrs = eni->n_addrs;
 	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP) {
-		p->sport = t->choice.port;
+		p->sport = t->leg == LEG_FORWARD ? t->choice.port : t->choice.port ^ 1; /* it draws anew */
 		p->natted = NATTED_SPORT;
 	}
 	translation_note(t, s, "source", &from, &p->src, eni);
@@ -678,10 +684,10 @@ static void stray_note(const struct trip *t, enum stray what)
 	if (s->gate == ABI_GATE_NAT && what == STRAY_DENIED && s->reason == ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN) {
 		uint32_t at = model_find_eni(m, s->object);
 
-		if (nat == NONE && !eni_has(&m->enis[at], &s->dst))
-			nat = at;
-		if (nat == at)
-			what = STRAY_DROPPED;
+		if (!eni_has(&m->enis[at], &s->dst)) {
+			nat = nat == NONE ? at : nat;
+			what = nat == at ? STRAY_DROPPED : what;
+		}
 	}
 	if (nat != NONE && !t->w->no_words)
 		flow_stray_add(m, nat, what, &t->f->dst_addr, s->reason_more, sizeof(s->reason_more));

@@ -156,7 +156,7 @@ for (src, dst, proto, port), t in zip(flows, traces):
         differs(flow, "flows", sorted(rejects), want)
     if s and s["gate"] in OWN:
         if not any(d == OWN[s["gate"]] and (not s["rule"] or s["object"] + "/" in rule) for _, d, rule in rejects) and \
-                s["sport"] is not None:
+                None not in (s["sport"], s["dport"]):
             differs(flow, "flows", sorted(rejects) or [(r["eni"], r["direction"], r["action"], r["rule"]) for r in mine], (want, s["rule"]))
 for line in bad:
     print(line)
