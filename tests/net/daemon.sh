@@ -79,6 +79,20 @@ is "$(code GET /v1/labs/pair)" 404 "a lab that is not up is 404"
 is "$(code PUT /v1/labs/No_Name --data x)" 400 "an illegal name of a lab is 400"
 is "$(code DELETE /v1/labs/pair)" 404 "taking down what is not up is 404"
 is "$(code POST /v1/labs/pair/changes --data '{}')" 404 "changing what is not up is 404"
+# Each request of docs/json.md with a parameter that nobody knows: refused, and the answer names those that the line has.
+python3 - "$ROOT/docs/json.md" >"$T/requests" <<'PY'
+import re, sys
+for line in open(sys.argv[1]):
+    if m := re.match(r"\| `(GET|PUT|POST|DELETE) ([^ `?[]+)(?:\?([^` ]*))?", line):
+        query = (m.group(3) or "") + "".join(re.findall(r"query `([^`]*)`", line))
+        print(m.group(1), m.group(2), ", ".join(re.findall(r"([a-z-]+)=", query)) or "none")
+PY
+while read -r method path known; do
+	got=$(api "$method" "$path?bogus=1" --data '' | pick 'o["error"]["message"]')
+	[ "$got" = "$method $path has no parameter \"bogus\"; it has $known" ] || not_ok "$method $path?bogus=1: $got; it has $known"
+done <"$T/requests"
+is "$(wc -l <"$T/requests")" 20 "every request refuses a parameter that it does not have, and names those it has"
+is "$(code GET '/v1/events?since=0&sinse=1')" 400 "also beside one that it has"
 printf '[vpc a]\ncidr = 10.0.0.0/8\n[subnet s]\nvpc = b\ncidr = 10.0.0.0/24\n' >"$T/bad.ini"
 is "$(code PUT /v1/labs/bad -H 'Vpcd-File: dir/bad.ini' --data-binary "@$T/bad.ini")" 400 "a broken topology is 400"
 is "$(pick '[[e["file"], e["line"]] for e in o["errors"]][:2]' <"$T/body")" '[["dir/bad.ini", 2], ["dir/bad.ini", 4]]' \

@@ -41,27 +41,31 @@ static void get_status(void *ctx, struct request *r);
 static void get_kind(void *ctx, struct request *r);
 
 const struct route_entry api_table[] = {
-	{ "GET", "/v1/version", get_version, TURN_NONE },
-	{ "GET", METRICS_PATH, get_metrics, TURN_NONE },
-	{ "GET", "/v1/events", get_events, TURN_NONE },
-	{ "GET", "/v1/labs", get_labs, TURN_LOOK },
-	{ "GET", "/v1/labs/*", get_lab, TURN_LOOK },
-	{ "PUT", "/v1/labs/*", put_lab, TURN_CHANGE },
-	{ "DELETE", "/v1/labs/*", delete_lab, TURN_CHANGE },
-	{ "POST", "/v1/labs/*/changes", post_changes, TURN_CHANGE },
-	{ "POST", "/v1/labs/*/probes", post_probes, TURN_CHANGE },
-	{ "POST", "/v1/labs/*/captures", post_captures, TURN_CHANGE },
-	{ "GET", "/v1/labs/*/rules", get_rules, TURN_LOOK },
-	{ "GET", "/v1/labs/*/gates", get_gates, TURN_LOOK },
-	{ "GET", "/v1/labs/*/ct", get_ct, TURN_LOOK },
-	{ "DELETE", "/v1/labs/*/ct/*?", delete_ct, TURN_CHANGE },
-	{ "GET", "/v1/labs/*/flows", get_flows, TURN_LOOK },
-	{ "GET", "/v1/labs/*/status", get_status, TURN_LOOK },
-	{ "GET", "/v1/labs/*/model", get_model, TURN_LOOK },
-	{ "GET", "/v1/labs/*/topology", get_topology, TURN_LOOK },
-	{ "GET", "/v1/labs/*/logs/*", get_logs, TURN_LOOK },
-	{ "GET", "/v1/labs/*/*/*?", get_kind, TURN_LOOK },
-	{ NULL, NULL, NULL, TURN_NONE },
+	{ "GET", "/v1/version", get_version, TURN_NONE, { NULL } },
+	{ "GET", METRICS_PATH, get_metrics, TURN_NONE, { NULL } },
+	{ "GET",
+	  "/v1/events",
+	  get_events,
+	  TURN_NONE,
+	  { "since", "follow", "sample-new", "sample-established", "sample-denied" } },
+	{ "GET", "/v1/labs", get_labs, TURN_LOOK, { NULL } },
+	{ "GET", "/v1/labs/*", get_lab, TURN_LOOK, { NULL } },
+	{ "PUT", "/v1/labs/*", put_lab, TURN_CHANGE, { "dry-run", "model" } },
+	{ "DELETE", "/v1/labs/*", delete_lab, TURN_CHANGE, { NULL } },
+	{ "POST", "/v1/labs/*/changes", post_changes, TURN_CHANGE, { "dry-run", "model" } },
+	{ "POST", "/v1/labs/*/probes", post_probes, TURN_CHANGE, { NULL } },
+	{ "POST", "/v1/labs/*/captures", post_captures, TURN_CHANGE, { NULL } },
+	{ "GET", "/v1/labs/*/rules", get_rules, TURN_LOOK, { NULL } },
+	{ "GET", "/v1/labs/*/gates", get_gates, TURN_LOOK, { NULL } },
+	{ "GET", "/v1/labs/*/ct", get_ct, TURN_LOOK, { NULL } },
+	{ "DELETE", "/v1/labs/*/ct/*?", delete_ct, TURN_CHANGE, { NULL } },
+	{ "GET", "/v1/labs/*/flows", get_flows, TURN_LOOK, { "since", "log", "now", "wait" } },
+	{ "GET", "/v1/labs/*/status", get_status, TURN_LOOK, { NULL } },
+	{ "GET", "/v1/labs/*/model", get_model, TURN_LOOK, { NULL } },
+	{ "GET", "/v1/labs/*/topology", get_topology, TURN_LOOK, { NULL } },
+	{ "GET", "/v1/labs/*/logs/*", get_logs, TURN_LOOK, { NULL } },
+	{ "GET", "/v1/labs/*/*/*?", get_kind, TURN_LOOK, { NULL } },
+	{ NULL, NULL, NULL, TURN_NONE, { NULL } },
 };
 
 /* The lab of the path, or NULL and the request is answered. up: one with a model. */
@@ -227,7 +231,7 @@ static void get_events(void *ctx, struct request *r)
 	static const char *const names[ABI_TELL_MAX] = { "sample-new", "sample-established", "sample-denied" };
 	struct server *s = ctx;
 	struct event_reader reader = { 0 };
-	const char *follow = request_arg(r, "follow"), *since = request_arg(r, "since");
+	const char *since = request_arg(r, "since");
 	uint32_t sample[ABI_TELL_MAX];
 	unsigned long long n = 0;
 
@@ -242,7 +246,7 @@ static void get_events(void *ctx, struct request *r)
 			return;
 		sample[i] = (uint32_t)n;
 	}
-	reader.follow = follow && strcmp(follow, "0") != 0;
+	reader.follow = request_flag(r, "follow");
 	if (reader.follow) {
 		reader.gone = wish_gone;
 		reader.ctx = wish_add(s, sample);

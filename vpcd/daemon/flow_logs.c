@@ -757,7 +757,7 @@ void flow_logs_ask(struct flow_logs *f, struct request *r)
 {
 	const struct model *m = f->lab->model;
 	const char *since = request_arg(r, "since"), *log = request_arg(r, "log");
-	bool now = request_arg(r, "now"), wait = request_arg(r, "wait");
+	bool now = request_flag(r, "now"), wait = request_flag(r, "wait");
 	struct asker a = { .r = r };
 	char *end = NULL;
 

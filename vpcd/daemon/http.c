@@ -77,6 +77,7 @@ static void on_log(void *ctx, const char *fmt, va_list ap) __attribute__((format
 static struct request *request_new(struct door *d, struct MHD_Connection *conn, const char *url, const char *method);
 static void dispatch(struct request *r);
 static bool route_matches(const char *pattern, const char *path, struct request *r);
+static bool args_known(struct request *r, const struct route_entry *t);
 static void answer(struct request *r, unsigned status, const char *type, void *body, size_t n);
 static json_t *diag_json(const struct diag *d);
 static ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max);
@@ -147,6 +148,14 @@ const char *request_word(const struct request *r, unsigned i)
 const char *request_arg(const struct request *r, const char *name)
 {
 	return MHD_lookup_connection_value(r->conn, MHD_GET_ARGUMENT_KIND, name);
+}
+
+bool request_flag(const struct request *r, const char *name)
+{
+	const char *value = NULL;
+
+	return MHD_lookup_connection_value_n(r->conn, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) &&
+	       !str_eq(value, "0");
 }
 
 const char *request_header(const struct request *r, const char *name)
@@ -485,6 +494,8 @@ static void dispatch(struct request *r)
 			continue;
 		if (r->door->view_only && strcmp(r->method, "GET") != 0)
 			continue;
+		if (!args_known(r, t))
+			return;
 		if (t->turn == TURN_CHANGE)
 			log_info("http", NULL, "%s %s by uid %u, pid %d", r->method, r->path, r->peer.uid,
 				 (int)r->peer.pid);
@@ -523,6 +534,40 @@ static bool route_matches(const char *pattern, const char *path, struct request 
 		path += n + 1;
 	}
 	return *path == '\0';
+}
+
+struct arg_look {
+	const struct route_entry *route;
+	const char *stranger;
+};
+
+static enum MHD_Result on_arg(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct arg_look *look = ctx;
+
+	(void)kind;
+	(void)value;
+	for (unsigned i = 0; i < ARGS_MAX; i++)
+		if (str_eq(look->route->args[i], name))
+			return MHD_YES;
+	look->stranger = name;
+	return MHD_NO;
+}
+
+/* False: the query has a name that the route does not know, and the request is answered. */
+static bool args_known(struct request *r, const struct route_entry *t)
+{
+	_cleanup_strbuf_ struct strbuf known = { 0 };
+	struct arg_look look = { .route = t };
+
+	MHD_get_connection_values(r->conn, MHD_GET_ARGUMENT_KIND, on_arg, &look);
+	if (!look.stranger)
+		return true;
+	for (unsigned i = 0; i < ARGS_MAX && t->args[i]; i++)
+		strbuf_addf(&known, "%s%s", i ? ", " : "", t->args[i]);
+	answer_fail(r, 400, "UnknownParameter", "%s %s has no parameter \"%s\"; it has %s", r->method, r->path,
+		    look.stranger, known.n ? known.s : "none");
+	return false;
 }
 
 /* Takes body over. */

@@ -21,11 +21,13 @@ enum turn {
 	TURN_LOOK,   /* looks at a lab */
 	TURN_CHANGE, /* waits for its turn at a lab; not on the read-only door; the asker is logged */
 };
+enum { ARGS_MAX = 6 };
 /* Path words that are "*" match anything and become request_word() 0, 1, …; a last "*?" may be missing. */
 struct route_entry {
 	const char *method, *path;
 	void (*fn)(void *ctx, struct request *r);
 	enum turn turn;
+	const char *args[ARGS_MAX]; /* names that its query may have */
 };
 #define METRICS_PATH "/metrics"
 struct http_setup {
@@ -41,6 +43,7 @@ unsigned http_open_requests(const struct http *h);
 
 const char *request_word(const struct request *r, unsigned i);         /* NULL when missing */
 const char *request_arg(const struct request *r, const char *name);    /* of the query; NULL */
+bool request_flag(const struct request *r, const char *name);          /* it is in the query, and not as 0 */
 const char *request_header(const struct request *r, const char *name); /* NULL */
 const char *request_body(const struct request *r, size_t *ret_len);    /* NUL-terminated */
 uint32_t request_uid(const struct request *r);

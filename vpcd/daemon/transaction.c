@@ -168,11 +168,10 @@ void transaction_drop(struct lab *l)
 static void begin(struct lab *l, struct job *job)
 {
 	struct transaction *t = xcalloc(1, sizeof(*t));
-	const char *dry = job->request ? request_arg(job->request, "dry-run") : NULL;
 	struct err e = { 0 };
 
 	*t = (struct transaction){ .lab = l, .kind = job->kind, .request = job->request, .revision = l->revision };
-	t->dry_run = dry && strcmp(dry, "0") != 0;
+	t->dry_run = job->request && request_flag(job->request, "dry-run");
 	t->timer = timer_new(l->server->loop, run, t);
 	diag_list_init(&t->diags);
 	l->tx = t;
@@ -804,7 +803,7 @@ static void answer_changes(struct transaction *t, bool was_applied)
 
 	if (!t->request)
 		return;
-	model = t->dry_run && t->model && t->changes.n && request_arg(t->request, "model");
+	model = t->dry_run && t->model && t->changes.n && request_flag(t->request, "model");
 	if (t->kind == ASK_DOWN)
 		o = json_pack("{ssso}", "lab", l->name, "changes", changes_json(&t->changes));
 	else
