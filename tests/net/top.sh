@@ -61,6 +61,47 @@ COMMANDS
 )
 is "$(grep -A30 '^never' <<<"$out")" "" "each screen came"
 is "$(tail -n1 <<<"$out")" "exit 0" "q quits"
+# On small screens nothing is over anything else, nothing is half a number, and the help can be read.
+out=$(top <<'COMMANDS'
+wait 1 gates
+size 24 30
+keys \x0c
+wait ^to  1 gates  2 rules  3 flows$
+wait ^ENI +GATE +OBJECT
+wait ^q quit  h help  s sort  / fil
+keys h
+wait ^    first, the last$
+keys x2
+size 6 20
+keys \x0c
+wait ^2 rules
+wait ^OWNER +DIRECTION +AC?$
+wait ^q quit  h help  s so$
+keys /icmp
+wait ^/icmp_$
+keys \x1b\x20
+wait ^PAUSED  q quit
+keys \x20
+size 3 24
+keys \x0c
+wait ^2 rules  [0-9] of [0-9]$
+screen
+size 2 10
+keys \x0c
+wait ^2 rules$
+screen
+size 1 1
+keys \x0c
+wait ^2$
+keys q
+end
+COMMANDS
+)
+is "$(grep -A30 '^never' <<<"$out")" "" "small screens: each came"
+screens=$(grep -A4 -E '^2 rules' <<<"$out")
+like "$screens" $'2 rules  [0-9] of [0-9]\nOWNER +DIRECTION.*\n(take|.*) +(in|out)bound' "three lines: title, heads and a row"
+like "$screens" $'\n2 rules\nOWNER  DIR\n' "two lines: title and heads"
+is "$(tail -n1 <<<"$out")" "exit 0" "and end with q"
 out=$(
 	{
 		echo 'wait 1 gates'

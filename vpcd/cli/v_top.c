@@ -11,7 +11,7 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { LOOK_MS = 1000, KEY_ESC = 27, GAP = 2, HEAD_LINES = 2, FILTER_MAX = 40 };
+enum { LOOK_MS = 1000, KEY_ESC = 27, GAP = 2, HEAD_LINES = 2, FILTER_MAX = 40, WRAP_INDENT = 4 };
 
 struct top {
 	const char *lab;
@@ -116,11 +116,76 @@ static bool look(struct top *t)
 
 /* ---- the screen ---- */
 
+/* What of text fits behind x. */
+static void put(int y, int x, const char *text)
+{
+	if (x < COLS)
+		mvaddnstr(y, x, text, COLS - x);
+}
+
+/* The same, only if all of it fits; where it ends. */
+static int put_whole(int y, int x, const char *text)
+{
+	int n = (int)strlen(text);
+
+	if (x + n > COLS)
+		return x;
+	mvaddstr(y, x, text);
+	return x + n;
+}
+
+static bool has_foot(const struct top *t)
+{
+	return t->typing || LINES > HEAD_LINES + 1;
+}
+
+static int rows_in_sight(const struct top *t)
+{
+	return LINES - HEAD_LINES - has_foot(t);
+}
+
+/* Where the screen is too narrow for all of it: all views without the lab, else the one that is shown. */
+static void draw_title(const struct top *t)
+{
+	const struct top_column *by = &top_views[t->view].columns[t->sort[t->view].column];
+	int views = -GAP, x = 0;
+	char word[64];
+
+	for (unsigned v = 0; v < TOP_VIEWS; v++)
+		views += GAP + 2 + (int)strlen(top_views[v].name);
+	if ((int)strlen(t->lab) + GAP + views <= COLS)
+		x = put_whole(0, 0, t->lab) + GAP;
+	for (unsigned v = 0; v < TOP_VIEWS; v++) {
+		if (views > COLS && v != t->view)
+			continue;
+		snprintf(word, sizeof(word), "%u %s", v + 1, top_views[v].name);
+		attrset(v == t->view ? A_REVERSE : A_NORMAL);
+		put(0, x, word);
+		x += (int)strlen(word) + GAP;
+	}
+	attrset(A_NORMAL);
+	snprintf(word, sizeof(word), "%zu of %zu", t->shown, t->table.n);
+	x = put_whole(0, x, word);
+	snprintf(word, sizeof(word), ", by %s%s", by->head, t->sort[t->view].reverse ? " reversed" : "");
+	put_whole(0, x, word);
+}
+
+static void draw_foot(const struct top *t)
+{
+	int x = t->paused ? put_whole(LINES - 1, 0, "PAUSED  ") : 0;
+	char word[FILTER_MAX + 4];
+
+	if (t->typing || t->filter[0]) {
+		snprintf(word, sizeof(word), "/%s%s", t->filter, t->typing ? "_" : "");
+		put(LINES - 1, x, word);
+	} else {
+		put(LINES - 1, x, "q quit  h help  s sort  / filter  space pause");
+	}
+}
+
 static void draw(struct top *t)
 {
-	const struct top_view *view = &top_views[t->view];
-	int lines = LINES - HEAD_LINES - 1;
-	char word[16];
+	int lines;
 
 	erase();
 	if (t->help) {
@@ -128,6 +193,7 @@ static void draw(struct top *t)
 		refresh();
 		return;
 	}
+	lines = rows_in_sight(t);
 	t->shown = top_table_order(&t->table, t->sort[t->view].column, t->sort[t->view].reverse, t->filter);
 	if (t->cursor >= t->shown)
 		t->cursor = t->shown ? t->shown - 1 : 0;
@@ -135,24 +201,15 @@ static void draw(struct top *t)
 		t->first = t->cursor;
 	if (lines > 0 && t->cursor >= t->first + (size_t)lines)
 		t->first = t->cursor - (size_t)lines + 1;
-	mvprintw(0, 0, "%s", t->lab);
-	for (unsigned v = 0; v < TOP_VIEWS; v++) {
-		attrset(v == t->view ? A_REVERSE : A_NORMAL);
-		snprintf(word, sizeof(word), "%u %s", v + 1, top_views[v].name);
-		printw("  %s", word);
-	}
-	attrset(A_NORMAL);
-	printw("  %zu of %zu, by %s%s%s", t->shown, t->table.n, view->columns[t->sort[t->view].column].head,
-	       t->sort[t->view].reverse ? " reversed" : "", t->paused ? "  PAUSED" : "");
 	draw_rows(t, lines);
-	if (t->typing || t->filter[0])
-		mvprintw(LINES - 1, 0, "/%s%s", t->filter, t->typing ? "_" : "");
-	else
-		mvprintw(LINES - 1, 0, "q quit  h help  s sort  / filter  space pause");
+	if (LINES > 1 || !t->typing)
+		draw_title(t);
+	if (has_foot(t))
+		draw_foot(t);
 	refresh();
 }
 
-/* Widths of what is in sight; the last column takes what is left. */
+/* Widths of what is in sight; of the last column what is left, but half a number would be another one. */
 static void draw_rows(const struct top *t, int lines)
 {
 	const struct top_view *view = &top_views[t->view];
@@ -170,8 +227,9 @@ static void draw_rows(const struct top *t, int lines)
 		int left = COLS - x; /* more would go on in the next line */
 		int pad = width[c] < left ? width[c] : left;
 
+		if (view->columns[c].number && pad < width[c])
+			break;
 		pad = view->columns[c].number ? pad : -pad;
-
 		attrset(c == t->sort[t->view].column ? A_BOLD | A_UNDERLINE : A_BOLD);
 		mvprintw(HEAD_LINES - 1, x, "%*.*s", pad, left, view->columns[c].head);
 		for (size_t i = t->first; i < t->shown && (int)(i - t->first) < lines; i++) {
@@ -182,6 +240,25 @@ static void draw_rows(const struct top *t, int lines)
 		}
 	}
 	attrset(A_NORMAL);
+}
+
+/* Goes on in the next line, a little to the right, where there is a blank to break at; the line behind it. */
+static int put_wrapped(int y, const char *text)
+{
+	int x = 0;
+
+	do {
+		size_t room = COLS > x ? (size_t)(COLS - x) : 1, n = strlen(text);
+
+		if (n > room)
+			for (n = room; n > 0 && text[n] != ' '; n--)
+				;
+		n = n ? n : strlen(text) < room ? strlen(text) : room;
+		mvaddnstr(y++, x, text, (int)n);
+		text += n + strspn(text + n, " ");
+		x = COLS > 2 * WRAP_INDENT ? WRAP_INDENT : 0;
+	} while (*text);
+	return y;
 }
 
 static void draw_help(void)
@@ -200,8 +277,10 @@ static void draw_help(void)
 		"Press any key.",
 	};
 
+	int y = 0;
+
 	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
-		mvprintw((int)i, 0, "%s", lines[i]);
+		y = put_wrapped(y, lines[i]);
 }
 
 /* ---- keys, as in top and less ---- */
@@ -226,7 +305,7 @@ static void move_by(struct top *t, long n)
 static bool key(struct top *t, int k)
 {
 	unsigned n = top_views[t->view].n_columns, *column = &t->sort[t->view].column;
-	long page = LINES > HEAD_LINES + 2 ? LINES - HEAD_LINES - 1 : 1;
+	long page = rows_in_sight(t) > 1 ? rows_in_sight(t) : 1;
 
 	if (t->help) {
 		t->help = false;

@@ -2,6 +2,7 @@
     keys TEXT      sends it (escapes as in Python)
     wait REGEX     until a line of the screen matches; prints that line, or "never: REGEX" and the screen
     screen         prints the screen
+    size Y X       makes the terminal so many lines and columns, and begins with an empty screen
     end            waits for the end and prints the exit code
 """
 import fcntl, os, pty, re, select, struct, sys, termios, time
@@ -94,6 +95,10 @@ for command in sys.stdin:
             if not found and not read(0.1):
                 break
         print(found or "never: " + arg + "\n" + "\n".join(screen.lines()))
+    elif word == "size":
+        ROWS, COLUMNS = map(int, arg.split())
+        screen = Screen()
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     elif word == "screen":
         print("\n".join(screen.lines()))
     elif word == "end":
