@@ -158,7 +158,7 @@ static __always_inline int is_known_untracked(struct world *w, struct pass *x, i
 	__u8 life = x->p.key.proto == PKT_PROTO_TCP ? TCP_ACK : ABI_SEEN_MORE;
 	const __u32 port = own->port;
 
-	if (!f)
+	if (!f || !f->seen_ns)
 		return 0;
 	flow_settle(w, own, f);
 	return x->now <=

@@ -29,26 +29,6 @@ static __always_inline void flow_remember(struct abi_flow *f, const struct pass 
 	f->epoch = x->epoch; /* last: what is cached is good from here on */
 }
 
-/* Makes a tracked entry. 0, or it is full. */
-static __always_inline int flow_create(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f)
-{
-	int r;
-
-	if (port_ct_take(w, k->port))
-		return -1;
-	r = map_insert(w, flows, k, f);
-	if (r)
-		port_ct_give(w, k->port);
-	if (r == -17) /* EEXIST: another CPU was quicker */
-		return 0;
-	if (r)
-		return -1;
-	if (map_get(w, cache, k)) /* the flow is tracked from here on */
-		map_del(w, cache, k);
-	hot_distrust(w, k); /* a copy would be of that one */
-	return 0;
-}
-
 static __always_inline void fresh_init(struct pass *x, __u8 flags, __u32 rule)
 {
 	__builtin_memset(&x->fresh, 0, sizeof(x->fresh));
@@ -56,6 +36,38 @@ static __always_inline void fresh_init(struct pass *x, __u8 flags, __u32 rule)
 	x->fresh.seen_ns = x->now;
 	x->fresh.flags = flags;
 	x->fresh.own_rule = rule;
+}
+
+/* The next packet of a flow is judged in full: what its sender remembers holds no longer. */
+static __always_inline void sender_forgets(struct world *w, const struct abi_flow_key *k)
+{
+	flow_distrust(w, k, flow_find(w, k));
+}
+
+/* Makes a tracked entry, x->fresh. What was known of the flow while it was not tracked goes, at its other end too. 0, or
+ * it is full. */
+static __always_inline int flow_create(struct world *w, struct pass *x, const struct abi_flow_key *k)
+{
+	const struct abi_flow *f;
+	int r;
+
+	if (port_ct_take(w, k->port))
+		return -1;
+	r = map_insert(w, flows, k, &x->fresh);
+	if (r)
+		port_ct_give(w, k->port);
+	if (r == -17) /* EEXIST: another CPU was quicker */
+		return 0;
+	if (r)
+		return -1;
+	f = map_get(w, cache, k);
+	if (f) {
+		flow_key_twin(k, f, &x->related);
+		sender_forgets(w, &x->related);
+		map_del(w, cache, k);
+	}
+	hot_distrust(w, k); /* a copy would be of that one */
+	return 0;
 }
 
 /* A new entry of the sender; it knows what the receiver's own one knows (twin, or NULL). 0, or it is full. */
@@ -68,7 +80,7 @@ static __always_inline int own_create(struct world *w, struct pass *x, struct ab
 		x->fresh.rx = twin->tx;
 	}
 	flow_remember(&x->fresh, x, world_config(w));
-	if (flow_create(w, &x->p.key, &x->fresh))
+	if (flow_create(w, x, &x->p.key))
 		return -1;
 	if (!twin)
 		twin = map_get(w, cache, &x->twin);
@@ -76,29 +88,29 @@ static __always_inline int own_create(struct world *w, struct pass *x, struct ab
 	return 0;
 }
 
-/* A new entry of the receiver; it knows what the sender's own one knows (own, or NULL). 0, or it is full. */
-static __always_inline int twin_create(struct world *w, struct pass *x, const struct abi_flow *own)
+/* An entry of the receiver that has sent nothing yet leads to the sender. */
+static __always_inline void fresh_leads_back(struct pass *x)
 {
-	fresh_init(x, ABI_FLOW_TRACKED | ABI_FLOW_INBOUND, x->o.rule[ABI_CACHED_SG_IN]);
 	x->fresh.peer = x->p.key.port;
 	x->fresh.seen_ns = 0;
-	x->fresh.heard_ns = x->now;
-	x->fresh.rx = x->bits;
 	if (x->o.flags & ABI_FLOW_DNAT) { /* where its packets go is where the sender's are found */
 		x->fresh.flags |= ABI_FLOW_SNAT;
 		x->fresh.xaddr = x->p.key.dst;
 	}
+}
+
+/* A new entry of the receiver; it knows what the sender's own one knows (own, or NULL). 0, or it is full. */
+static __always_inline int twin_create(struct world *w, struct pass *x, const struct abi_flow *own)
+{
+	fresh_init(x, ABI_FLOW_TRACKED | ABI_FLOW_INBOUND, x->o.rule[ABI_CACHED_SG_IN]);
+	fresh_leads_back(x);
+	x->fresh.heard_ns = x->now;
+	x->fresh.rx = x->bits;
 	if (own) {
 		x->fresh.rx |= own->tx;
 		x->fresh.tx = own->rx;
 	}
-	return flow_create(w, &x->twin, &x->fresh);
-}
-
-/* The next packet of a flow is judged in full: what its sender remembers holds no longer. */
-static __always_inline void sender_forgets(struct world *w, const struct abi_flow_key *k)
-{
-	flow_distrust(w, k, flow_find(w, k));
+	return flow_create(w, x, &x->twin);
 }
 
 /* The sender's entry f now leads to another port than before. Who is at the old one must tell it again what it sends;
@@ -124,7 +136,7 @@ static __always_inline void outcome_remember(struct world *w, struct pass *x, st
 
 	if (!f) {
 		f = map_get(w, cache, &x->p.key);
-		x->o.fresh = !f;
+		x->o.fresh = !f || !f->seen_ns;
 		if (f && !heard)
 			x->bits = flow_bits_of(&x->p, f->tx);
 	}
@@ -152,6 +164,35 @@ static __always_inline void twin_hears(struct world *w, struct pass *x, struct a
 	f = flow_find(w, &x->p.key);
 	if (f && (twin->peer != x->p.key.port || f->tx & ~twin->rx))
 		f->valid_ns = 0; /* the mark follows in flow_update */
+}
+
+/* An interface that does not track the flow may begin to, by what it sends. Then the sender must not go on by what it
+ * remembers, so the interface notes who that is, in what it would remember of its own packets. There is room for one: a
+ * second way to it takes the place of the first, which is to be judged anew; and a way by which its own packets do not
+ * leave is judged every time. */
+static __always_inline void way_noted(struct world *w, struct pass *x)
+{
+	const struct abi_port *d = map_get(w, ports, &x->o.peer);
+	struct abi_flow *f;
+
+	if (!d || !d->sg_policy)
+		return;
+	f = map_get(w, cache, &x->twin);
+	if (f && f->peer == x->p.key.port)
+		return;
+	if (f && f->seen_ns) {
+		sender_forgets(w, &x->p.key);
+		return;
+	}
+	if (f) {
+		flow_key_twin(&x->twin, f, &x->related);
+		sender_forgets(w, &x->related);
+	}
+	fresh_init(x, 0, 0);
+	fresh_leads_back(x);
+	map_put(w, cache, &x->twin, &x->fresh);
+	if (map_get(w, flows, &x->twin)) /* it has begun meanwhile, and did not see the note */
+		sender_forgets(w, &x->p.key);
 }
 
 /* The tracked entry of a key, or NULL. One that this packet begins anew goes, and with it what remembers it: the
@@ -201,6 +242,8 @@ PIECE flow_update(struct world *w, struct pass *x)
 		outcome_remember(w, x, own, heard);
 	if (twin)
 		twin_hears(w, x, twin);
+	else if (!x->o.track_dst)
+		way_noted(w, x);
 	hot_distrust(w, &x->p.key); /* its entry is another one now, or says something else */
 	return 1;
 }

@@ -24,7 +24,7 @@ struct engines {
 	uint64_t hits[RULES_MAX], hits_before[RULES_MAX]; /* of rules, the implicit * among them, since the start */
 	struct pass last;                                 /* as the host judged it */
 	struct oracle_answer answer;
-	unsigned long packets, allowed, denied_at[ABI_GATE_MAX], cached, tracked, related, conns, older;
+	unsigned long packets, allowed, denied_at[ABI_GATE_MAX], cached, tracked, related, conns;
 };
 
 static inline void engines_up(struct engines *e)
@@ -441,64 +441,13 @@ static inline void compare_verdict(struct engines *e, const struct pass *host, c
 		disagree(e, "the oracle has another translated address");
 }
 
-/* A flow that reaches an interface by two ways: what one of them remembers is good for four seconds, also when the
- * interface has begun to track the flow meanwhile because of what it sent the other way (docs/datapath.md). Then it is
- * the rule that is named, and the connection may not have heard of the packet. */
-static inline bool goes_by_older_answer(struct engines *e, const struct oracle_conn *before)
-{
-	const struct outcome *o = &e->last.o;
-	struct abi_flow_key k;
-	const struct abi_flow *f;
-	struct oracle_conn *now;
-
-	if (o->path != ABI_PATH_CACHED || !before || before->inbound || e->answer.how_in != ORACLE_TRACKED ||
-	    e->now_ns - before->made_ns > e->l.w->config.timer_ns[ABI_TIMER_VALID])
-		return false;
-	k = key_of(before->port, &before->flow);
-	f = host_map_lookup(e->l.w->flows, &k);
-	if (!f || f->peer == e->last.p.key.port)
-		return false;
-	now = oracle_conn_at(oracle_lab_conns(e->o), before->port, &before->flow);
-	now->seen_ns = before->seen_ns;
-	now->flags[1] = f->rx & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK);
-	now->packets[1] = f->rx & ABI_SEEN_MORE ? 2 : f->rx & ABI_SEEN_ONE ? 1 : 0;
-	e->answer.rule[ORACLE_AT_SG_IN] = o->rule[ABI_CACHED_SG_IN];
-	return true;
-}
-
-/* The receiver's connection of what the host has let through, as the oracle has it now. */
-static inline bool conn_before(struct engines *e, struct oracle_conn *ret)
-{
-	const struct pass *x = &e->last;
-	struct oracle_flow f = {
-		.family = x->p.key.family, .proto = x->p.key.proto, .src = { x->p.key.src }, .dst = { x->p.key.dst }
-	};
-	const struct oracle_conn *c;
-
-	if (!x->o.allow)
-		return false;
-	if (x->o.flags & ABI_FLOW_DNAT)
-		f.dst.a = x->o.xaddr;
-	if (x->o.flags & ABI_FLOW_SNAT)
-		f.src.a = x->o.xaddr;
-	f.a = read_be16(x->p.key.sport);
-	f.b = read_be16(x->p.key.dport);
-	f = oracle_flow_back(&f);
-	c = oracle_conn_at(oracle_lab_conns(e->o), x->o.peer, &f);
-	if (c)
-		*ret = *c;
-	return c != NULL;
-}
-
 static inline void engines_packet(struct engines *e, const struct step *s)
 {
 	struct oracle_frame f = s->frame;
 	const uint32_t port = scenario_port(e->l.m, s->from);
 	uint8_t frame[FRAME_MAX];
 	struct oracle_flow back, sent;
-	struct oracle_conn before;
 	struct pass bpf;
-	bool had;
 	size_t n;
 
 	if (!port || !host_map_lookup(e->l.w->ports, &port) ||
@@ -509,9 +458,7 @@ static inline void engines_packet(struct engines *e, const struct step *s)
 	if (!pass_bpf(&e->l, port, frame, n, &bpf))
 		return;
 	pass_host(&e->l, port, frame, n, &e->last);
-	had = conn_before(e, &before);
 	e->answer = oracle_lab_pass(e->o, port, &f, e->now_ns);
-	e->older += goes_by_older_answer(e, had ? &before : NULL);
 	hits_add(e, &e->answer);
 	e->packets++;
 	e->allowed += e->last.o.allow;

@@ -280,7 +280,7 @@ static bool instance_sends(const struct trip *t, struct packet *p, const struct 
 /* What an interface remembers, made where a group would deny the packet: first at the sender, then at the receiver. */
 static bool assume(const struct trip *t, const struct pass *x)
 {
-	struct abi_flow entry = { .flags = ABI_FLOW_TRACKED };
+	struct pass made = { .fresh.flags = ABI_FLOW_TRACKED };
 	struct abi_flow_key key = x->p.key;
 
 	if (!t->w->tracked || x->o.allow || (x->o.gate != ABI_GATE_SG_OUT && x->o.gate != ABI_GATE_SG_IN))
@@ -288,10 +288,10 @@ static bool assume(const struct trip *t, const struct pass *x)
 	if (x->o.gate == ABI_GATE_SG_IN) {
 		flow_key_reverse(&x->p.key, x->o.peer, &key);
 		key.src = x->dst;
-		entry.flags |= ABI_FLOW_INBOUND;
-		entry.peer = x->p.key.port;
+		made.fresh.flags |= ABI_FLOW_INBOUND;
+		made.fresh.peer = x->p.key.port;
 	}
-	return t->w->tracked(t->w->tracked_ctx, &key) && flow_create(t->w->world, &key, &entry) == 0;
+	return t->w->tracked(t->w->tracked_ctx, &key) && flow_create(t->w->world, &made, &key) == 0;
 }
 
 static void ask(const struct trip *t, struct pass *x)
