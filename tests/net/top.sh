@@ -84,11 +84,12 @@ wait ^PAUSED  q quit
 keys \x20
 size 3 24
 keys \x0c
-wait ^2 rules  [0-9] of [0-9]$
+wait ^OWNER +DIRECTION +ACTION$
+wait ^[a-z]+ +(in|out)bound +allow
 screen
 size 2 10
 keys \x0c
-wait ^2 rules$
+wait ^OWNER  DIR$
 screen
 size 1 1
 keys \x0c
