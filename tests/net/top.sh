@@ -89,7 +89,9 @@ wait ^[a-z]+ +(in|out)bound +allow
 screen
 size 2 10
 keys \x0c
+wait ^2 rules$
 wait ^OWNER  DIR$
+wait ^2 rules$
 screen
 size 1 1
 keys \x0c
