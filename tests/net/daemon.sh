@@ -93,6 +93,11 @@ while read -r method path known; do
 done <"$T/requests"
 is "$(wc -l <"$T/requests")" 20 "every request refuses a parameter that it does not have, and names those it has"
 is "$(code GET '/v1/events?since=0&sinse=1')" 400 "also beside one that it has"
+for words in 'labs?%ff=1' 'labs/%ff%fe' 'events?since=%ff'; do
+	is "$(code GET "/v1/$words") $(pick '"?" in o["error"]["message"]' <"$T/body")" "$([[ $words == labs/* ]] && echo 404 || echo 400) true" "what is no UTF-8 is told as ?: $words"
+done
+for n in -1 +1 %201 1x 1e3 18446744073709551616; do [ "$(code GET "/v1/events?since=$n")" = 400 ] || not_ok "since=$n is a number"; done
+is "$(code GET '/v1/events?since=18446744073709551615&sample-new=')" 200 "a number is digits; none is as if it were not asked"
 printf '[vpc a]\ncidr = 10.0.0.0/8\n[subnet s]\nvpc = b\ncidr = 10.0.0.0/24\n' >"$T/bad.ini"
 is "$(code PUT /v1/labs/bad -H 'Vpcd-File: dir/bad.ini' --data-binary "@$T/bad.ini")" 400 "a broken topology is 400"
 is "$(pick '[[e["file"], e["line"]] for e in o["errors"]][:2]' <"$T/body")" '[["dir/bad.ini", 2], ["dir/bad.ini", 4]]' \

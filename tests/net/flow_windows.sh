@@ -49,6 +49,9 @@ lab=win
 } >"$T/win.ini"
 check "goes up" vpc up "$T/win.ini"
 
+since() { curl -s -o /dev/null -w '%{http_code}' --unix-socket "$VPCD_RUN_DIR/vpcd.sock" "http://vpcd/v1/labs/$lab/flows?since=$1"; }
+is "$(since 9223372036854775807) $(since 9223372036854775808) $(since %20-5) $(since x)" "200 400 400 400" "since is the number of a record, as JSON can tell it"
+
 # ---- windows of their own ---------------------------------------------------------------------------------
 send a1 5
 check "the quick log has it soon" wait_for 5 has_denied quick 5

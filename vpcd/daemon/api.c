@@ -210,22 +210,6 @@ static void post_captures(void *ctx, struct request *r)
 		captures_ask(l->captures, r);
 }
 
-/* 0, or the request is answered. */
-static int event_arg(struct request *r, const char *name, unsigned long long max, unsigned long long *ret)
-{
-	const char *text = request_arg(r, name);
-	char *end = NULL;
-
-	if (!text || !*text)
-		return 0;
-	errno = 0;
-	*ret = strtoull(text, &end, 10);
-	if (!errno && !*end && *text != '-' && *ret <= max)
-		return 0;
-	answer_fail(r, 400, "InvalidParameterValue", "%s=%s is no number that fits", name, text);
-	return -EINVAL;
-}
-
 static void get_events(void *ctx, struct request *r)
 {
 	static const char *const names[ABI_TELL_MAX] = { "sample-new", "sample-established", "sample-denied" };
@@ -233,16 +217,16 @@ static void get_events(void *ctx, struct request *r)
 	struct event_reader reader = { 0 };
 	const char *since = request_arg(r, "since");
 	uint32_t sample[ABI_TELL_MAX];
-	unsigned long long n = 0;
+	uint64_t n = 0;
 
 	if (since && strcmp(since, "end") == 0)
 		n = events_end(s->events);
-	else if (event_arg(r, "since", UINT64_MAX, &n) < 0)
+	else if (request_number(r, "since", UINT64_MAX, &n) < 0)
 		return;
 	reader.seq = n;
 	for (unsigned i = 0; i < ABI_TELL_MAX; i++) {
 		n = sample_default[i];
-		if (event_arg(r, names[i], UINT32_MAX, &n) < 0)
+		if (request_number(r, names[i], UINT32_MAX, &n) < 0)
 			return;
 		sample[i] = (uint32_t)n;
 	}

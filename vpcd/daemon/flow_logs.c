@@ -756,19 +756,12 @@ static bool has_log(const struct model *m, const char *name)
 void flow_logs_ask(struct flow_logs *f, struct request *r)
 {
 	const struct model *m = f->lab->model;
-	const char *since = request_arg(r, "since"), *log = request_arg(r, "log");
+	const char *log = request_arg(r, "log");
 	bool now = request_flag(r, "now"), wait = request_flag(r, "wait");
 	struct asker a = { .r = r };
-	char *end = NULL;
 
-	if (since && *since) {
-		errno = 0;
-		a.since = strtoull(since, &end, 10);
-		if (errno || *end || *since == '-' || a.since == UINT64_MAX) {
-			answer_fail(r, 400, "InvalidParameterValue", "since=%s is no number of a record", since);
-			return;
-		}
-	}
+	if (request_number(r, "since", INT64_MAX, &a.since) < 0)
+		return;
 	if (!m->n_flow_logs || (log && !has_log(m, log))) {
 		answer_fail(r, 404, "InvalidFlowLogId.NotFound",
 			    "lab %s has no flow log%s%s; add a section [flow-log NAME]", f->lab->name, log ? " " : "",

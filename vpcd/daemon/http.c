@@ -5,11 +5,13 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include "conf/entry.h"
 #include "daemon/http.h"
 #include "daemon/loop.h"
 #include "util/log.h"
@@ -158,6 +160,23 @@ bool request_flag(const struct request *r, const char *name)
 	       !str_eq(value, "0");
 }
 
+int request_number(struct request *r, const char *name, uint64_t max, uint64_t *ret)
+{
+	const char *text = request_arg(r, name);
+	uint64_t n;
+
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	n = strtoull(text, NULL, 10);
+	if (!errno && n <= max && strspn(text, "0123456789") == strlen(text)) {
+		*ret = n;
+		return 0;
+	}
+	answer_fail(r, 400, "InvalidParameterValue", "%s=%s is no number that fits", name, text);
+	return -EINVAL;
+}
+
 const char *request_header(const struct request *r, const char *name)
 {
 	return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
@@ -182,9 +201,8 @@ void answer_json(struct request *r, unsigned status, json_t *o)
 
 	json_decref(o);
 	if (!text) {
-		answer(r, 500, "application/json",
-		       xstrdup("{\"error\":{\"code\":\"InternalError\",\"message\":\"the answer is not UTF-8\"}}\n"),
-		       74);
+		text = xstrdup("{\"error\":{\"code\":\"InternalError\",\"message\":\"the answer is not UTF-8\"}}\n");
+		answer(r, 500, "application/json", text, strlen(text));
 		return;
 	}
 	text = xrealloc(text, n + 2);
@@ -206,6 +224,7 @@ void answer_fail(struct request *r, unsigned status, const char *code, const cha
 	if (vasprintf(&msg, fmt, ap) < 0)
 		msg = xstrdup(code);
 	va_end(ap);
+	entry_clean_text(msg); /* it may quote what was asked */
 	answer_json(r, status, json_pack("{s{ssss}}", "error", "code", code, "message", msg));
 }
 
