@@ -41,9 +41,9 @@ int http_new(struct loop *loop, const struct http_setup *setup, struct http **re
 void http_free(struct http **h);
 unsigned http_open_requests(const struct http *h);
 
-const char *request_word(const struct request *r, unsigned i);         /* NULL when missing */
-const char *request_arg(const struct request *r, const char *name);    /* of the query; NULL */
-bool request_flag(const struct request *r, const char *name);          /* it is in the query, and not as 0 */
+const char *request_word(const struct request *r, unsigned i);      /* NULL when missing */
+const char *request_arg(const struct request *r, const char *name); /* of the query; NULL */
+bool request_flag(const struct request *r, const char *name);       /* it is in the query, and not as 0 */
 /* A number of the query, at most max; *ret stays where there is none. 0, or it is none and the request is answered. */
 int request_number(struct request *r, const char *name, uint64_t max, uint64_t *ret);
 const char *request_header(const struct request *r, const char *name); /* NULL */

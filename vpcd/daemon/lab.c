@@ -157,6 +157,7 @@ void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct mo
 	l->model = *m;
 	*m = old_model;
 	l->places = l->model ? places_new(l->model) : NULL;
+	l->adoption = ++l->server->adoptions;
 }
 
 int lab_kern(struct lab *l, struct err *e)

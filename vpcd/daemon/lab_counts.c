@@ -40,11 +40,10 @@ static uint32_t ports_end(const struct model *m)
 
 void lab_counts_of(struct lab_counts *c, const struct lab *l)
 {
-	if (c->model == l->model && c->revision == l->revision)
+	if (c->adoption == l->adoption)
 		return;
 	lab_counts_done(c);
-	c->model = l->model;
-	c->revision = l->revision;
+	c->adoption = l->adoption;
 	c->n_ports = ports_end(l->model);
 	c->n_rules = rules_end(l->model);
 }

@@ -13,9 +13,8 @@ struct gate_count {
 	struct abi_gate_key key;
 	struct abi_counter sum;
 };
-struct lab_counts {        /* begins as { 0 } */
-	const void *model; /* as it was: what is kept by the model's order is of that one */
-	uint64_t revision;
+struct lab_counts {                   /* begins as { 0 } */
+	uint64_t adoption;            /* of the lab's model: what is kept by its order and numbers is of that one */
 	struct abi_port_stats *ports; /* by number */
 	uint64_t *lost;               /* the same: what flow logs missed */
 	uint32_t n_ports;

@@ -59,7 +59,8 @@ static ssize_t on_read(void *ctx, char *buf, size_t max)
 
 	if (p->at == p->out.n)
 		p->at = p->out.n = 0;
-	while (p->metric < METRIC_MAX && p->out.n - p->at < max && clock_ns() < until_ns)
+	/* Of nothing the reader would think that it is the end: whatever time has gone, there is a sample, or no more metric. */
+	while (p->metric < METRIC_MAX && p->out.n - p->at < max && (p->at == p->out.n || clock_ns() < until_ns))
 		metric_add(p);
 	n = p->out.n - p->at < max ? p->out.n - p->at : max;
 	if (n)

@@ -30,6 +30,7 @@ struct server {
 	struct wish *wishes; /* of those who read the event stream */
 	struct lab **labs;   /* by name */
 	size_t n_labs, cap_labs;
+	uint64_t adoptions; /* models that labs have had */
 	struct timer *idle;
 	uint64_t idle_since_ns; /* 0: not idle */
 	int lock_fd;
