@@ -6,7 +6,7 @@
 #pragma once
 #include <linux/types.h>
 
-#define ABI_VERSION 8
+#define ABI_VERSION 9
 
 /* Limits. Map sizes are chosen at load from the lab, never above these. */
 enum {
@@ -329,27 +329,34 @@ struct abi_flow {
 };
 _Static_assert(sizeof(struct abi_flow) == 96, "map layout");
 
-/* A copy of what the next packet of a flow needs, a cache line of one processor's own; filters/hot.h. map hot: ARRAY of
- * sets, index = processor * config.hot_sets + set. hot_holders: ARRAY of __u32, index = set: a bit for each processor that
- * has had copies there. */
-enum { ABI_HOT_CPUS_MAX = 16, ABI_HOT_WAYS = 4 };
+/* A copy of what the next packet of a flow needs, half a cache line of one processor's own; filters/hot.h. map hot: ARRAY
+ * of sets, index = processor * config.hot_sets + set. hot_holders: ARRAY of __u32, index = set: a bit for each processor
+ * that has had copies there. */
+enum { ABI_HOT_CPUS_MAX = 16, ABI_HOT_WAYS = 4, ABI_HOT_OUTCOMES = 4096 };
 struct abi_hot {
 	__u32 port;     /* the sender; 0 = nothing copied */
 	__u32 src, dst; /* be */
 	__u32 ports;    /* be; sport, dport of the key */
 	__u32 epoch;    /* 0: not good */
 	__u32 until;    /* valid_ns >> 20 */
-	__u64 seen_ns;
-	__u32 peer;
-	__u32 rule[ABI_CACHED_MAX];
-	__u16 mtu;
-	__u8 tx, proto;
-	__u32 pad;
+	__u32 seen;     /* ns of the last packet, the lower half: hot_seen_ns */
+	__u16 outcome;  /* below ABI_HOT_OUTCOMES */
+	__u8 proto, tx;
 };
-_Static_assert(sizeof(struct abi_hot) == 64, "a cache line");
+_Static_assert(sizeof(struct abi_hot) == 32, "two in a cache line");
 struct abi_hot_set {
 	struct abi_hot way[ABI_HOT_WAYS];
 };
+
+/* What copies of many flows have in common. map hot_outcomes: ARRAY, index = processor * ABI_HOT_OUTCOMES + outcome. Never
+ * changes in its epoch. */
+struct abi_hot_outcome {
+	__u32 epoch; /* 0: nothing yet */
+	__u32 peer;
+	__u32 rule[ABI_CACHED_MAX];
+	__u16 mtu, pad;
+};
+_Static_assert(sizeof(struct abi_hot_outcome) == 32, "map layout");
 
 /* ---- counters, per CPU ---- */
 struct abi_counter { /* map rule_hits: PERCPU_ARRAY by rule number; route_hits by route number */

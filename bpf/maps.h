@@ -34,6 +34,7 @@ DEFINE_MAP(rules, BPF_MAP_TYPE_HASH, __u64, struct abi_node, NO_PREALLOC);
 DEFINE_MAP(flows, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_flow, PLAIN);
 DEFINE_MAP(cache, BPF_MAP_TYPE_LRU_HASH, struct abi_flow_key, struct abi_flow, PLAIN);
 DEFINE_MAP(hot, BPF_MAP_TYPE_ARRAY, __u32, struct abi_hot_set, MAPPED); /* begins on a page: whole lines */
+DEFINE_MAP(hot_outcomes, BPF_MAP_TYPE_ARRAY, __u32, struct abi_hot_outcome, PLAIN);
 DEFINE_MAP(hot_holders, BPF_MAP_TYPE_ARRAY, __u32, __u32, PLAIN);
 DEFINE_MAP(frags, BPF_MAP_TYPE_LRU_HASH, struct abi_frag_key, struct abi_frag, PLAIN);
 DEFINE_MAP(watches, BPF_MAP_TYPE_HASH, struct abi_flow_key, struct abi_watch, NO_PREALLOC);

@@ -175,8 +175,8 @@ static __always_inline int flow_is_idle(struct world *w, const struct abi_flow_k
 {
 	if (!flow_looks_idle(w, k, f, twin, now))
 		return 0;
-	flow_settle(w, k, f);
-	flow_settle(w, twin_key, twin);
+	flow_settle(w, k, f, now);
+	flow_settle(w, twin_key, twin, now);
 	return flow_looks_idle(w, k, f, twin, now);
 }
 

@@ -1,8 +1,9 @@
-/* hot.h: what the next packet of a flow needs, on one cache line that one index finds. Compiles for BPF and host.
+/* hot.h: what the next packet of a flow needs, on half a cache line that one index finds. Compiles for BPF and host.
  *
  * With thousands of flows a packet pays for memory, not for work: an entry of flows or cache takes two waits, one behind
  * the other, for the bucket and for the entry. So each processor keeps copies of outcomes in places of its own: hot[cpu *
- * sets + hash of the flow], four a set. Nobody else fills one, so none is shared or torn.
+ * sets + hash of the flow], four a set. Nobody else fills one, so none is shared or torn. What many flows have in common,
+ * the receiver and the rules, stands apart, once: hot_outcomes.
  *
  * The entries are the truth. A copy is good while the epoch is the same, until the entry is to be judged anew. Whoever
  * makes an entry bad before its time, or deletes it, looks for its copies afterwards and ends them (flow_distrust); who
@@ -21,6 +22,8 @@
 enum {
 	HOT_UNTIL_SHIFT = 20,      /* until counts in about a millisecond, rounded down */
 	HOT_SETTLED_NS = 50000000, /* connections that end sooner are not worth a place */
+	HOT_OUTCOME_TRIES = 4,
+	HOT_AHEAD_NS = 50000000, /* clocks of two readers differ by some ticks at most */
 };
 
 static __always_inline __u32 addr_v4_word(const struct abi_addr *a)
@@ -90,8 +93,28 @@ static __always_inline void flow_distrust(struct world *w, const struct abi_flow
 	hot_distrust(w, k);
 }
 
+/* When the last packet came, of a copy of which the lower half of that is known: no later than it was good, and no earlier
+ * than 2^32 ns before that, as config.timer_ns[ABI_TIMER_VALID] is less. near_ns: within 26 days of it. */
+static __always_inline __u64 hot_seen_ns(const struct abi_hot *h, __u64 near_ns)
+{
+	const __u64 near = near_ns >> HOT_UNTIL_SHIFT;
+	const __u64 end = (near + (__u64)(__s64)(__s32)(h->until - (__u32)near) + 1) << HOT_UNTIL_SHIFT;
+
+	return end - (__u32)((__u32)end - h->seen);
+}
+
+/* f learns from its flow's copy when the last packet came. What seems to be of the future is of a copy that is made anew at
+ * this moment. */
+static __always_inline void hot_tell(const struct abi_hot *h, struct abi_flow *f, __u64 now_ns)
+{
+	const __u64 seen_ns = hot_seen_ns(h, now_ns);
+
+	if (seen_ns > f->seen_ns && seen_ns <= now_ns + HOT_AHEAD_NS)
+		f->seen_ns = seen_ns;
+}
+
 /* The entry f of k learns when the last packet came. */
-PIECE flow_settle(struct world *w, const struct abi_flow_key *k, struct abi_flow *f)
+PIECE flow_settle(struct world *w, const struct abi_flow_key *k, struct abi_flow *f, __u64 now_ns)
 {
 	const struct abi_config *c = world_config(w);
 	const struct abi_hot_set *s;
@@ -104,8 +127,8 @@ PIECE flow_settle(struct world *w, const struct abi_flow_key *k, struct abi_flow
 		at = cpu * c->hot_sets + set;
 		s = map_get(w, hot, &at);
 		for (__u32 i = 0; s && i < ABI_HOT_WAYS; i++)
-			if (hot_is_of(&s->way[i], k) && s->way[i].seen_ns > f->seen_ns)
-				f->seen_ns = s->way[i].seen_ns;
+			if (hot_is_of(&s->way[i], k))
+				hot_tell(&s->way[i], f, now_ns);
 	}
 	return 0;
 }

@@ -160,7 +160,7 @@ static __always_inline int is_known_untracked(struct world *w, struct pass *x, i
 
 	if (!f || !f->seen_ns)
 		return 0;
-	flow_settle(w, own, f);
+	flow_settle(w, own, f, x->now);
 	return x->now <=
 	       f->seen_ns + flow_timeout_ns(world_config(w), map_get(w, ports, &port), x->p.key.proto, life, life);
 }

@@ -122,7 +122,7 @@ static __always_inline void peer_changed(struct world *w, struct pass *x, struct
 	flow_key_twin(&x->p.key, f, &x->related);
 	end = flow_find(w, &x->related);
 	flow_distrust(w, &x->related, end);
-	flow_settle(w, &x->p.key, f);
+	flow_settle(w, &x->p.key, f, x->now);
 	if (end && end->heard_ns < f->seen_ns)
 		end->heard_ns = f->seen_ns;
 	sender_forgets(w, &x->twin);

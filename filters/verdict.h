@@ -50,15 +50,20 @@ static __always_inline int hot_is_good(const struct pass *x, const struct abi_ho
 /* Is the copy good for this packet as it stands? Then o comes from it. */
 static __always_inline int pass_hot(struct world *w, struct pass *x, struct abi_hot *h)
 {
-	if (!hot_is_good(x, h) || flow_bits_of(&x->p, h->tx) & ~h->tx ||
-	    !pass_is_same_hop(w, x, h->peer, h->rule[ABI_CACHED_ROUTE]))
+	const __u32 at = world_cpu(w) * ABI_HOT_OUTCOMES + h->outcome;
+	const struct abi_hot_outcome *o;
+
+	if (!hot_is_good(x, h) || flow_bits_of(&x->p, h->tx) & ~h->tx)
 		return 0;
-	h->seen_ns = x->now;
+	o = map_get(w, hot_outcomes, &at);
+	if (!o || !pass_is_same_hop(w, x, o->peer, o->rule[ABI_CACHED_ROUTE]))
+		return 0;
+	h->seen = (__u32)x->now;
 	x->o.path = ABI_PATH_CACHED;
 	x->o.allow = 1;
-	x->o.peer = h->peer;
-	__builtin_memcpy(x->o.rule, h->rule, sizeof(h->rule));
-	x->o.mtu = h->mtu;
+	x->o.peer = o->peer;
+	__builtin_memcpy(x->o.rule, o->rule, sizeof(o->rule));
+	x->o.mtu = o->mtu;
 	return 1;
 }
 
@@ -78,8 +83,8 @@ PIECE hot_clear(struct world *w, struct pass *x, struct abi_hot *h)
 	__builtin_memcpy(x->related.src.b + 12, &h->src, 4);
 	__builtin_memcpy(x->related.dst.b + 12, &h->dst, 4);
 	f = flow_find(w, &x->related);
-	if (f && f->seen_ns < h->seen_ns)
-		f->seen_ns = h->seen_ns;
+	if (f)
+		hot_tell(h, f, x->now);
 	h->port = 0;
 	return 0;
 }
@@ -97,24 +102,61 @@ static __always_inline struct abi_hot *hot_place(struct pass *x, struct abi_hot_
 	return NULL;
 }
 
-static __always_inline int hot_says_so(const struct abi_hot *h, const struct abi_flow *f)
+static __always_inline int outcome_is_of(const struct abi_hot_outcome *o, const struct abi_flow *f)
 {
-	__u32 other = (f->epoch ^ h->epoch) | (f->peer ^ h->peer) | (f->mtu ^ h->mtu) | (f->tx ^ h->tx) |
-		      ((__u32)(f->valid_ns >> HOT_UNTIL_SHIFT) ^ h->until);
+	__u32 other = (f->peer ^ o->peer) | (f->mtu ^ o->mtu);
 
 	for (__u32 i = 0; i < ABI_CACHED_MAX; i++)
-		other |= f->rule[i] ^ h->rule[i];
+		other |= f->rule[i] ^ o->rule[i];
 	return !other;
+}
+
+static __always_inline int hot_says_so(const struct abi_hot *h, const struct abi_hot_outcome *o,
+				       const struct abi_flow *f)
+{
+	return outcome_is_of(o, f) && f->epoch == h->epoch && f->tx == h->tx &&
+	       (__u32)(f->valid_ns >> HOT_UNTIL_SHIFT) == h->until;
+}
+
+/* This processor's record of what the entry says, made if there is none; *ret is its number. NULL: no room. One of an epoch
+ * that is over belongs to nobody. */
+static __always_inline struct abi_hot_outcome *hot_outcome(struct world *w, const struct pass *x,
+							   const struct abi_flow *f, __u32 *ret)
+{
+	struct abi_hot_outcome *o;
+	__u32 hash = f->peer, at;
+
+	for (__u32 i = 0; i < ABI_CACHED_MAX; i++)
+		hash = (hash ^ f->rule[i]) * 0x9e3779b1u;
+	hash ^= hash >> 15;
+	for (__u32 i = 0; i < HOT_OUTCOME_TRIES; i++) {
+		*ret = (hash + i) & (ABI_HOT_OUTCOMES - 1);
+		at = world_cpu(w) * ABI_HOT_OUTCOMES + *ret;
+		o = map_get(w, hot_outcomes, &at);
+		if (!o)
+			return NULL;
+		if (o->epoch == x->epoch && outcome_is_of(o, f))
+			return o;
+		if (o->epoch == x->epoch)
+			continue;
+		o->peer = f->peer;
+		__builtin_memcpy(o->rule, f->rule, sizeof(f->rule));
+		o->mtu = f->mtu;
+		o->epoch = x->epoch;
+		return o;
+	}
+	return NULL;
 }
 
 /* What the flow's entry says, to a place of this processor's. */
 PIECE hot_copy(struct world *w, struct pass *x)
 {
 	const __u32 bit = 1u << (world_cpu(w) % ABI_HOT_CPUS_MAX);
+	const struct abi_hot_outcome *o;
 	struct abi_hot_set *s;
 	struct abi_flow *f;
 	struct abi_hot *h;
-	__u32 set, *holders;
+	__u32 set, outcome, *holders;
 
 	if (!x)
 		return 0;
@@ -125,7 +167,8 @@ PIECE hot_copy(struct world *w, struct pass *x)
 	if (!s || !f || !holders)
 		return 0;
 	h = hot_place(x, s);
-	if (!h)
+	o = hot_outcome(w, x, f, &outcome);
+	if (!h || !o)
 		return 0;
 	if (h->port && !hot_is_of(h, &x->p.key))
 		hot_clear(w, x, h);
@@ -137,14 +180,12 @@ PIECE hot_copy(struct world *w, struct pass *x)
 	h->ports = ports_word(&x->p.key);
 	h->proto = x->p.key.proto;
 	h->until = (__u32)(f->valid_ns >> HOT_UNTIL_SHIFT);
-	h->seen_ns = x->now;
-	h->peer = f->peer;
-	__builtin_memcpy(h->rule, f->rule, sizeof(f->rule));
-	h->mtu = f->mtu;
+	h->seen = (__u32)x->now;
+	h->outcome = (__u16)outcome;
 	h->tx = f->tx;
 	__sync_lock_test_and_set(&h->epoch, x->epoch); /* before the entry is looked at again, on every machine */
 	f = flow_find(w, &x->p.key);
-	if (!f || !hot_says_so(h, f))
+	if (!f || !hot_says_so(h, o, f))
 		h->epoch = 0;
 	return 0;
 }

@@ -46,6 +46,7 @@ struct world *world_new(__u32 flows)
 	w->buckets = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_bucket), ABI_PORTS_MAX * ABI_TELL_MAX);
 	w->drops = host_map_new(HOST_HASH, sizeof(struct abi_flow_key), sizeof(struct abi_drop), 4096);
 	w->hot = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_hot_set), HOT_SETS);
+	w->hot_outcomes = host_map_new(HOST_ARRAY, 4, sizeof(struct abi_hot_outcome), ABI_HOT_OUTCOMES);
 	w->hot_holders = host_map_new(HOST_ARRAY, 4, sizeof(__u32), HOT_SETS);
 	w->port_ct = host_map_new(HOST_ARRAY, 4, sizeof(__s64), ABI_PORTS_MAX);
 	w->rule_hits = host_map_new(HOST_HASH, 4, sizeof(struct abi_counter), many);
@@ -68,11 +69,11 @@ struct world *world_new(__u32 flows)
 void world_free(struct world **w)
 {
 	struct host_map **maps[] = {
-		&(*w)->ports,      &(*w)->addrs,      &(*w)->routes,    &(*w)->inet,        &(*w)->policies,
-		&(*w)->peers,      &(*w)->members,    &(*w)->rules,     &(*w)->flows,       &(*w)->cache,
-		&(*w)->frags,      &(*w)->watches,    &(*w)->buckets,   &(*w)->port_ct,     &(*w)->rule_hits,
-		&(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits, &(*w)->drops,       &(*w)->rule_last,
-		&(*w)->flow_log,   &(*w)->log_lost,   &(*w)->hot,       &(*w)->hot_holders,
+		&(*w)->ports,      &(*w)->addrs,      &(*w)->routes,    &(*w)->inet,         &(*w)->policies,
+		&(*w)->peers,      &(*w)->members,    &(*w)->rules,     &(*w)->flows,        &(*w)->cache,
+		&(*w)->frags,      &(*w)->watches,    &(*w)->buckets,   &(*w)->port_ct,      &(*w)->rule_hits,
+		&(*w)->route_hits, &(*w)->port_stats, &(*w)->gate_hits, &(*w)->drops,        &(*w)->rule_last,
+		&(*w)->flow_log,   &(*w)->log_lost,   &(*w)->hot,       &(*w)->hot_outcomes, &(*w)->hot_holders,
 	};
 
 	if (!*w)

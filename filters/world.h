@@ -7,8 +7,9 @@
 #include "filters/rows.h"
 
 struct world {
-	struct host_map *ports, *addrs, *routes, *inet, *policies, *peers, *members, *rules;              /* policy */
-	struct host_map *flows, *cache, *frags, *watches, *buckets, *port_ct, *drops, *hot, *hot_holders; /* state */
+	struct host_map *ports, *addrs, *routes, *inet, *policies, *peers, *members, *rules; /* policy */
+	struct host_map *flows, *cache, *frags, *watches, *buckets, *port_ct, *drops, *hot, *hot_outcomes,
+		*hot_holders; /* state */
 	struct host_map *rule_hits, *rule_last, *route_hits, *port_stats, *gate_hits, *flow_log,
 		*log_lost; /* counters */
 	struct abi_config config;

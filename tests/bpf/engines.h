@@ -395,10 +395,10 @@ static inline void compare_conn(struct engines *e, const char *whose, uint32_t p
 		return;
 	flow_key_twin(&k, host, &twin);
 	own = *host;
-	flow_settle(e->l.w, &k, &own);
+	flow_settle(e->l.w, &k, &own, e->now_ns);
 	found = flow_find(e->l.w, &twin);
 	other = found ? *found : own;
-	flow_settle(e->l.w, &twin, &other);
+	flow_settle(e->l.w, &twin, &other, e->now_ns);
 	flow_life_of(port, &own, found ? &other : NULL, &life);
 	until = life.seen_ns + flow_timeout_ns(&e->l.w->config, p, k.proto, life.tx, life.rx);
 	want = c->seen_ns + oracle_conn_timeout(c);

@@ -99,7 +99,7 @@ static void copied_when_it_lasts(void **state)
 	y = ask(&l, 2);
 	assert_int_equal(y.o.path, ABI_PATH_CACHED);
 	assert_int_equal(entry_of(&l, 2)->seen_ns, seen_ns);
-	assert_int_equal(copy_of(&l, 2)->seen_ns, l.w->now_ns);
+	assert_int_equal(hot_seen_ns(copy_of(&l, 2), l.w->now_ns), l.w->now_ns);
 	assert_int_equal(hits->packets, packets + 1);
 	assert_memory_equal(x.o.rule, y.o.rule, sizeof(x.o.rule));
 	assert_int_equal(x.o.peer, y.o.peer);
@@ -196,16 +196,25 @@ static void gone_with_the_untracked_entry(void **state)
 	lab_down(&l);
 }
 
-/* 30 seconds from the last packet, which only the copy knows: to the nanosecond, for the reaper, the reply and the
- * entry itself. */
+/* 30 seconds from the last packet, which only the copy knows, and of it only the lower half: to the nanosecond, for the
+ * reaper, the reply and the entry itself; on a machine that has run for a second, for 4.29, or for a year. */
 static void idle_from_the_last_packet(void **state)
 {
+	const uint64_t starts[] = { 0,
+				    (1ull << 32) - SECOND,
+				    (1ull << 32) - SECOND - 3 * SECOND,
+				    7 * (1ull << 52) / 2,
+				    (1ull << 52) - 2 * SECOND,
+				    365 * 86400 * SECOND };
 	struct lab l;
 	struct pass x;
 
 	(void)state;
-	for (int late = 0; late < 2; late++) {
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(starts); i++) {
+		const bool late = i % 2;
+
 		lab_up(&l, LAB(""));
+		l.w->now_ns += starts[i / 2];
 		settle_in(&l, 1);
 		l.w->now_ns += 3 * SECOND;
 		assert_int_equal(ask(&l, 1).o.path, ABI_PATH_CACHED);
@@ -239,6 +248,115 @@ static void alone_and_idle_from_the_last_packet(void **state)
 	assert_int_equal(world_reap(l.w), 0);
 	l.w->now_ns += 1;
 	assert_int_equal(world_reap(l.w), 1);
+	lab_down(&l);
+}
+
+/* A copy that another processor makes anew at this moment may seem to be of the future. */
+static void not_told_of_the_future(void **state)
+{
+	struct abi_flow_key k;
+	uint64_t seen_ns;
+	struct lab l;
+
+	(void)state;
+	lab_up(&l, LAB(""));
+	settle_in(&l, 1);
+	k = key_of(&l, 1);
+	seen_ns = entry_of(&l, 1)->seen_ns;
+	copy_of(&l, 1)->seen = (uint32_t)(l.w->now_ns + 3 * SECOND);
+	flow_settle(l.w, &k, entry_of(&l, 1), l.w->now_ns);
+	assert_int_equal(entry_of(&l, 1)->seen_ns, seen_ns);
+	lab_down(&l);
+}
+
+/* The outcomes that copies of flows to n ports lead to, of m flows each: each says what the packet that went the long way
+ * was told. */
+static unsigned outcomes(struct lab *l, uint16_t n, uint16_t m, unsigned *copied)
+{
+	static bool taken[ABI_HOT_OUTCOMES];
+	unsigned kinds = 0;
+
+	memset(taken, 0, sizeof(taken));
+	*copied = 0;
+	for (uint16_t i = 0; i < n * m; i++) {
+		const struct abi_hot_outcome *o;
+		struct frame_spec s = { .src = address(l, "client"),
+					.dst = address(l, "server"),
+					.proto = PKT_PROTO_UDP,
+					.sport = (uint16_t)(1 + i / n),
+					.dport = (uint16_t)(5432 + i % n) };
+		const struct pass x = send_frame(l, "client", &s, 1);
+		const struct abi_hot *h;
+		uint32_t at;
+
+		l->w->now_ns += 50 * MS;
+		assert_int_equal(send_frame(l, "client", &s, 1).o.path, ABI_PATH_CACHED);
+		h = host_map_lookup(l->w->hot, &(uint32_t){ x.hot_at });
+		for (unsigned way = 0; way < ABI_HOT_WAYS; way++, h++) {
+			if (!hot_is_of(h, &x.p.key))
+				continue;
+			at = h->outcome;
+			o = host_map_lookup(l->w->hot_outcomes, &at);
+			assert_int_equal(o->epoch, l->w->config.epoch);
+			assert_int_equal(o->peer, x.o.peer);
+			assert_memory_equal(o->rule, x.o.rule, sizeof(o->rule));
+			kinds += !taken[at];
+			taken[at] = true;
+			++*copied;
+		}
+	}
+	return kinds;
+}
+
+#define RULE(port) "inbound = udp " port " from 10.0.0.0/16\n"
+
+/* What flows have in common is there once; flows that other rules let in have an outcome of their own, also in an epoch
+ * in which the numbers have been given anew. */
+static void outcomes_are_shared(void **state)
+{
+	static const char text[] =
+		"[lab t]\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n"
+		"[security-group app]\nvpc = v\n[security-group db]\nvpc = v\noutbound = none\n" RULE("5432")
+			RULE("5433") RULE("5434") RULE("5435") RULE("5436") RULE("5437") RULE("5438") RULE(
+				"5439") "[instance client]\nsubnet = a\naddress = 10.0.0.10\nsecurity-groups = app\n"
+					"[instance server]\nsubnet = a\naddress = 10.0.0.11\nsecurity-groups = db\n";
+	unsigned kinds, copied;
+	struct lab l;
+
+	(void)state;
+	lab_up(&l, LAB(""));
+	assert_int_equal(outcomes(&l, 1, 16, &copied), 1);
+	assert_true(copied > 8);
+	lab_load(&l, text);
+	l.w->now_ns += 100 * SECOND;
+	kinds = outcomes(&l, 8, 1, &copied);
+	assert_int_equal(kinds, copied);
+	assert_true(copied > 4);
+	lab_down(&l);
+}
+
+/* Outcomes of others are left alone as long as their epoch lasts: then flows go by their entries. */
+static void outcomes_without_room(void **state)
+{
+	struct abi_hot_outcome *o;
+	struct lab l;
+
+	(void)state;
+	lab_up(&l, LAB(""));
+	for (uint32_t i = 0; i < ABI_HOT_OUTCOMES; i++) {
+		o = host_map_lookup(l.w->hot_outcomes, &i);
+		o->epoch = l.w->config.epoch;
+		o->peer = i + 1000;
+	}
+	settle_in(&l, 1);
+	assert_null(copy_of(&l, 1));
+	for (uint32_t i = 0; i < ABI_HOT_OUTCOMES; i++) {
+		o = host_map_lookup(l.w->hot_outcomes, &i);
+		assert_int_equal(o->peer, i + 1000);
+	}
+	lab_load(&l, LAB(""));
+	settle_in(&l, 2);
+	assert_non_null(copy_of(&l, 2));
 	lab_down(&l);
 }
 
@@ -286,6 +404,9 @@ int main(void)
 		cmocka_unit_test(gone_with_the_untracked_entry),
 		cmocka_unit_test(idle_from_the_last_packet),
 		cmocka_unit_test(alone_and_idle_from_the_last_packet),
+		cmocka_unit_test(not_told_of_the_future),
+		cmocka_unit_test(outcomes_are_shared),
+		cmocka_unit_test(outcomes_without_room),
 		cmocka_unit_test(places_change_hands),
 	};
 

@@ -51,6 +51,7 @@ static const char *const dp_map_names[DP_MAP_MAX] = {
 	[DP_EVENTS] = "events",
 	[DP_CONFIG] = ".data.config",
 	[DP_HOT] = "hot",
+	[DP_HOT_OUTCOMES] = "hot_outcomes",
 	[DP_HOT_HOLDERS] = "hot_holders",
 	[DP_SCRATCH] = "scratch", /* pinned for tests: the last packet's outcome, a CPU */
 };
@@ -234,7 +235,8 @@ static __u32 hot_cpus(void)
 	return cpus < ABI_HOT_CPUS_MAX ? cpus : ABI_HOT_CPUS_MAX;
 }
 
-/* Of each processor: a place for one of four flows, in all no more of them than flows. */
+/* Of each processor: a place for one of four flows, in all no more of them than flows. Thinly filled lines of a cache are
+ * worth less. */
 static __u32 hot_sets(__u32 flows)
 {
 	__u32 sets = flows / 4 / ABI_HOT_WAYS;
@@ -264,6 +266,7 @@ static void wanted_sizes(const struct datapath_sizes *s, __u32 ret[DP_MAP_MAX])
 	ret[DP_FLOWS] = ret[DP_CACHE] + ret[DP_CACHE] / 4; /* the pool, and what is dealt out in advance */
 	ret[DP_FLOW_LOG] = 2 * ret[DP_CACHE];              /* of two generations */
 	ret[DP_HOT] = hot_cpus() * hot_sets(ret[DP_CACHE]);
+	ret[DP_HOT_OUTCOMES] = hot_cpus() * ABI_HOT_OUTCOMES;
 	ret[DP_HOT_HOLDERS] = hot_sets(ret[DP_CACHE]);
 	ret[DP_FRAGS] = FRAGS_MAX;
 	ret[DP_WATCHES] = WATCHES_MAX;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "filters/conntrack.h"
 #include "kern/datapath_parts.h"
@@ -15,15 +14,14 @@ enum { FLOWS_BATCH = 4096, SWEEP_ENTRIES = 256, SWEEP_BUCKETS = 1 << 15 };
 void flow_settle_here(const struct datapath *d, const struct abi_flow_key *key, struct abi_flow *f)
 {
 	const struct abi_config *c = d->config;
+	const uint64_t now_ns = c->now_ns ? c->now_ns : ktime_ns();
 
 	for (__u32 cpu = 0; c->hot_sets && key->family == 4 && cpu < c->hot_cpus; cpu++) {
 		const struct abi_hot_set *s = &d->hot[cpu * c->hot_sets + hot_set_of(c, key)];
 
 		for (unsigned i = 0; i < ABI_HOT_WAYS; i++) {
-			const __u64 seen_ns = __atomic_load_n(&s->way[i].seen_ns, __ATOMIC_RELAXED);
-
-			if (hot_is_of(&s->way[i], key) && seen_ns > f->seen_ns)
-				f->seen_ns = seen_ns;
+			if (hot_is_of(&s->way[i], key))
+				hot_tell(&s->way[i], f, now_ns);
 		}
 	}
 }
@@ -140,12 +138,9 @@ static int sweep(struct datapath *d, unsigned prog, int *fd, uint64_t budget_ns,
 	uint8_t deleted[SWEEP_ENTRIES];
 	/* A read goes on until it has its entries: in a nearly empty table that is a long way. */
 	uint64_t at_once = entries * SWEEP_BUCKETS / (2 * d->max_entries[DP_CACHE]); /* its buckets */
-	struct timespec t;
-	uint64_t start;
+	const uint64_t start = ktime_ns();
 	ssize_t n;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	start = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 	if (*fd < 0 && !entries)
 		return 0;
 	if (*fd < 0)
@@ -159,8 +154,7 @@ static int sweep(struct datapath *d, unsigned prog, int *fd, uint64_t budget_ns,
 			return 1;
 		for (ssize_t i = 0; i < n; i++)
 			*count += deleted[i];
-		clock_gettime(CLOCK_MONOTONIC, &t);
-	} while (n > 0 && (!budget_ns || (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - start < budget_ns));
+	} while (n > 0 && (!budget_ns || ktime_ns() - start < budget_ns));
 	if (n > 0)
 		return 1;
 	n = n < 0 ? -errno : 0;

@@ -2,6 +2,7 @@
  * (connections) and datapath_tell.c (events, watches, captures). */
 #pragma once
 #include <bpf/libbpf.h>
+#include <time.h>
 #include "kern/datapath.h"
 
 /* Maps user space works with, by pin name. The first ABI_MAP_SYNC_MAX are the policy maps in abi_map order. */
@@ -26,6 +27,7 @@ enum dp_map {
 	DP_CONFIG,
 	DP_SCRATCH,
 	DP_HOT,
+	DP_HOT_OUTCOMES,
 	DP_HOT_HOLDERS,
 	DP_MAP_MAX
 };
@@ -50,6 +52,15 @@ struct datapath {
 	uint64_t flushed;      /* by the sweep under way */
 	int cpus;
 };
+
+/* The clock of the data path's time stamps. */
+static inline uint64_t ktime_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 /* f learns when the last packet of its flow came, as filters/hot.h does it in the kernel. */
 void flow_settle_here(const struct datapath *d, const struct abi_flow_key *key, struct abi_flow *f);

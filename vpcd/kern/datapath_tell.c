@@ -2,7 +2,6 @@
  * that were gathered. Never prints. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <bpf/bpf.h>
 #include "filters/world.h"
 #include "filters/tell.h"
@@ -102,14 +101,12 @@ uint32_t datapath_drops_sweep(struct datapath *d, uint64_t quiet_ns)
 	__u32 n = d->max_entries[DP_DROPS], many = n / 2, gone = 0, at;
 	_cleanup_free_ struct abi_flow_key *keys = xcalloc(n, sizeof(*keys));
 	_cleanup_free_ struct abi_drop *drops = xcalloc(n, sizeof(*drops));
-	struct timespec now;
 	uint64_t now_ns;
 
 	/* All of them in one call: ENOENT says that these were the last. */
 	if (bpf_map_lookup_batch(d->maps[DP_DROPS], NULL, &at, keys, drops, &n, NULL) && errno != ENOENT)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	now_ns = ktime_ns();
 	if (n < many)
 		quiet_ns = DROP_FORGET_NS;
 	for (__u32 i = 0; i < n; i++)
@@ -130,11 +127,8 @@ static void flag_set(struct datapath *d, __u32 flag, bool on)
 
 int datapath_watch(struct datapath *d, const struct abi_flow_key *flow, uint64_t for_ns, struct err *e)
 {
-	struct timespec now;
-	struct abi_watch w;
+	struct abi_watch w = { .until_ns = ktime_ns() + for_ns };
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	w.until_ns = (__u64)now.tv_sec * 1000000000ull + (__u64)now.tv_nsec + for_ns;
 	if (bpf_map_update_elem(d->maps[DP_WATCHES], flow, &w, BPF_NOEXIST)) {
 		if (errno == EEXIST)
 			return bpf_map_update_elem(d->maps[DP_WATCHES], flow, &w, BPF_EXIST) ? -errno : 0;
