@@ -415,11 +415,6 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 	}
 	if (t->leg == LEG_RETURN && t->stray == NONE)
 		t->stray = index;
-	if (t->leg == LEG_RETURN && p->proto == PKT_PROTO_TCP) { /* in the middle of a connection: it resets */
-		t->t->walk.n--;
-		deny_add(t, p, ABI_GATE_NAT, eni->obj.number, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN);
-		return false;
-	}
 	if (t->n_nats == WALK_NATS_MAX) {
 		t->t->walk.n--;
 		deny_add(t, p, ABI_GATE_NAT, eni->obj.number, ABI_REASON_NO_POSSIBLE_DESTINATION);
