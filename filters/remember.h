@@ -21,8 +21,9 @@ static __always_inline void flow_remember(struct abi_flow *f, const struct pass 
 	f->rule[ABI_CACHED_ROUTE] = x->o.rule[ABI_CACHED_ROUTE];
 	f->rule[ABI_CACHED_NACL_IN] = x->o.rule[ABI_CACHED_NACL_IN];
 	f->rule[ABI_CACHED_SG_IN] = x->o.rule[ABI_CACHED_SG_IN];
-	f->reason_sg_out = x->o.reason_sg_out;
-	f->reason_sg_in = x->o.reason_sg_in;
+	/* as it will be for the next packet, once there are entries */
+	f->reason_sg_out = x->o.track_src ? ABI_REASON_TRACKED : x->o.reason_sg_out;
+	f->reason_sg_in = x->o.track_dst ? ABI_REASON_TRACKED : x->o.reason_sg_in;
 	f->mtu = x->o.mtu;
 	f->xaddr = x->o.xaddr;
 	f->flags = (f->flags & (ABI_FLOW_TRACKED | ABI_FLOW_INBOUND)) | x->o.flags;

@@ -122,6 +122,24 @@ static void cached_for_seconds(void **state)
 	lab_down(&l);
 }
 
+/* A packet that goes by what is remembered is told of as if it had been judged: at a tracked end it is the entry that lets
+ * it pass. */
+static void cached_is_told_as_judged(void **state)
+{
+	struct lab l;
+	struct pass x;
+
+	(void)state;
+	lab_up(&l, LAB("", TCP_IN));
+	x = tcp(&l, "client", "server", TCP_SYN);
+	assert_int_equal(x.o.reason_sg_in, ABI_REASON_ACCEPT);
+	x = tcp(&l, "client", "server", TCP_ACK);
+	assert_int_equal(x.o.path, ABI_PATH_CACHED);
+	event_of(l.w, &x, 0);
+	assert_int_equal(x.event.reason_sg_in, ABI_REASON_TRACKED);
+	lab_down(&l);
+}
+
 /* What was judged for a neighbour's MAC says nothing of the same packet by way of the router. */
 static void cached_for_one_hop(void **state)
 {
@@ -443,6 +461,7 @@ int main(void)
 		cmocka_unit_test(timers_by_default),
 		cmocka_unit_test(cached_until_something_changes),
 		cmocka_unit_test(cached_for_seconds),
+		cmocka_unit_test(cached_is_told_as_judged),
 		cmocka_unit_test(cached_for_one_hop),
 		cmocka_unit_test(idle_counts_from_either_end),
 		cmocka_unit_test(idle_counts_from_the_last),
