@@ -514,7 +514,7 @@ struct abi_frag {
 };
 
 /* A flow whose every packet is reported: probe. map watches: HASH by flow (port 0: at any port, and with
- * source port 0: from any, as a NAT gateway draws it). */
+ * source port 0: from any, as a NAT gateway draws it), or a question by ARP: asker and wanted address, protocol 0. */
 struct abi_watch {
 	__u64 until_ns;
 };

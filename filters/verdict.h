@@ -279,7 +279,7 @@ static __always_inline void pass_packet(struct world *w, struct pass *x, enum ab
 	if (reason != ABI_REASON_NONE) {
 		x->o.path = ABI_PATH_FULL;
 		outcome_deny(&x->o, ABI_GATE_PARSE, reason, x->p.key.port, 0);
-		pass_report(w, x, 0);
+		pass_report(w, x, flow_is_watched(w, x));
 	} else if (!pass_cached(w, x)) {
 		pass_full(w, x);
 		if (x->o.allow && x->p.frag == PKT_FRAG_FIRST)

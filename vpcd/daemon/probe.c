@@ -380,6 +380,8 @@ static void start(struct probe *p)
 		return;
 	choose_port(p);
 	probe_watch(p);
+	probe_watch_askers(p);
+	probe_forget_silent(p);
 	if (there_fd >= 0)
 		p->door = door_get(&all->doors, there, there_fd, &p->wire);
 	p->sent_ns = clock_ns();
@@ -439,16 +441,13 @@ static void on_timeout(void *ctx)
 {
 	struct probe *p = ctx;
 	char note[256];
-	bool nobody;
 
 	drain_events(p->batch->all);
 	if (p->done)
 		return;
-	/* The source that a NAT gateway chose was watched only after the first packet had passed, answer and all; and who
-	 * forwards asks no more for a neighbour that was silent just now. */
-	nobody = p->flow.dst.kind == END_ADDRESS;
-	if ((p->nat_port || p->stray != NONE || nobody) && p->forward_seen && !p->sent_again &&
-	    (sender_again(p->fd, &p->wire) == 0 || (nobody && p->wire.proto == IPPROTO_TCP))) { /* TCP does it itself */
+	/* The source that a NAT gateway chose was watched only after the first packet had passed, answer and all. */
+	if ((p->nat_port || p->stray != NONE) && p->forward_seen && !p->sent_again &&
+	    sender_again(p->fd, &p->wire) == 0) {
 		p->sent_again = true;
 		timer_set_ms(p->timer, p->batch->timeout_ms);
 		return;
@@ -472,22 +471,35 @@ static void on_timeout(void *ctx)
 
 /* ---- what the data path is asked to tell ---- */
 
-static void watch_tuple(struct probe *p, const struct side *from, const struct side *to, int leg)
+static void watch_key(struct probe *p, const struct abi_flow_key *k)
 {
 	struct datapath *d = lab_datapath(p->batch->all->lab);
+
+	for (unsigned i = 0; i < p->n_watched; i++)
+		if (memcmp(&p->watched[i], k, sizeof(*k)) == 0)
+			return;
+	if (!d || p->n_watched == WATCHES_MAX ||
+	    datapath_watch(d, k, (p->batch->timeout_ms + WATCH_SPARE_MS) * 1000000ull, NULL) < 0)
+		return;
+	p->watched[p->n_watched++] = *k;
+}
+
+static void watch_tuple(struct probe *p, const struct side *from, const struct side *to, int leg)
+{
 	uint8_t type = leg == LEG_FORWARD ? p->wire.icmp_type : probe_answer_type(&p->wire);
 	struct abi_flow_key k =
 		p->wire.proto == IPPROTO_ICMP
 			? side_key_icmp(from, to, leg == LEG_FORWARD ? from->port : to->port, type, p->wire.icmp_code)
 			: side_key(from, to, p->wire.proto);
 
-	for (unsigned i = 0; i < p->n_watched; i++)
-		if (memcmp(&p->watched[i], &k, sizeof(k)) == 0)
-			return;
-	if (!d || p->n_watched == WATCHES_MAX ||
-	    datapath_watch(d, &k, (p->batch->timeout_ms + WATCH_SPARE_MS) * 1000000ull, NULL) < 0)
-		return;
-	p->watched[p->n_watched++] = k;
+	watch_key(p, &k);
+}
+
+void probe_watch_arp(struct probe *p, const struct addr *asker, const struct addr *wanted)
+{
+	const struct abi_flow_key k = side_key(&(struct side){ *asker, 0 }, &(struct side){ *wanted, 0 }, 0);
+
+	watch_key(p, &k);
 }
 
 /* An answer may leave by a NAT gateway of its VPC that the request did not pass: from a port that it draws then. */
@@ -719,6 +731,22 @@ static void abort_half_open(struct probe *p)
 		sender_abort(p->fd, ns, &p->wire);
 }
 
+/* A question by ARP has no ports: several probes may wait for the same one. */
+static bool is_watched_by_another(const struct probe *p, const struct abi_flow_key *k)
+{
+	unsigned left = k->proto ? 0 : p->batch->all->n_running;
+
+	for (const struct probe *q = p->batch->all->first; q && left; q = q->next) {
+		if (!q->running)
+			continue;
+		left--;
+		for (unsigned i = 0; i < q->n_watched; i++)
+			if (memcmp(&q->watched[i], k, sizeof(*k)) == 0)
+				return true;
+	}
+	return false;
+}
+
 static void finish(struct probe *p)
 {
 	struct batch *b = p->batch;
@@ -732,7 +760,8 @@ static void finish(struct probe *p)
 		all->n_running--;
 	p->running = false;
 	for (unsigned i = 0; d && i < p->n_watched; i++)
-		datapath_unwatch(d, &p->watched[i]);
+		if (!is_watched_by_another(p, &p->watched[i]))
+			datapath_unwatch(d, &p->watched[i]);
 	if (p->fd >= 0) {
 		loop_unwatch(all->lab->server->loop, p->fd);
 		if (p->forward_seen && json_is_object(json_object_get(p->result, "denied")))

@@ -6,7 +6,7 @@
 
 /* Equal addresses in another VPC of the lab are another's packets, unless the sender's is peered with it: then its
  * route tables may have led there, and the sender's address is its own there too. */
-static bool port_fits(const struct probe *p, uint32_t port)
+bool probe_port_fits(const struct probe *p, uint32_t port)
 {
 	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
 
@@ -39,7 +39,7 @@ int probe_leg_of(const struct probe *p, const struct abi_event *ev)
 	bool ports = ev->proto == IPPROTO_TCP || ev->proto == IPPROTO_UDP, icmp = ev->proto == IPPROTO_ICMP;
 	unsigned sport = be16(ev->sport), dport = be16(ev->dport);
 
-	if (!port_fits(p, ev->port))
+	if (!probe_port_fits(p, ev->port))
 		return LEG_NONE;
 	if (is_at_home(p, ev->port, &ev->src, &ev->dst) && side_is(p->a, p->n_a, &ev->src, sport, ports || icmp) &&
 	    side_is(p->b, p->n_b, &ev->dst, dport, ports) &&
@@ -84,31 +84,6 @@ void probe_learn_stray(struct probe *p, const struct abi_event *ev)
 	if (ev->port == eni->obj.number && side_is(p->a, p->n_a, &ev->dst, be16(ev->dport), true) &&
 	    sides_of_nat(eni, &ev->src, (uint16_t)be16(ev->sport), p->b, &p->n_b))
 		probe_watch(p);
-}
-
-/* Who had the request last, a NAT gateway or an appliance. */
-static bool may_forward(const struct probe *p, uint32_t port)
-{
-	const struct lab *l = p->batch->all->lab;
-	const struct place at = place_of_port(l->places, port);
-
-	return p->forward_seen && at.kind == PLACE_ENI && port_fits(p, port) &&
-	       (port == p->nat_port ||
-		(l->model->enis[at.index].owner == ENI_OF_INSTANCE && !l->model->enis[at.index].source_dest_check));
-}
-
-/* An end, or who forwards for it, asks for the other one's MAC address, and nobody has the address. */
-int probe_leg_of_arp(const struct probe *p, const struct abi_event *ev)
-{
-	if (ev->allow || ev->reason != ABI_REASON_ARP_UNKNOWN)
-		return LEG_NONE;
-	if (((p->flow.src.kind == END_ENI && ev->port == p->flow.src.port) ||
-	     (p->flow.dst.kind == END_ADDRESS && may_forward(p, ev->port))) &&
-	    addr_is(&ev->dst, &p->wire.dst))
-		return LEG_FORWARD;
-	return p->flow.dst.kind == END_ENI && ev->port == p->flow.dst.port && addr_is(&ev->dst, &p->wire.src)
-		       ? LEG_RETURN
-		       : LEG_NONE;
 }
 
 bool probe_is_for_nat(const struct probe *p, const struct abi_event *ev, const struct eni *nat)

@@ -8,7 +8,7 @@
 #include "daemon/probe_socket.h"
 #include "model/flow.h"
 
-enum { WATCHES_MAX = 2 * SIDES_MAX * SIDES_MAX };
+enum { WATCHES_MAX = 2 * SIDES_MAX * SIDES_MAX + 4 * SIDES_MAX }; /* tuples, and questions by ARP */
 enum { LEG_NONE, LEG_FORWARD, LEG_RETURN };
 
 struct probe {
@@ -57,8 +57,8 @@ struct probes {
 };
 
 /* probe_leg.c: which packets are its own. */
+bool probe_port_fits(const struct probe *p, uint32_t port); /* the VPC of port may see them */
 int probe_leg_of(const struct probe *p, const struct abi_event *ev);
-int probe_leg_of_arp(const struct probe *p, const struct abi_event *ev);
 uint8_t probe_answer_type(const struct wire *w);
 /* Packets that NAT gateways gave another source go on under that. */
 void probe_learn_nat(struct probe *p, const struct abi_event *ev);
@@ -71,5 +71,12 @@ bool probe_stray_arrived(const struct probe *p, const struct abi_event *ev);
 /* A route brought it back to the instance that sent it. */
 bool probe_comes_back(const struct probe *p, const struct abi_event *ev);
 
+/* probe_arp.c: nobody has the address that one of its packets is for. */
+int probe_leg_of_arp(const struct probe *p, const struct abi_event *ev);
+void probe_watch_askers(struct probe *p);
+/* Lets whoever forwards to its destination ask for that anew. */
+void probe_forget_silent(struct probe *p);
+
 /* probe.c: asks to be told of all tuples under which it may appear now. */
 void probe_watch(struct probe *p);
+void probe_watch_arp(struct probe *p, const struct addr *asker, const struct addr *wanted);

@@ -43,6 +43,7 @@ static const char question[] = "vpcd probe\n", answer[] = "vpcd answer\n";
 
 static int open_sender(void *ctx);
 static int open_door(void *ctx);
+static int forget_neighbour(void *ctx);
 static int send_first(int fd, const struct wire *w);
 static int send_reset(void *ctx);
 static struct sockaddr_in sockaddr_of(const struct addr *a, uint16_t port);
@@ -109,6 +110,11 @@ int door_open(int ns_fd, const struct wire *w)
 		return -EPROTONOSUPPORT;
 	r = netns_call(ns_fd, open_door, &in);
 	return r < 0 ? r : in.fd;
+}
+
+void neighbour_forget(int ns_fd, const struct wire *w)
+{
+	netns_call(ns_fd, forget_neighbour, (void *)(uintptr_t)w);
 }
 
 /* A raw socket hands the IP header along. */
@@ -249,6 +255,16 @@ static void forget_silent_neighbour(int fd, const struct wire *w)
 	}
 	if (all)
 		if_freenameindex(all);
+}
+
+static int forget_neighbour(void *ctx)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	forget_silent_neighbour(fd, ctx);
+	return 0;
 }
 
 static int open_sender(void *ctx)

@@ -20,6 +20,8 @@ bool wire_is_answered(const struct wire *w);
 int sender_open(int ns_fd, const struct wire *w);
 /* The same packet once more. -EALREADY: TCP does that by itself. */
 int sender_again(int fd, const struct wire *w);
+/* The kernel of the namespace asks for the neighbour at w->dst as if it had never been silent. */
+void neighbour_forget(int ns_fd, const struct wire *w);
 /* When the fd is ready: 1 the answer is there, 0 not yet, -ECONNREFUSED: a refusal, which is an answer too;
  * other negative errno: an error was reported instead. */
 int sender_ready(int fd, const struct wire *w);
