@@ -2,7 +2,7 @@
 it: trace, probe, observe, the comments of a capture that runs meanwhile, and the flow log of all interfaces. SENT is opened when
 all were sent, and what pcapng.py makes of the capture is read from PARSED then. Prints a line for each that names another verdict, gate, rule or reason than trace; how many were compared
 goes to stderr."""
-import json, os, re, subprocess, sys, time
+import datetime, json, os, re, subprocess, sys, time
 
 from wire import Unix, api
 
@@ -47,6 +47,22 @@ def vague(want):
     return want[0] == "deny" and want[4] == "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
 
 
+def last_ns(e):
+    if "time_ns" in e:
+        return e["time_ns"]
+    return int(datetime.datetime.strptime(e["last"], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp() * 10**6) * 1000
+
+
+def is_own(n, begin, e):
+    """Is it of flow n? With ports, it is of the flow in whose time they were first seen: a NAT gateway draws others than were asked
+    for. Without, a number of denials that is told when a flow has rested (1.5 s) has the time of the last one."""
+    if any(e[k] != flows[n][3] and e[k] in ports for k in ("sport", "dport")):
+        return False
+    if not e["sport"]:
+        return last_ns(e) >= begin - 10**8  # two clocks
+    return flow_of.setdefault((e["proto"], frozenset({(e["src"], e["sport"]), (e["dst"], e["dport"])})), n) == n
+
+
 def differs(flow, verb, says, trace, more=""):
     bad.append("%s: %s says %s, trace %s %s" % (flow, verb, says, trace, more))
 
@@ -62,17 +78,20 @@ notes = [line for line in run("--minimal") if re.match(r"(allow|deny ) ", line)]
 assert len(traces) == len(notes) == len(flows), (len(traces), len(notes), len(flows))
 
 ports = {f[3] for f in flows}
+flow_of = {}
 
 # ---- one after the other: probe and observe ---------------------------------------------------------------
 windows = []
 seq = max([e["seq"] for e in events(0)] or [0])
-for (src, dst, proto, port), t, note in zip(flows, traces, notes):
+for n, ((src, dst, proto, port), t, note) in enumerate(zip(flows, traces, notes)):
     flow = "%s -> %s %s" % (src, dst, proto)
     begin = time.time_ns()
     p = post("/v1/labs/%s/probes" % lab, {"flows": [{"src": src, "dst": dst, "proto": proto, "from_port": port if proto[:3] in ("tcp", "udp", "icm") else None}], "timeout_ms": 2000})["results"][0]
     seen = events(seq)
     windows.append((begin, time.time_ns()))
     seq = max([seq] + [e["seq"] for e in seen])
+    number = PROTOS.get(proto.split("/")[0]) or int(proto)
+    seen = [e for e in seen if e["type"] == "verdict" and e["proto"] == number and is_own(n, begin, e)]
     heard["trace"] += 1
     steps = t["steps"]
     want = verdict(t)
@@ -96,9 +115,6 @@ for (src, dst, proto, port), t, note in zip(flows, traces, notes):
     if p["note"] and re.search("no packet was sent|no interface answers", p["note"]):
         continue
     strays = p["note"] and re.search("which was asked$|leads back to the instance", p["note"])  # no gate stops it
-    # TCP of an earlier flow may still say something, and by a NAT gateway's port too.
-    number = PROTOS.get(proto.split("/")[0]) or int(proto)
-    seen = [e for e in seen if e["type"] == "verdict" and e["proto"] == number and not any(e[k] != port and e[k] in ports for k in ("sport", "dport"))]
     if number == 6 and not any(s["gate"] == "nat" for s in steps):
         seen = [e for e in seen if port in (e["sport"], e["dport"])]
     denials = {(e["gate"], e["object"], e["reason"], e["rule"], e["line"]) for e in seen if e["verdict"] == "deny"}
@@ -112,11 +128,10 @@ open(sent, "w").close()
 
 # ---- capture -----------------------------------------------------------------------------------------------
 packets = json.load(open(parsed))["packets"]
-for (src, dst, proto, port), t, note, (begin, end) in zip(flows, traces, notes, windows):
+for n, ((src, dst, proto, port), t, note, (begin, end)) in enumerate(zip(flows, traces, notes, windows)):
     flow = "%s -> %s %s" % (src, dst, proto)
     number = PROTOS.get(proto.split("/")[0]) or int(proto)
-    mine = [COMMENT.match(p["comment"]).groups() for p in packets if begin <= p["time_ns"] <= end and p["proto"] == number and
-            not any(p[k] != port and p[k] in ports for k in ("sport", "dport"))]
+    mine = [COMMENT.match(p["comment"]).groups() for p in packets if begin <= p["time_ns"] <= end and p["proto"] == number and is_own(n, begin, p)]
     want = verdict(t)
     s = t["steps"][-1] if want[0] == "deny" else None
     if want[0] == "deny" and want[4] == "REMAP_EPHEMERAL_PORT" or not mine:
