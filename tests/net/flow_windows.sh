@@ -117,18 +117,36 @@ cut_early() { [ "$(denied slow)" -gt $before ]; }
 sent=$(ip netns exec $lab.a1 "$flood" 10.0.2.4 100000 7) || note "the flood fell behind: $sent"
 note "$sent"
 cat >"$T/waits.py" <<'PY'
-# waits.py SOCKET: of a cut (flows?now=1), how long it took, and the longest that somebody else waited for an answer meanwhile
-import socket, sys, threading, time
+# waits.py SOCKET LAB: while 60 wait for the next records, of a cut (flows?now=1), how long it took, and the longest that somebody
+# else waited for an answer meanwhile
+import json, socket, sys, threading, time
+
+flows = f"/v1/labs/{sys.argv[2]}/flows"
+
+def send(path, s=None):
+    if not s:
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(sys.argv[1])
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return s
 
 def ask(path, s=None):
-    s = s or socket.socket(socket.AF_UNIX)
-    try: s.connect(sys.argv[1])
-    except OSError: pass
-    s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    return s, s.recv(65536)
+    s = send(path, s)
+    head, body = b"", b""
+    while b"\r\n\r\n" not in head:
+        head += s.recv(65536)
+    head, body = head.split(b"\r\n\r\n", 1)
+    size = int(head.lower().split(b"content-length:")[1].split()[0])
+    while len(body) < size:
+        body += s.recv(65536)
+    return s, body
 
+page = {"next": 0, "more": True}
+while page["more"]:
+    page = json.loads(ask(f"{flows}?since={page['next']}")[1])
+waiting = [send(f"{flows}?wait=1&since={page['next']}") for _ in range(60)]
 begun = time.monotonic()
-cut = threading.Thread(target=ask, args=(f"/v1/labs/{sys.argv[2]}/flows?now=1&since=0",))
+cut = threading.Thread(target=ask, args=(f"{flows}?now=1&since=0",))
 cut.start()
 longest, s = 0, None
 while cut.is_alive():

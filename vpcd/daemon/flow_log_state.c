@@ -114,9 +114,10 @@ static json_t *state_json(const struct log_state *s)
 	for (uint32_t port = 0; port < ABI_PORTS_MAX; port++) {
 		char name[16];
 
+		if (!s->lost[port])
+			continue;
 		snprintf(name, sizeof(name), "%u", port);
-		if (s->lost[port])
-			json_object_set_new(lost, name, json_integer((json_int_t)s->lost[port]));
+		json_object_set_new(lost, name, json_integer((json_int_t)s->lost[port]));
 	}
 	for (size_t i = 0; i < s->n; i++) {
 		const struct log_window *w = s->v[i];

@@ -2,8 +2,8 @@
  * until the windows of all logs that need it have ended. A cut ends some windows, in steps between which the loop goes on:
  *
  *   the data path turns to a new generation · some milliseconds later the older ones are read, in pieces · records are
- *   made and written, in pieces, then how far they go · what no other window needs is forgotten, in pieces ·
- *   and so is the cut itself
+ *   made and written, in pieces, then how far they go · who asked for them is answered, one after the other ·
+ *   what no other window needs is forgotten, in pieces · and so is the cut itself
  *
  * Where the model changes, what was counted until then is told of by the model of then, which is kept for it: a cut
  * that ends no window. */
@@ -35,7 +35,7 @@ enum {
 	INTERVAL_MS_MIN = 100,
 	WRITE_MAX = 256,
 	/* The kernel frees what was forgotten since its last grace period in one go, in our time: not too much of it. */
-	FORGET_MAX = 128,
+	FORGET_MAX = 64,
 	FORGET_PAUSE_US = 1000
 };
 #define GENERATIONS_ALL 0x3fffffffu /* so far back there is none */
@@ -49,6 +49,7 @@ struct asker {
 	uint64_t since;
 	char log[40];
 	bool early; /* it came before the cut that it asked for began */
+	bool due;   /* its records are there */
 };
 struct part { /* records from a generation on */
 	uint32_t from;
@@ -84,7 +85,7 @@ struct making {
 struct flow_logs {
 	struct lab *lab;
 	struct timer *timer;
-	enum { RESTING, WAITING, SETTLING, READING, WRITING, FORGETTING, FREEING } step;
+	enum { RESTING, WAITING, SETTLING, READING, WRITING, ANSWERING, FORGETTING, FREEING } step;
 	struct log_state state;
 	bool loaded;
 	struct retired *retired; /* models that are gone, the oldest first */
@@ -107,7 +108,7 @@ static void making_done(struct making *k);
 static void write_begin(struct flow_logs *f);
 static int cut_write(struct flow_logs *f);
 static void write_end(struct flow_logs *f);
-static void answer(struct flow_logs *f, const struct asker *a);
+static int askers_answer(struct flow_logs *f);
 
 static int64_t wall_ns(void)
 {
@@ -291,6 +292,8 @@ void flow_logs_rest(struct flow_logs *f)
 			;
 		write_end(f);
 	}
+	while (f->lab->model && askers_answer(f) > 0)
+		;
 	making_done(&f->making);
 	f->now = f->now || (f->cut.m && f->n_askers); /* somebody waits for the cut that ends here */
 	cut_done(&f->cut);
@@ -479,6 +482,10 @@ static bool go_on(struct flow_logs *f)
 	case WRITING:
 		if (cut_write(f) <= 0)
 			write_end(f);
+		return true;
+	case ANSWERING:
+		if (askers_answer(f) <= 0)
+			f->step = FORGETTING;
 		return true;
 	case FORGETTING:
 		if (cut_forget(f) <= 0) {
@@ -680,15 +687,9 @@ static void write_end(struct flow_logs *f)
 		if (f->state.v[i]->chosen)
 			window_next(f, f->state.v[i], log_of(f->cut.m, f->state.v[i]->log));
 	state_save(f);
-	for (unsigned i = 0; !f->cut.early && i < f->n_askers;) {
-		if (f->askers[i].early) {
-			i++;
-			continue;
-		}
-		answer(f, &f->askers[i]);
-		f->askers[i] = f->askers[--f->n_askers];
-	}
-	f->step = FORGETTING;
+	for (unsigned i = 0; i < f->n_askers; i++)
+		f->askers[i].due = f->askers[i].due || (!f->cut.early && !f->askers[i].early);
+	f->step = ANSWERING;
 }
 
 /* ---- answers ---- */
@@ -743,6 +744,18 @@ static void answer(struct flow_logs *f, const struct asker *a)
 	json_object_set_new(o, "formats", formats);
 	json_object_set_new(o, "records", records);
 	answer_json(a->r, 200, o);
+}
+
+/* 1: one of them; there may be more. */
+static int askers_answer(struct flow_logs *f)
+{
+	for (unsigned i = 0; i < f->n_askers; i++)
+		if (f->askers[i].due) {
+			answer(f, &f->askers[i]);
+			f->askers[i] = f->askers[--f->n_askers];
+			return 1;
+		}
+	return 0;
 }
 
 static bool has_log(const struct model *m, const char *name)
