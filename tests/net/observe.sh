@@ -38,6 +38,53 @@ is "$(($(n_of --verdict allow) + $(n_of --verdict deny)))" "$all" "--verdict par
 is "$(n_of --from b1 --port 9)" 0 "--from"
 is "$(n_of --to 10.0.2.0/24 --port 9)" "$(n_of --to b1 --port 9)" "--to takes a prefix"
 is "$(n_of --rule ob.ini:12)" "$(n_of --gate nacl-in)" "--rule FILE:LINE"
+# Behind a gateway the packet is still who sent it.
+cat >"$T/far.ini" <<'INI'
+[vpc v]
+cidr = 10.0.0.0/16
+[vpc w]
+cidr = 10.1.0.0/16
+[vpc-peering-connection vw]
+vpc = v
+peer-vpc = w
+[internet-gateway igw]
+vpc = v
+[route-table t]
+vpc = v
+route = 0.0.0.0/0 via igw:igw
+[route-table u]
+vpc = w
+route = 10.0.0.0/16 via pcx:vw
+[nacl n]
+vpc = v
+inbound = 10 deny udp 9 from 0.0.0.0/0
+[subnet a]
+vpc = v
+cidr = 10.0.1.0/24
+route-table = t
+nacl = n
+[subnet b]
+vpc = w
+cidr = 10.1.1.0/24
+route-table = u
+[instance web]
+subnet = a
+public-ip = auto
+[instance peer]
+subnet = b
+[host laptop]
+address = 203.0.113.50
+INI
+check "a lab with gateways" vpc up "$T/far.ini"
+for who in laptop peer; do
+	vpc probe $who web udp/9 --lab far >/dev/null
+	for options in "--from $who" "--from $who --to web" "--instance $who"; do
+		is "$(last_of far $options --verdict deny)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 18" "$options: what is denied behind its gateway"
+	done
+done
+is "$(vpc observe far --from laptop --to web --verdict allow -o jsonl | json 'd[-1]["to"]')" igw "what is for an address is for who has it"
+is "$(vpc observe far --from web -o jsonl | json 'len(d)')" 0 "... and of nobody else"
+vpc down far >/dev/null
 is "$(n_of --rule 'deny udp')" "$(n_of --gate nacl-in)" "--rule TEXT"
 is "$(n_of --since 1h)" "$all" "--since an hour ago: all"
 is "$(n_of --since 2199-01-01T00:00:00)" 0 "--since later: none"

@@ -11,8 +11,12 @@ static int who_read(const struct args *a, enum option_id id, const char **ret, s
 static int gate_read(const struct args *a, struct event_filter *f);
 static bool is_time(const char *text);
 static const char *member(const json_t *o, const char *name);
-static bool who_is(const json_t *event, const char *name_member, const char *addr_member, const char *name,
-		   const struct prefix *prefix);
+/* Names of members. Behind a gateway the hop is the gateway's, the packet still its owner's. */
+struct event_end {
+	const char *hop, *owner, *addr;
+};
+static const struct event_end end_from = { "from", "sender", "src" }, end_to = { "to", "receiver", "dst" };
+static bool who_is(const json_t *event, const struct event_end *end, const char *name, const struct prefix *prefix);
 static bool rule_is(const json_t *event, const char *rule);
 static bool packet_matches(const struct event_filter *f, const json_t *event);
 
@@ -70,11 +74,11 @@ static bool packet_matches(const struct event_filter *f, const json_t *event)
 
 	if (f->verdict && !str_eq(member(event, "verdict"), f->verdict))
 		return false;
-	if (f->instance && !str_eq(member(event, "from"), f->instance) && !str_eq(member(event, "to"), f->instance))
+	if (f->instance && !who_is(event, &end_from, f->instance, NULL) && !who_is(event, &end_to, f->instance, NULL))
 		return false;
-	if (f->from && !who_is(event, "from", "src", f->from, f->from_is_prefix ? &f->from_prefix : NULL))
+	if (f->from && !who_is(event, &end_from, f->from, f->from_is_prefix ? &f->from_prefix : NULL))
 		return false;
-	if (f->to && !who_is(event, "to", "dst", f->to, f->to_is_prefix ? &f->to_prefix : NULL))
+	if (f->to && !who_is(event, &end_to, f->to, f->to_is_prefix ? &f->to_prefix : NULL))
 		return false;
 	if (f->has_proto && json_integer_value(json_object_get(event, "proto")) != f->proto)
 		return false;
@@ -88,14 +92,13 @@ static bool packet_matches(const struct event_filter *f, const json_t *event)
 	return !f->rule || rule_is(event, f->rule);
 }
 
-static bool who_is(const json_t *event, const char *name_member, const char *addr_member, const char *name,
-		   const struct prefix *prefix)
+static bool who_is(const json_t *event, const struct event_end *end, const char *name, const struct prefix *prefix)
 {
-	const char *text = member(event, addr_member);
+	const char *text = member(event, end->addr);
 	struct addr a;
 
 	if (!prefix)
-		return str_eq(member(event, name_member), name);
+		return str_eq(member(event, end->hop), name) || str_eq(member(event, end->owner), name);
 	return text && addr_parse(text, &a) == 0 && prefix_contains(prefix, &a);
 }
 

@@ -161,6 +161,37 @@ void groups_words(const struct places *p, const struct abi_event *ev, char *buf,
 				      p->m->security_groups[p->m->enis[at.index].groups[i]].obj.name);
 }
 
+/* The VPC at a port, and the one behind it where it is an end of a peering connection. */
+static uint32_t vpc_of_end(const struct places *p, uint32_t port, bool behind)
+{
+	const struct place at = place_of_port(p, port);
+	uint32_t vpc = place_vpc(p, port);
+
+	if (!behind)
+		return vpc;
+	return at.kind == PLACE_PCX ? p->m->peerings[at.index].vpcs[p->m->peerings[at.index].vpcs[0] == vpc] : NONE;
+}
+
+/* Whose address it is, as it is meant where the packet is; NULL: nobody's. */
+static const char *owner_name(const struct places *p, const struct abi_event *ev, const struct abi_addr *of_packet)
+{
+	const struct addr a = { *of_packet };
+	uint32_t eni = NONE, host;
+
+	for (int i = 0; i < 4 && eni == NONE; i++) {
+		uint32_t vpc = vpc_of_end(p, i & 1 ? ev->peer : ev->port, i & 2);
+
+		if (vpc != NONE)
+			eni = model_eni_by_addr(p->m, vpc, &a, NULL);
+	}
+	if (eni == NONE)
+		eni = model_eni_by_public(p->m, &a, NULL);
+	if (eni != NONE)
+		return p->m->enis[eni].obj.name;
+	host = model_host_by_addr(p->m, &a);
+	return host == NONE ? NULL : p->m->hosts[host].obj.name;
+}
+
 json_t *verdict_json(const struct places *p, const struct abi_event *ev)
 {
 	bool icmp = ev->proto == 1 || ev->proto == 58;
@@ -181,6 +212,8 @@ json_t *verdict_json(const struct places *p, const struct abi_event *ev)
 	json_object_set_new(o, "line", json_line(w.loc));
 	json_object_set_new(o, "from", json_text(place_name(p, ev->port)));
 	json_object_set_new(o, "to", json_text(place_name(p, ev->peer)));
+	json_object_set_new(o, "sender", json_text(owner_name(p, ev, &ev->src)));
+	json_object_set_new(o, "receiver", json_text(owner_name(p, ev, &ev->dst)));
 	json_object_set_new(o, "proto", json_integer(ev->proto));
 	a.a = ev->src;
 	json_object_set_new(o, "src", json_addr(&a));
