@@ -263,6 +263,41 @@ static unsigned promises_check(const char *text, const char *file)
 	return n;
 }
 
+/* An ACL without a gap is numbered anew as far as a person would do it, and not for minutes. */
+static void rules_without_gaps(void **state)
+{
+	static const struct {
+		unsigned rules;
+		const char *says;
+	} acls[] = { { 40, "+ inbound = 41 deny tcp 40 from 0.0.0.0/0" },
+		     { 41, "nacl n has no number left for one more inbound rule; number its rules anew, with gaps" } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(acls); i++) {
+		_cleanup_strbuf_ struct strbuf text = { 0 };
+		_cleanup_document_ struct document d;
+		_cleanup_advice_ struct advice a = { 0 };
+		_cleanup_free_ char *said = NULL;
+		struct advice_base base = { .document = &d, .lab = "lab" };
+		struct err e = { 0 };
+
+		strbuf_adds(
+			&text,
+			"[lab lab]\nquotas = off\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\n"
+			"cidr = 10.0.1.0/24\n[subnet t]\nvpc = v\ncidr = 10.0.2.0/24\nnacl = n\n"
+			"[security-group g]\nvpc = v\ninbound = all from 0.0.0.0/0\n"
+			"[instance a]\nsubnet = s\n[instance b]\nsubnet = t\nsecurity-groups = g\n[nacl n]\nvpc = v\n");
+		for (unsigned n = 1; n <= acls[i].rules; n++)
+			strbuf_addf(&text, "inbound = %u deny tcp %u from 0.0.0.0/0\n", n, n);
+		strbuf_adds(&text, "outbound = 10 allow all to 0.0.0.0/0\n");
+		parse(text.s, "lab.ini", &d);
+		assert_int_equal(advice_find(&base, "a -> b tcp/1", &a, &e), 0);
+		said = advice_text(&a);
+		if (!said || !strstr(said, acls[i].says))
+			fail_msg("%u rules: %s", acls[i].rules, said);
+	}
+}
+
 static void shipped_topologies(void **state)
 {
 	glob_t g;
@@ -296,9 +331,8 @@ static void random_topologies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_gate),
-		cmocka_unit_test(a_target_that_is_gone),
-		cmocka_unit_test(shipped_topologies),
+		cmocka_unit_test(each_gate),          cmocka_unit_test(a_target_that_is_gone),
+		cmocka_unit_test(rules_without_gaps), cmocka_unit_test(shipped_topologies),
 		cmocka_unit_test(random_topologies),
 	};
 

@@ -21,6 +21,7 @@
 #include "util/str.h"
 
 enum { CHANGES_MAX = 10, NACL_NUMBER_MAX = 32766, NACL_STEP = 10, PORT_EPHEMERAL = 1024, PORT_MAX = 65535 };
+enum { NACL_MOVES_MAX = 40 }; /* as many rules as AWS lets an ACL have in one direction: nobody wants to read of more */
 
 struct attempt { /* one state of the document, walked */
 	struct model *m;
@@ -428,9 +429,9 @@ static bool number_make_free(struct adviser *x, const char *nacl, const char *ke
 {
 	uint32_t end = number;
 
-	while (numbered_find(section_find(&x->d, "nacl", nacl), key, end))
+	while (end - number <= NACL_MOVES_MAX && numbered_find(section_find(&x->d, "nacl", nacl), key, end))
 		end++;
-	if (end > NACL_NUMBER_MAX)
+	if (end > NACL_NUMBER_MAX || end - number > NACL_MOVES_MAX)
 		return false;
 	while (end-- > number)
 		if (!numbered_move(x, nacl, key, end))
@@ -468,7 +469,9 @@ static bool nacl_open(struct adviser *x)
 	if (!r.nacl_number) {
 		r.nacl_number = number_of(&m->nacls[index].dir[dir], x->s->rule);
 		if (!r.nacl_number || !number_make_free(x, nacl, key, r.nacl_number))
-			return give_up(x, "nacl %s has no number left for one more %s rule", nacl, key);
+			return give_up(
+				x, "nacl %s has no number left for one more %s rule; number its rules anew, with gaps",
+				nacl, key);
 	}
 	return line_add(x, "nacl", nacl, key, rule_format(&r, text, sizeof(text)));
 }
