@@ -152,6 +152,36 @@ static void a_clone_lives_alone(void **state)
 	assert_int_equal(registry_number(r, KIND_VPC, "third"), 2);
 }
 
+/* Clone after clone, each of which forgets a key and gives one: texts are kept as long as a clone needs them. */
+static void clones_outlive_what_they_came_from(void **state)
+{
+	_cleanup_registry_ struct registry *r = sample();
+	char key[16];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		_cleanup_registry_ struct registry *c = registry_clone(r), *again = NULL;
+		_cleanup_free_ char *before = registry_dump(r), *after = NULL, *loaded = NULL;
+		struct err e = { 0 };
+
+		registry_begin(c);
+		for (int k = i; k < i + 5; k++) {
+			snprintf(key, sizeof(key), "key%d", k);
+			assert_int_equal(registry_number(c, KIND_VPC, key), k + 2);
+		}
+		registry_end(c);
+		after = registry_dump(r);
+		assert_string_equal(before, after);
+		registry_free(&r);
+		r = TAKE_PTR(c);
+		free(after);
+		after = registry_dump(r);
+		assert_int_equal(registry_load(after, &again, &e), 0);
+		loaded = registry_dump(again);
+		assert_string_equal(after, loaded);
+	}
+}
+
 static void refuses_broken_state(void **state)
 {
 	static const char *const texts[] = {
@@ -221,6 +251,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_remembered),
 		cmocka_unit_test(dump_and_load),
 		cmocka_unit_test(a_clone_lives_alone),
+		cmocka_unit_test(clones_outlive_what_they_came_from),
 		cmocka_unit_test(refuses_broken_state),
 		cmocka_unit_test(keymap_holds_many),
 	};

@@ -18,6 +18,28 @@ static void strbuf_speaks_json(void **state)
 	assert_string_equal(b.s, "\"\"\"\\\"a\\\\b\\\"\\u000a\\u0001 \xed\x95\x9c/\"");
 }
 
+/* RFC 8259, 7: each byte, at each place of a text of some words of eight bytes. */
+static void json_escapes_each_byte_anywhere(void **state)
+{
+	(void)state;
+	for (unsigned c = 1; c <= UINT8_MAX; c++) {
+		for (size_t at = 0; at < 20; at++) {
+			char text[21] = "abcdefgh\x7f \xff!#[]~klmn", want[32], escaped[8];
+			_cleanup_strbuf_ struct strbuf b = { 0 };
+
+			text[at] = (char)c;
+			if (c < ' ')
+				snprintf(escaped, sizeof(escaped), "\\u%04x", c);
+			else
+				snprintf(escaped, sizeof(escaped), "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
+			snprintf(want, sizeof(want), "\"%.*s%s%s\"", (int)at, text, escaped, text + at + 1);
+			strbuf_add_json(&b, text);
+			assert_string_equal(b.s, want);
+			assert_int_equal(b.n, strlen(want));
+		}
+	}
+}
+
 static void strbuf_grows(void **state)
 {
 	struct strbuf b;
@@ -252,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strbuf_grows), cmocka_unit_test(strbuf_speaks_json),
+		cmocka_unit_test(json_escapes_each_byte_anywhere),
 		cmocka_unit_test(words),        cmocka_unit_test(trims),
 		cmocka_unit_test(numbers),      cmocka_unit_test(names),
 		cmocka_unit_test(nearest),      cmocka_unit_test(whole_files),

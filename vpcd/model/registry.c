@@ -1,7 +1,7 @@
 /* registry.c: numbers, ids and remembered addresses of one lab. Pure.
  *
- * Three kinds of table, each an array of items with a hash by key. An item that was not asked for
- * between begin and end is forgotten. Numbers go up; when the last one of a kind was given, the
+ * Three kinds of table, each an array of items with a hash by key; clones share the texts of the keys. An item that was
+ * not asked for between begin and end is forgotten. Numbers go up; when the last one of a kind was given, the
  * lowest free ones are given again. */
 #include <assert.h>
 #include <errno.h>
@@ -16,8 +16,13 @@
 
 enum { REGISTRY_VERSION = 1, HEX_ID_LEN = 17, ID_MAX = 40 };
 
+struct texts { /* of keys */
+	unsigned refs;
+	size_t n; /* also those of items that were forgotten */
+	struct arena *arena;
+};
 struct item {
-	char *key;
+	const char *key;
 	bool used;
 	uint32_t number;  /* tables of numbers */
 	char id[ID_MAX];  /* the table of ids */
@@ -26,7 +31,7 @@ struct item {
 struct table {
 	struct item *v;
 	size_t n, cap;
-	struct arena *keys;   /* what was forgotten goes with the next copy */
+	struct texts *keys;   /* NULL: no item yet */
 	struct keymap by_key; /* index into v */
 	uint32_t next;        /* tables of numbers: the next fresh one, less 1 */
 	uint32_t *free;       /* descending; made when next has reached the limit */
@@ -42,6 +47,8 @@ static struct item *item_find(const struct table *t, const char *key);
 static struct item *item_add(struct table *t, const char *key);
 static uint32_t number_next(struct table *t, enum obj_kind kind);
 static uint32_t number_max(enum obj_kind kind);
+static const char *key_keep(struct table *t, const char *key);
+static void keys_put(struct texts *keys);
 static void table_done(struct table *t);
 static void table_copy(const struct table *from, struct table *to);
 static void table_unuse(struct table *t);
@@ -232,9 +239,7 @@ static struct item *item_add(struct table *t, const char *key)
 {
 	struct item *i = VEC_PUSH(t->v, t->n, t->cap);
 
-	if (!t->keys)
-		t->keys = arena_new();
-	i->key = arena_strdup(t->keys, key);
+	i->key = key_keep(t, key);
 	keymap_put_str(&t->by_key, i->key, t->n - 1);
 	return i;
 }
@@ -273,27 +278,51 @@ static uint32_t number_max(enum obj_kind kind)
 
 static void table_done(struct table *t)
 {
-	arena_free(&t->keys);
+	keys_put(t->keys);
 	free(t->v);
 	free(t->free);
 	keymap_done(&t->by_key);
 	*t = (struct table){ 0 };
 }
 
-/* The hash is copied as it is: an index stays what it was, only the keys live elsewhere. */
+/* The hash is copied as it is: an index stays what it was. Where most texts are of items that were forgotten, the copy
+ * gets texts of its own. */
 static void table_copy(const struct table *from, struct table *to)
 {
 	to->v = xmemdup(from->v, from->n * sizeof(*from->v));
 	to->n = to->cap = from->n;
-	to->keys = arena_new();
-	for (size_t i = 0; i < to->n; i++)
-		to->v[i].key = arena_strdup(to->keys, from->v[i].key);
 	to->by_key = from->by_key;
 	to->by_key.slots = xmemdup(from->by_key.slots, from->by_key.cap * sizeof(*from->by_key.slots));
+	to->next = from->next;
+	if (!from->keys || from->keys->n / 2 <= from->n) {
+		to->keys = from->keys;
+		if (to->keys)
+			to->keys->refs++;
+		return;
+	}
+	for (size_t i = 0; i < to->n; i++)
+		to->v[i].key = key_keep(to, from->v[i].key);
 	for (uint32_t i = 0; i < to->by_key.cap; i++)
 		if (to->by_key.slots[i].key)
 			to->by_key.slots[i].key = to->v[to->by_key.slots[i].value].key;
-	to->next = from->next;
+}
+
+static const char *key_keep(struct table *t, const char *key)
+{
+	if (!t->keys) {
+		t->keys = xcalloc(1, sizeof(*t->keys));
+		*t->keys = (struct texts){ .refs = 1, .arena = arena_new() };
+	}
+	t->keys->n++;
+	return arena_strdup(t->keys->arena, key);
+}
+
+static void keys_put(struct texts *keys)
+{
+	if (!keys || --keys->refs)
+		return;
+	arena_free(&keys->arena);
+	free(keys);
 }
 
 static void table_unuse(struct table *t)

@@ -82,12 +82,10 @@ void *xmemdup(const void *p, size_t size)
 	return q;
 }
 
-void vec_reserve(void **vp, size_t *cap, size_t want, size_t size)
+void vec_grow(void **vp, size_t *cap, size_t want, size_t size)
 {
 	size_t new_cap = *cap ? *cap : VEC_FIRST_CAP;
 
-	if (want <= *cap)
-		return;
 	while (new_cap < want) {
 		if (new_cap > SIZE_MAX / 2)
 			out_of_memory(SIZE_MAX);

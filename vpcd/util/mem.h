@@ -37,8 +37,13 @@ static inline void cleanup_closep(int *fd)
 	})
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Grows array *vp (elements of size) so that it holds at least want; doubles. */
-void vec_reserve(void **vp, size_t *cap, size_t want, size_t size);
+/* Grows array *vp (elements of size) so that it holds at least want, which is more than *cap; doubles. */
+void vec_grow(void **vp, size_t *cap, size_t want, size_t size);
+static inline void vec_reserve(void **vp, size_t *cap, size_t want, size_t size)
+{
+	if (want > *cap)
+		vec_grow(vp, cap, want, size);
+}
 /* Appends one zeroed element to {v, n, cap} and yields a pointer to it. */
 #define VEC_PUSH(v, n, cap) \
 	(vec_reserve((void **)&(v), &(cap), (size_t)(n) + 1, sizeof(*(v))), \

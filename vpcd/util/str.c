@@ -65,18 +65,38 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 	b->n += (size_t)n;
 }
 
+/* Is no byte of eight a control character, a quote or a backslash? */
+static bool is_plain_json(uint64_t word)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	const uint64_t quote = word ^ each * '"', backslash = word ^ each * '\\';
+
+	return !((((word - each * ' ') & ~word) | ((quote - each) & ~quote) | ((backslash - each) & ~backslash)) & each << 7);
+}
+
 void strbuf_add_json(struct strbuf *b, const char *s)
 {
 	static const char hex[] = "0123456789abcdef";
 	static const size_t longest = sizeof("\\u0000") - 1;
+	const char *end = s + strlen(s);
 	char *to;
 
-	reserve(b, strlen(s) * longest + 2);
+	reserve(b, (size_t)(end - s) * longest + 2);
 	to = b->s + b->n;
 	*to++ = '"';
-	for (; *s; s++) {
-		const unsigned char c = (unsigned char)*s;
+	while (s < end) {
+		unsigned char c;
+		uint64_t word;
 
+		if (end - s >= (ptrdiff_t)sizeof(word)) {
+			memcpy(&word, s, sizeof(word));
+			if (is_plain_json(word)) {
+				to = mempcpy(to, &word, sizeof(word));
+				s += sizeof(word);
+				continue;
+			}
+		}
+		c = (unsigned char)*s++;
 		if (c < ' ') {
 			to = mempcpy(to, "\\u00", 4);
 			*to++ = hex[c >> 4];
