@@ -94,7 +94,7 @@ const struct entry *entry_first(const struct section *s, const char *key)
 const struct entry *entry_next(const struct section *s, const char *key, const struct entry *after)
 {
 	for (size_t i = after ? (size_t)(after - s->entries) + 1 : 0; i < s->n; i++)
-		if (*s->entries[i].key == *key && strcmp(s->entries[i].key, key) == 0)
+		if (str_same(s->entries[i].key, key))
 			return &s->entries[i];
 	return NULL;
 }

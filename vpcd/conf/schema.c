@@ -253,7 +253,7 @@ static char *keys_of(const struct schema_kind *kind);
 const struct schema_kind *schema_kind_find(const char *name)
 {
 	for (size_t i = 0; i < n_schema_kinds; i++)
-		if (strcmp(obj_kind_name(schema_kinds[i].kind), name) == 0)
+		if (str_same(obj_kind_name(schema_kinds[i].kind), name))
 			return &schema_kinds[i];
 	return NULL;
 }
@@ -268,7 +268,7 @@ const struct schema_kind *schema_kind_get(enum obj_kind kind)
 const struct schema_key *schema_key_find(const struct schema_kind *kind, const char *name)
 {
 	for (const struct schema_key *k = kind->keys; k->name; k++)
-		if (strcmp(k->name, name) == 0)
+		if (str_same(k->name, name))
 			return k;
 	return NULL;
 }
@@ -276,7 +276,7 @@ const struct schema_key *schema_key_find(const struct schema_kind *kind, const c
 bool schema_name_is_reserved(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(reserved_names); i++)
-		if (strcmp(reserved_names[i], name) == 0)
+		if (str_same(reserved_names[i], name))
 			return true;
 	return false;
 }

@@ -31,6 +31,11 @@ char *str_word(char **p);
 /* Strips blanks at both ends in place; returns the new start. */
 char *str_trim(char *s);
 bool str_eq(const char *a, const char *b); /* both may be NULL */
+/* For a search among names: hardly one of them begins with the same letter. Neither is NULL. */
+static inline bool str_same(const char *a, const char *b)
+{
+	return *a == *b && strcmp(a, b) == 0;
+}
 /* Whole string as unsigned decimal in [min, max]: 0, or -EINVAL, -ERANGE. */
 int str_to_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret);
 /* [a-z0-9][a-z0-9-]{0,31} */
