@@ -159,12 +159,16 @@ static __always_inline void flow_life_of(__u32 port, const struct abi_flow *f, c
 	ret->rx |= twin->tx;
 }
 
-static __always_inline int flow_looks_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f,
-					   const struct abi_flow *twin, __u64 now)
+/* By what both entries say; twin may be NULL. */
+PIECE flow_looks_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f, const struct abi_flow *twin,
+		      __u64 now)
 {
-	const struct abi_port *port = map_get(w, ports, &k->port);
+	const struct abi_port *port;
 	struct flow_life life;
 
+	if (!k || !f)
+		return 1;
+	port = map_get(w, ports, &k->port);
 	flow_life_of(k->port, f, twin, &life);
 	return now > life.seen_ns + flow_timeout_ns(world_config(w), port, k->proto, life.tx, life.rx);
 }

@@ -59,12 +59,22 @@ static __always_inline int hot_is_of(const struct abi_hot *h, const struct abi_f
 	       h->port == k->port && h->proto == k->proto;
 }
 
+/* One processor's: a piece, so that the verifier reads it once and not for each processor. */
+PIECE hot_set_distrust(struct abi_hot_set *s, const struct abi_flow_key *k)
+{
+	if (!s || !k)
+		return 0;
+	for (__u32 i = 0; i < ABI_HOT_WAYS; i++)
+		if (hot_is_of(&s->way[i], k))
+			s->way[i].epoch = 0;
+	return 0;
+}
+
 /* What was copied of the flow's entry is not good from now on. After the entry has been changed. */
 PIECE hot_distrust(struct world *w, const struct abi_flow_key *k)
 {
 	const struct abi_config *c = world_config(w);
 	__u32 set, at, *holders, cpus;
-	struct abi_hot_set *s;
 
 	if (!k || !c->hot_sets || k->family != 4)
 		return 0;
@@ -77,10 +87,7 @@ PIECE hot_distrust(struct world *w, const struct abi_flow_key *k)
 		if (!(cpus >> cpu & 1))
 			continue;
 		at = cpu * c->hot_sets + set;
-		s = map_get(w, hot, &at);
-		for (__u32 i = 0; s && i < ABI_HOT_WAYS; i++)
-			if (hot_is_of(&s->way[i], k))
-				s->way[i].epoch = 0;
+		hot_set_distrust(map_get(w, hot, &at), k);
 	}
 	return 0;
 }
@@ -113,11 +120,21 @@ static __always_inline void hot_tell(const struct abi_hot *h, struct abi_flow *f
 		f->seen_ns = seen_ns;
 }
 
+/* One processor's. */
+PIECE hot_set_tell(const struct abi_hot_set *s, const struct abi_flow_key *k, struct abi_flow *f, __u64 now_ns)
+{
+	if (!s || !k || !f)
+		return 0;
+	for (__u32 i = 0; i < ABI_HOT_WAYS; i++)
+		if (hot_is_of(&s->way[i], k))
+			hot_tell(&s->way[i], f, now_ns);
+	return 0;
+}
+
 /* The entry f of k learns when the last packet came. */
 PIECE flow_settle(struct world *w, const struct abi_flow_key *k, struct abi_flow *f, __u64 now_ns)
 {
 	const struct abi_config *c = world_config(w);
-	const struct abi_hot_set *s;
 	__u32 set, at;
 
 	if (!k || !f || !c->hot_sets || k->family != 4)
@@ -125,10 +142,7 @@ PIECE flow_settle(struct world *w, const struct abi_flow_key *k, struct abi_flow
 	set = hot_set_of(c, k);
 	for (__u32 cpu = 0; cpu < ABI_HOT_CPUS_MAX && cpu < c->hot_cpus; cpu++) {
 		at = cpu * c->hot_sets + set;
-		s = map_get(w, hot, &at);
-		for (__u32 i = 0; s && i < ABI_HOT_WAYS; i++)
-			if (hot_is_of(&s->way[i], k))
-				hot_tell(&s->way[i], f, now_ns);
+		hot_set_tell(map_get(w, hot, &at), k, f, now_ns);
 	}
 	return 0;
 }

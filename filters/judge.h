@@ -257,11 +257,11 @@ static __always_inline struct abi_flow *twin_entry(struct world *w, struct pass 
 }
 
 /* Is an ICMP error about a live tracked flow of this port? Its rule number, or ~0. out: the port sends it. */
-static __always_inline __u32 related_rule(struct world *w, struct pass *x, __u32 port, int out)
+PIECE related_rule(struct world *w, struct pass *x, __u32 port, int out)
 {
 	const struct abi_flow *f;
 
-	if (!x->p.icmp_error || world_config(w)->flags & ABI_CONFIG_STRICT_ICMP)
+	if (!x || !x->p.icmp_error || world_config(w)->flags & ABI_CONFIG_STRICT_ICMP)
 		return ~0u;
 	if (out) {
 		flow_key_reverse(&x->p.inner, port, &x->related);
@@ -327,7 +327,7 @@ static __always_inline int judge_arrival_nat(struct world *w, struct pass *x, co
 	}
 	if (twin)
 		return 1; /* an answer to something the gateway sent */
-	if (related_rule(w, x, x->o.peer, 0) != ~0u)
+	if ((__u32)related_rule(w, x, x->o.peer, 0) != ~0u)
 		return 1;
 	return outcome_deny(&x->o, ABI_GATE_NAT, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN, x->o.peer, 0);
 }
@@ -379,13 +379,15 @@ struct next_hop {
 	__u8 is_igw;
 };
 
-/* Who gets it next: sets o.peer and o.rule[ROUTE]. A frame for a neighbour's MAC bypasses the tables. */
-static __always_inline void next_hop_find(struct world *w, struct pass *x, const struct abi_port *s,
-					  const struct abi_addr_val *owner, struct next_hop *ret)
+/* Who gets it next: sets o.peer. owner: of x->dst, or NULL. A frame for a neighbour's MAC bypasses the tables. */
+PIECE next_hop_find(struct world *w, struct pass *x, const struct abi_port *s, const struct abi_addr_val *owner,
+		    struct next_hop *ret)
 {
 	const struct abi_port *d;
 	const struct abi_route *r;
 
+	if (!x || !s || !ret)
+		return 0;
 	ret->gate = ABI_GATE_NONE;
 	ret->reason = ABI_REASON_ACCEPT;
 	ret->route = 0;
@@ -394,17 +396,17 @@ static __always_inline void next_hop_find(struct world *w, struct pass *x, const
 		d = map_get(w, ports, &x->p.to_port);
 		if (d && d->kind && d->subnet == s->subnet && d->vpc == s->vpc && x->p.to_port != x->p.key.port) {
 			x->o.peer = x->p.to_port;
-			return;
+			return 0;
 		}
 		ret->gate = ABI_GATE_ROUTE;
 		ret->reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
-		return;
+		return 0;
 	}
 	r = route_find(w, x, ABI_TABLE_ROUTES, s->route_table, &x->dst);
 	if (!r) {
 		ret->gate = ABI_GATE_ROUTE;
 		ret->reason = ABI_REASON_NO_ROUTE_TO_DESTINATION;
-		return;
+		return 0;
 	}
 	ret->route = r->route;
 	if (r->kind == ABI_ROUTE_LOCAL && owner)
@@ -413,10 +415,11 @@ static __always_inline void next_hop_find(struct world *w, struct pass *x, const
 		x->o.peer = r->port;
 	ret->is_igw = r->kind == ABI_ROUTE_IGW;
 	if (x->o.peer && x->o.peer != x->p.key.port)
-		return;
+		return 0;
 	x->o.peer = 0; /* nobody; or back to the sender: its own address, a target in the subnet it serves */
 	ret->gate = ABI_GATE_ROUTE;
 	ret->reason = r->kind == ABI_ROUTE_BLACKHOLE ? ABI_REASON_BAD_STATE_ROUTE : ABI_REASON_NO_POSSIBLE_DESTINATION;
+	return 0;
 }
 
 /* Out through the internet gateway o.peer: its filters and the source's public address. */
@@ -474,13 +477,15 @@ static __always_inline int judge_peering_out(struct world *w, struct pass *x, co
 }
 
 /* The group set of whoever owns an address in the VPC beyond a peering connection; 0 = not known. */
-static __always_inline __u32 members_beyond(struct world *w, struct pass *x, const struct abi_port *near,
-					    const struct abi_addr *a)
+PIECE members_beyond(struct world *w, struct pass *x, const struct abi_port *near, const struct abi_addr *a)
 {
-	const struct abi_port *far = map_get(w, ports, &near->link), *d;
+	const struct abi_port *far, *d;
 	const struct abi_addr_val *owner;
 	__u32 port;
 
+	if (!x || !near || !a)
+		return 0;
+	far = map_get(w, ports, &near->link);
 	if (!far || near->flags & ABI_PORT_NO_REFERENCES)
 		return 0;
 	owner = addr_owner(w, x, far->vpc, a);

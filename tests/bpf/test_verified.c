@@ -1,5 +1,6 @@
-/* test_verified.c: how much work the kernel's verifier has with each program. It gives up at a million instructions;
- * half of that is the bar, so that programs can grow and older kernels, which prune less, still take them. */
+/* test_verified.c: how much work the kernel's verifier has with each program. Each lab loads programs of its own, and
+ * for a small one that is most of `up`: 118,000 instructions took 250 ms here, 44,000 take 60. The verifier gives up at
+ * a million; older kernels, which prune less, are far from that, too. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,7 +9,7 @@
 #include "kern/datapath.h"
 #include "util/mem.h"
 
-enum { VERIFIED_MAX = 500000 };
+enum { VERIFIED_MAX = 70000 };
 
 static void verifier_has_margin(void **state)
 {
