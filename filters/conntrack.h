@@ -160,8 +160,8 @@ static __always_inline void flow_life_of(__u32 port, const struct abi_flow *f, c
 }
 
 /* By what both entries say; twin may be NULL. */
-PIECE flow_looks_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f, const struct abi_flow *twin,
-		      __u64 now)
+PIECE flow_looks_idle(struct world *w, const struct abi_flow_key *k, const struct abi_flow *f,
+		      const struct abi_flow *twin, __u64 now)
 {
 	const struct abi_port *port;
 	struct flow_life life;

@@ -273,11 +273,15 @@ static void big_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strbuf_grows), cmocka_unit_test(strbuf_speaks_json),
+		cmocka_unit_test(strbuf_grows),
+		cmocka_unit_test(strbuf_speaks_json),
 		cmocka_unit_test(json_escapes_each_byte_anywhere),
-		cmocka_unit_test(words),        cmocka_unit_test(trims),
-		cmocka_unit_test(numbers),      cmocka_unit_test(names),
-		cmocka_unit_test(nearest),      cmocka_unit_test(whole_files),
+		cmocka_unit_test(words),
+		cmocka_unit_test(trims),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(names),
+		cmocka_unit_test(nearest),
+		cmocka_unit_test(whole_files),
 		cmocka_unit_test(big_files),
 	};
 

@@ -71,7 +71,8 @@ static bool is_plain_json(uint64_t word)
 	const uint64_t each = UINT64_C(0x0101010101010101);
 	const uint64_t quote = word ^ each * '"', backslash = word ^ each * '\\';
 
-	return !((((word - each * ' ') & ~word) | ((quote - each) & ~quote) | ((backslash - each) & ~backslash)) & each << 7);
+	return !((((word - each * ' ') & ~word) | ((quote - each) & ~quote) | ((backslash - each) & ~backslash)) &
+		 each << 7);
 }
 
 void strbuf_add_json(struct strbuf *b, const char *s)
