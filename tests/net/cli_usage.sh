@@ -48,6 +48,10 @@ says 2 'not both' "two views" vpc trace "$ini" laptop web-1 tcp/443 --summary --
 says 2 'add --live' "a lab for an offline verb" vpc trace "$ini" laptop web-1 tcp/443 --lab three-tier
 says 2 'which FILE' "test without a file" vpc test
 says 2 'is no name of a lab' "a lab's name that is none" vpc show --lab Three.Tier
+for lab in 'a b' .. 'a?b' $'a HTTP/1.1\rA: b' %61; do
+	says 2 'is no name of a lab' "nor can $(printf %q "$lab") be asked for" vpc show lab "$lab"
+	says 2 'is no name of a lab' "nor its instances" vpc logs "$lab/web-1"
+done
 says 2 'nothing called "instnces"' "a kind that nearly is one" vpc show instnces
 says 2 'leave b out' "down of one and of all" vpc down --all b
 for kind in $(sed -nE 's/^([a-z-]+) +\{"name".*/\1/p' "$ROOT/docs/json.md"); do

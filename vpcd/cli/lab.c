@@ -8,6 +8,13 @@ static int lab_count(const json_t *labs, const char *kind, const char *name, cha
 static bool lab_has(const char *lab, const char *kind, const char *name);
 static bool kind_has(const char *lab, const char *kind, const char *name);
 
+int lab_check(const struct args *a, const char *lab)
+{
+	if (str_is_name(lab))
+		return 0;
+	return fail(EXIT_USAGE, "%s: \"%s\" is no name of a lab; vpc show lists them", a->verb->name, lab);
+}
+
 int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name)
 {
 	return lab_of_kind(a, NULL, word, ret_lab, ret_name);
@@ -21,8 +28,8 @@ int lab_of_word(const struct args *a, char *ret_lab)
 		return fail(EXIT_USAGE, "%s: say the lab once: %s or --lab %s", a->verb->name, a->words[0], a->lab);
 	if (a->n)
 		b.lab = a->words[0];
-	if (b.lab && !str_is_name(b.lab))
-		return fail(EXIT_USAGE, "%s: \"%s\" is no name of a lab; vpc show lists them", a->verb->name, b.lab);
+	if (b.lab && lab_check(a, b.lab))
+		return EXIT_USAGE;
 	return lab_of(&b, NULL, ret_lab, NULL);
 }
 
@@ -40,7 +47,7 @@ int lab_of_kind(const struct args *a, const char *kind, const char *word, char *
 		return fail(EXIT_USAGE, "%s: --lab %s and %s name two labs", a->verb->name, a->lab, word);
 	if (slash) {
 		snprintf(ret_lab, LAB_SIZE, "%.*s", (int)(slash - word), word);
-		return 0;
+		return lab_check(a, ret_lab);
 	}
 	if (a->lab) {
 		snprintf(ret_lab, LAB_SIZE, "%s", a->lab);

@@ -95,6 +95,8 @@ static int labs_show(const struct args *a)
 	int r;
 
 	table_init(&t, "LAB STATE DATAPATH >REVISION >VPCS >INSTANCES >HOSTS FILE");
+	if (only && lab_check(a, only))
+		return EXIT_USAGE;
 	r = only ? client_get(&reply, "/v1/labs/%s", only) : client_get(&reply, "/v1/labs");
 	if (r)
 		return r;
@@ -134,6 +136,8 @@ static int topology_show(const struct args *a)
 		return fail(EXIT_USAGE, "show topology prints a topology file; it has no -o %s",
 			    output_name(a->output));
 	b.lab = a->n > 1 ? a->words[1] : a->lab;
+	if (b.lab && lab_check(a, b.lab))
+		return EXIT_USAGE;
 	r = lab_of(&b, NULL, lab, NULL);
 	if (r)
 		return r;

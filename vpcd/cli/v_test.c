@@ -100,8 +100,8 @@ static int lab_test(const struct args *a, json_t *results)
 
 	if (a->n)
 		b.lab = a->words[0];
-	if (b.lab && !str_is_name(b.lab))
-		return fail(EXIT_USAGE, "test: \"%s\" is no name of a lab; vpc show lists them", b.lab);
+	if (b.lab && lab_check(a, b.lab))
+		return EXIT_USAGE;
 	r = lab_of(&b, NULL, lab, NULL);
 	if (r == 0)
 		r = model_of_lab(lab, &m);

@@ -110,8 +110,8 @@ int down_run(const struct args *a)
 	}
 	if (a->all)
 		return down_all(a);
-	if (a->n && !str_is_name(a->words[0]))
-		return fail(EXIT_USAGE, "down: \"%s\" is no name of a lab; vpc show lists them", a->words[0]);
+	if (a->n && lab_check(a, a->words[0]))
+		return EXIT_USAGE;
 	if (a->n)
 		snprintf(lab, sizeof(lab), "%s", a->words[0]);
 	else if ((r = lab_of(a, NULL, lab, NULL)) != 0)
