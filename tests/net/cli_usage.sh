@@ -147,6 +147,33 @@ if command -v script >/dev/null; then
 	is "$(NO_COLOR=1 TERM=xterm script -qec "$VPC trace $ini laptop db-1 tcp/22" /dev/null | bytes)" 0 "none with NO_COLOR"
 fi
 is "$(vpc version | head -n1)" "vpc $(sed -n 's/^VERSION *:= *//p' "$ROOT/Makefile")" "version"
+# ---- a daemon that stops in the middle, or is none -----------------------------------------------------
+mkdir "$T/odd"
+python3 - "$T/odd/vpcd.sock" <<'PY' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+               b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{]",
+               b"HTTP/1.1 418 I'm a teapot\r\nConnection: close\r\n\r\n",
+               b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 x\r\n\r\n{"error":{"message":"that is far too much"}}'):
+    c = s.accept()[0]
+    c.recv(10)  # the rest is never read
+    c.sendall(answer)
+    c.close()
+PY
+wait_for 5 test -S "$T/odd/vpcd.sock"
+odd() { VPCD_RUN_DIR=$T/odd vpc "$@"; }
+for what in "in its answer" "in a chunk" "before it answers"; do
+	says 4 'odd/vpcd.sock did not finish its answer to /v1/labs: the connection was closed early$' "it ends $what" odd show
+done
+says 4 'did not finish its answer to /v1/labs: what comes is no HTTP: ' "another server" odd show
+says 4 "vpcd's answer to /v1/labs is no JSON: " "no JSON" odd show
+says 4 'vpcd answers 418 to /v1/labs without saying why' "an error without words" odd show
+{ cat "$ini"; python3 -c 'print("; much\n" * 700000)'; } >"$T/much.ini"
+says 4 'that is far too much' "what it says before it has read 5 MB is heard" odd plan "$T/much.ini"
+
 wait $asked
 kill $deaf
 like "$(cat "$T/deaf.out")" $'says nothing for 10 seconds: it is stopped or hangs; .*\n3$' "a daemon that hangs"
