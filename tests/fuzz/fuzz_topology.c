@@ -1,6 +1,7 @@
 /* fuzz_topology.c: the topology reader and builder.
  *
  *   what is refused has an error with words
+ *   its headers alone are the same sections
  *   what is read prints, and what was printed reads, prints alike and is the same lab
  *   what builds compiles into tables, or says which do not fit */
 #include <string.h>
@@ -66,13 +67,28 @@ static void printed_check(const char *printed, const struct model *m)
 	rows_free(b);
 }
 
+static void headers_check(const char *text, size_t n, const struct document *d)
+{
+	_cleanup_document_ struct document headers = { 0 };
+
+	document_parse_headers(text, n, "fuzz.ini", &headers);
+	FUZZ_CHECK(headers.n == d->n);
+	for (size_t i = 0; i < d->n; i++) {
+		const struct section *a = &headers.sections[i], *b = &d->sections[i];
+
+		FUZZ_CHECK(strcmp(a->kind, b->kind) == 0 && strcmp(a->name, b->name) == 0);
+		FUZZ_CHECK(a->loc.line == b->loc.line && a->n == 0);
+	}
+}
+
 static char *print(const char *text, size_t n)
 {
 	_cleanup_diag_list_ struct diag_list diags = { 0 };
 	_cleanup_document_ struct document d = { 0 };
+	int r = document_parse(text, n, "fuzz.ini", &d, &diags);
 
-	document_init(&d);
-	if (document_parse(text, n, "fuzz.ini", &d, &diags) < 0)
+	headers_check(text, n, &d);
+	if (r < 0)
 		return NULL;
 	return format_text(text, &d);
 }

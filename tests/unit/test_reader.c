@@ -231,6 +231,32 @@ static void refuses_bytes_that_are_no_text(void **state)
 }
 
 /* What messages quote is cut at a length in bytes, never through a character. */
+/* They are those of the whole, also where lines are broken. */
+static void headers_alone(void **state)
+{
+	static const char text[] =
+		"\xef\xbb\xbfx = 1\n \t[vpc a]\r\ncidr = [vpc b]\n[lab one] junk\n[vpc]\n[]\n[vpc d\n"
+		"[vpc e f]\n[vpc \x01]\n;[vpc g]\n\n\n[vpc \xff]\n=\n[\xc3\xa9 h];\n [ lab  two ] # x\n[vpc i]";
+	_cleanup_read_ struct read whole = read_text(text);
+	_cleanup_document_ struct document d = { 0 };
+
+	(void)state;
+	document_parse_headers(text, strlen(text), "t.ini", &d);
+	assert_int_equal(d.n, whole.d.n);
+	assert_int_equal(d.n, 7);
+	for (size_t i = 0; i < d.n; i++) {
+		assert_string_equal(d.sections[i].kind, whole.d.sections[i].kind);
+		assert_string_equal(d.sections[i].name, whole.d.sections[i].name);
+		assert_int_equal(d.sections[i].loc.line, whole.d.sections[i].loc.line);
+		assert_int_equal(d.sections[i].n, 0);
+	}
+	assert_string_equal(d.sections[5].name, "two");
+	assert_int_equal(d.sections[5].loc.line, 16);
+	document_done(&d);
+	document_parse_headers("\xff\xfe[", 3, "t.ini", &d);
+	assert_int_equal(d.n, 0);
+}
+
 static void messages_are_utf8(void **state)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
@@ -261,6 +287,7 @@ int main(void)
 		cmocka_unit_test(says_where),
 		cmocka_unit_test(reports_all_in_one_run),
 		cmocka_unit_test(refuses_bytes_that_are_no_text),
+		cmocka_unit_test(headers_alone),
 		cmocka_unit_test(messages_are_utf8),
 	};
 

@@ -10,6 +10,8 @@
 
 enum { TOPOLOGY_MAX = 64 << 20 };
 
+static int nameless(const struct source *s);
+
 int source_read(const char *file, struct source *ret)
 {
 	struct source s = { 0 };
@@ -132,11 +134,9 @@ void parts_done(struct parts *p)
 /* Only the name is looked for; what else is wrong with the file, the daemon says. */
 int lab_name_of_source(const struct source *s, const char *wanted, char *ret)
 {
-	_cleanup_diag_list_ struct diag_list diags = { 0 };
 	_cleanup_document_ struct document d = { 0 };
 
-	document_init(&d);
-	document_parse(s->text, s->len, s->file, &d, &diags);
+	document_parse_headers(s->text, s->len, s->file, &d);
 	for (size_t i = 0; i < d.n; i++) {
 		if (strcmp(d.sections[i].kind, "lab") != 0 || !d.sections[i].name[0])
 			continue;
@@ -151,8 +151,16 @@ int lab_name_of_source(const struct source *s, const char *wanted, char *ret)
 		snprintf(ret, LAB_SIZE, "%s", wanted);
 		return 0;
 	}
-	if (lab_name_of_file(s->file, ret, LAB_SIZE))
-		return 0;
+	return lab_name_of_file(s->file, ret, LAB_SIZE) ? 0 : nameless(s);
+}
+
+/* It may have a name that could not be read. */
+static int nameless(const struct source *s)
+{
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_document_ struct document d = { 0 };
+
+	document_parse(s->text, s->len, s->file, &d, &diags);
 	if (diags.errors)
 		diag_list_print(stderr, &diags);
 	return fail(

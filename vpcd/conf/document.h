@@ -38,6 +38,9 @@ void document_done(struct document *d);
  * file is the name used in messages. Findings go to diags; returns -EINVAL when there were errors
  * (the document then holds what could be read, so that semantic checks can still report more). */
 int document_parse(const char *text, size_t len, const char *file, struct document *d, struct diag_list *diags);
+/* Only the headers, for who looks for a section's name: the same sections at the same places, without entries and
+ * without a word about what is wrong. */
+void document_parse_headers(const char *text, size_t len, const char *file, struct document *d);
 void document_copy(const struct document *from, struct document *to);
 /* base = what runs (file and API entries), file = a newly read file. The result has all of file and
  * base's API sections and entries; where both set a scalar key, the file does. API entries of a

@@ -41,8 +41,11 @@ struct reader {
 	bool fresh;        /* its first part is on its way */
 };
 
+static int reader_begin(struct reader *r, const char *text, size_t len, const char *file, struct document *d,
+			struct diag_list *diags);
 static char *feed(char *buf, int size, void *reader);
 static int take(void *reader, const char *section, const char *key, const char *value);
+static bool skip_to_header(struct reader *r);
 static bool read_line(struct reader *r, char **ret);
 static void damage(struct reader *r);
 static bool check_bytes(struct reader *r, const char *line, size_t len);
@@ -51,20 +54,12 @@ static bool read_entry(struct reader *r, char *line, bool indented);
 
 int document_parse(const char *text, size_t len, const char *file, struct document *d, struct diag_list *diags)
 {
-	struct reader r = { .p = text, .end = text + len, .doc = d, .diags = diags };
+	struct reader r;
 	size_t errors = diags->errors;
 	int rc;
 
-	document_init(d);
-	d->file = file ? xstrdup(file) : NULL;
-	r.loc.file = d->file;
-	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
-		r.loc.line = 1;
-		diag_add(diags, SEV_ERROR, r.loc, SYNTAX, "save it as UTF-8", "the file is UTF-16 text");
+	if (reader_begin(&r, text, len, file, d, diags) < 0)
 		return -EINVAL;
-	}
-	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-		r.p += 3;
 	rc = ini_parse_stream(feed, &r, take, &r);
 	free(r.value);
 	if (rc != 0)
@@ -73,6 +68,38 @@ int document_parse(const char *text, size_t len, const char *file, struct docume
 	schema_check(d, diags);
 	entry_clean_diags(diags);
 	return diags->errors > errors ? -EINVAL : 0;
+}
+
+void document_parse_headers(const char *text, size_t len, const char *file, struct document *d)
+{
+	_cleanup_diag_list_ struct diag_list unsaid = { 0 };
+	struct reader r;
+
+	if (reader_begin(&r, text, len, file, d, &unsaid) < 0)
+		return;
+	while (skip_to_header(&r)) {
+		_cleanup_free_ char *line = NULL;
+
+		read_line(&r, &line);
+		if (line)
+			read_header(&r, str_trim(line));
+	}
+}
+
+static int reader_begin(struct reader *r, const char *text, size_t len, const char *file, struct document *d,
+			struct diag_list *diags)
+{
+	document_init(d);
+	d->file = file ? xstrdup(file) : NULL;
+	*r = (struct reader){ .p = text, .end = text + len, .loc.file = d->file, .doc = d, .diags = diags };
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+		r->loc.line = 1;
+		diag_add(diags, SEV_ERROR, r->loc, SYNTAX, "save it as UTF-8", "the file is UTF-16 text");
+		return -EINVAL;
+	}
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		r->p += 3;
+	return 0;
 }
 
 /* inih asks for a line: hands out the rest of a value, or reads on to the next clean line. */
@@ -140,6 +167,23 @@ static int take(void *reader, const char *section, const char *key, const char *
 		*p = ';';
 	entry_set_value(en, whole);
 	return 1;
+}
+
+/* Passes over lines that are no header, whatever they are. False at the end. */
+static bool skip_to_header(struct reader *r)
+{
+	while (r->p < r->end) {
+		const char *c = r->p, *nl;
+
+		while (c < r->end && (*c == ' ' || *c == '\t'))
+			c++;
+		if (c < r->end && *c == '[')
+			return true;
+		nl = memchr(c, '\n', (size_t)(r->end - c));
+		r->p = nl ? nl + 1 : r->end;
+		r->loc.line++;
+	}
+	return false;
 }
 
 /* The next line as a string; *ret NULL: blank, a comment, or broken and reported. False at the end. */
