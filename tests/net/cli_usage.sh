@@ -16,17 +16,28 @@ says() {
 }
 bytes() { LC_ALL=C grep -c $'\033' || :; }
 
-# A daemon that never answers: asked here, looked at in the end.
-mkdir "$T/deaf"
-python3 -c "import socket, signal
+# Daemons that never answer: asked here, looked at in the end. One has had so many questions that the kernel keeps no more.
+deaf=() asked=()
+for what in deaf full; do
+	mkdir "$T/$what"
+	python3 -c "import os, socket, signal
 s = socket.socket(socket.AF_UNIX)
-s.bind('$T/deaf/vpcd.sock')
-s.listen()
+s.bind('$T/$what/socket')
+s.listen(3)
+try:
+    while '$what' == 'full':
+        c = socket.socket(socket.AF_UNIX)
+        c.setblocking(False)
+        c.connect('$T/full/socket')
+except BlockingIOError:
+    pass
+os.rename('$T/$what/socket', '$T/$what/vpcd.sock')
 signal.pause()" &
-deaf=$!
-wait_for 5 test -S "$T/deaf/vpcd.sock"
-(VPCD_RUN_DIR=$T/deaf "$VPC" show >"$T/deaf.out" 2>&1; echo $? >>"$T/deaf.out") &
-asked=$!
+	deaf+=($!)
+	wait_for 5 test -S "$T/$what/vpcd.sock"
+	(VPCD_RUN_DIR=$T/$what timeout 30 "$VPC" show >"$T/$what.out" 2>&1; echo $? >>"$T/$what.out") &
+	asked+=($!)
+done
 
 # ---- usage: 2 ------------------------------------------------------------------------------------
 check_rc 2 "no verb" vpc
@@ -174,8 +185,10 @@ says 4 'vpcd answers 418 to /v1/labs without saying why' "an error without words
 { cat "$ini"; python3 -c 'print("; much\n" * 700000)'; } >"$T/much.ini"
 says 4 'that is far too much' "what it says before it has read 5 MB is heard" odd plan "$T/much.ini"
 
-wait $asked
-kill $deaf
-like "$(cat "$T/deaf.out")" $'says nothing for 10 seconds: it is stopped or hangs; .*\n3$' "a daemon that hangs"
+wait "${asked[@]}"
+kill "${deaf[@]}"
+for what in deaf full; do
+	like "$(cat "$T/$what.out")" $'says nothing for 10 seconds: it is stopped or hangs; .*\n3$' "a daemon that hangs: $what"
+done
 check_rc 4 "a full disk is not success" bash -c "'$VPC' help >/dev/full"
 done_testing

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "cli/client.h"
@@ -22,6 +23,7 @@ struct call {
 static int socket_choose(const struct request *q, char *path, size_t size, int *ret_fd);
 static int socket_open(const char *path);
 static int perform(struct call *c, int fd, const char *socket_path, struct reply *ret);
+static int fail_silent(const char *socket_path);
 static bool body_take(void *ctx, unsigned status, const char *p, size_t n);
 static bool look(void *ctx);
 static bool reader_gone(void);
@@ -125,6 +127,8 @@ static int socket_choose(const struct request *q, char *path, size_t size, int *
 		return 0;
 	if (q->quiet)
 		return EXIT_CANNOT;
+	if (fd == -EAGAIN)
+		return fail_silent(path);
 	if (fd == -EACCES || fd == -EPERM)
 		return fail(EXIT_CANNOT,
 			    "%s is not open to you; run vpc as root, or join the group vpcd (to look only: vpcd-view)",
@@ -132,14 +136,17 @@ static int socket_choose(const struct request *q, char *path, size_t size, int *
 	return fail(EXIT_CANNOT, "no vpcd answers on %s; vpc up FILE starts one", path);
 }
 
+/* -EAGAIN: so many have asked already that the kernel queues no more, and none was taken on for long. */
 static int socket_open(const char *path)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct timeval limit = { .tv_sec = SILENT_MS_MAX / 1000 };
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 
 	if (fd < 0 || strlen(path) >= sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(sun.sun_path, path, strlen(path) + 1);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* connect keeps to it */
 	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : TAKE_FD(fd);
 }
 
@@ -176,13 +183,18 @@ static int perform(struct call *c, int fd, const char *socket_path, struct reply
 	if (q->quiet)
 		return EXIT_CANNOT;
 	if (r == -ETIMEDOUT)
-		return fail(EXIT_CANNOT,
-			    "vpcd on %s says nothing for %d seconds: it is stopped or hangs; end it (kill -9), "
-			    "labs live on and the next vpc up starts another",
-			    socket_path, SILENT_MS_MAX / 1000);
+		return fail_silent(socket_path);
 	if (r == -EINVAL)
 		return fail(EXIT_USAGE, "vpcd cannot be asked that: %s", e.msg);
 	return fail(EXIT_BROKEN, "vpcd on %s did not finish its answer to %s: %s", socket_path, q->path, e.msg);
+}
+
+static int fail_silent(const char *socket_path)
+{
+	return fail(EXIT_CANNOT,
+		    "vpcd on %s says nothing for %d seconds: it is stopped or hangs; end it (kill -9), "
+		    "labs live on and the next vpc up starts another",
+		    socket_path, SILENT_MS_MAX / 1000);
 }
 
 static bool body_take(void *ctx, unsigned status, const char *p, size_t n)
