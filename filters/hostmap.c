@@ -303,6 +303,12 @@ static uint32_t common_bits(const uint8_t *a, const uint8_t *b, uint32_t max)
 {
 	uint32_t i = 0;
 
+	for (uint64_t x, y; i + 64 <= max; i += 64) {
+		memcpy(&x, a + i / 8, sizeof(x));
+		memcpy(&y, b + i / 8, sizeof(y));
+		if (x != y)
+			break;
+	}
 	while (i + 8 <= max && a[i / 8] == b[i / 8])
 		i += 8;
 	while (i < max && bit_at(a, i) == bit_at(b, i))

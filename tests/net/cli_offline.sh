@@ -65,7 +65,8 @@ y        allow    -
 151 ends in 2 rows: those of a row are told apart by no rule; NAME +N is NAME and N more" "151 instances in two rows"
 is "$(vpc matrix "$T/many.ini" tcp/80 -o csv | wc -l)" "$((151 * 150 + 1))" "CSV has every pair"
 
-# 1,000 instances in 50 subnets of 5 VPCs, in some 800 classes: 1 s (design 7), of CPU time here, for the machine may be busy.
+# 1,000 instances in 50 subnets of 5 VPCs, in some 800 classes. The bars here find what grows out of hand: they are CPU time,
+# and 2.5 times what a quiet machine may take (1 s, design 7; make bench), for others share its processors.
 python3 - >"$T/thousand.ini" <<'PY'
 print("[lab thousand]\nquotas = off\n[host h]\naddress = 198.51.100.7")
 for v in range(5):
@@ -89,14 +90,14 @@ cpu_ms() { # COMMAND...: its CPU time
 }
 for port in tcp/443 icmp; do
 	ms=$(cpu_ms vpc matrix "$T/thousand.ini" $port)
-	[ "$ms" -le 1000 ] && ok "matrix of 1,000 instances, $port: $ms ms" || not_ok "matrix of 1,000 instances, $port: $ms ms"
+	[ "$ms" -le 2500 ] && ok "matrix of 1,000 instances, $port: $ms ms" || not_ok "matrix of 1,000 instances, $port: $ms ms"
 	like "$(tail -n1 "$T/out")" '^1001 ends in [78][0-9]{2} rows' "... has them all"
 done
 same_page "$T/thousand.ini" tcp/443
 is "$(($(wc -c <"$T/page") < 1000000))" 1 "a page of a million pairs is less than a megabyte: $(wc -c <"$T/page")"
 sed 's/tcp 8003 from 0.0.0.0.0$/&\ninbound = tcp 444 from 198.51.100.0\/24/' "$T/thousand.ini" >"$T/thousand-new.ini"
 ms=$(cpu_ms vpc diff "$T/thousand.ini" "$T/thousand-new.ini")
-[ "$ms" -le 1000 ] && ok "diff of two of them: $ms ms" || not_ok "diff of two of them: $ms ms"
+[ "$ms" -le 2500 ] && ok "diff of two of them: $ms ms" || not_ok "diff of two of them: $ms ms"
 like "$(tail -n1 "$T/out")" '^5 pairs differ' "... finds what differs"
 
 # ---- trace: the lines that would allow what is denied ----------------------------------------------
@@ -195,7 +196,7 @@ is "$(sed -nE 's/^\t\{ "([a-z-]+)", .*/\1/p' vpcd/path/lint.c | grep -vcxFf <(tr
 		$i $i $((i % 250)) $((i / 250)) $i $((i + 20000)) $((i % 250)) $((i / 250)); done
 } >"$T/rules.ini"
 ms=$(cpu_ms vpc lint "$T/rules.ini")
-[ "$ms" -le 1000 ] && ok "lint of an ACL of 4,000 rules: $ms ms" || not_ok "lint of an ACL of 4,000 rules: $ms ms"
+[ "$ms" -le 2500 ] && ok "lint of an ACL of 4,000 rules: $ms ms" || not_ok "lint of an ACL of 4,000 rules: $ms ms"
 cp tests/golden/lint/findings.ini "$T/findings.ini"
 (cd "$T" && vpc lint --fix findings.ini >fixed.out 2>fixed.err)
 like "$(cat "$T/fixed.err")" 'findings.ini: 9 lines removed; no flow changes' "lint --fix takes dead lines out"
@@ -278,7 +279,7 @@ like "$(vpc trace $three --flows "$T/nul" 2>&1)" 'nul: a NUL byte in line 2' "..
 { printf 'web-1 -> db-1 tcp/80 '; head -c 200000 /dev/zero | tr '\0' x; } >"$T/long"
 check_rc 2 "flows: a line of 200,000 characters" vpc trace $three --flows "$T/long"
 ms=$(cpu_ms vpc trace $three --flows <(yes 'app-1 -> mirror tcp/443' | head -n 20000))
-[ "$ms" -le 2000 ] && ok "20,000 flows: $ms ms" || not_ok "20,000 flows: $ms ms"
+[ "$ms" -le 5000 ] && ok "20,000 flows: $ms ms" || not_ok "20,000 flows: $ms ms"
 is "$(wc -l <"$T/out")" 20000 "... all of them"
 
 # ---- the tutorial, as far as it goes without root (tests/net/tutorial.sh plays all of it) -----------------

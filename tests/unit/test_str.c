@@ -68,6 +68,21 @@ static void strbuf_grows(void **state)
 	strbuf_done(&b);
 }
 
+static void copies_what_has_room(void **state)
+{
+	char to[4];
+
+	(void)state;
+	assert_int_equal(str_copy(to, sizeof(to), ""), 0);
+	assert_string_equal(to, "");
+	assert_int_equal(str_copy(to, sizeof(to), "abc"), 3);
+	assert_string_equal(to, "abc");
+	assert_int_equal(str_copy(to, sizeof(to), "abcd"), 4);
+	assert_string_equal(to, "abc");
+	assert_int_equal(str_copy(to, 1, "x"), 1);
+	assert_string_equal(to, "");
+}
+
 static void words(void **state)
 {
 	char text[] = "  allow \t tcp\r\n443  ", none[] = " \t", empty[] = "";
@@ -276,6 +291,7 @@ int main(void)
 		cmocka_unit_test(strbuf_grows),
 		cmocka_unit_test(strbuf_speaks_json),
 		cmocka_unit_test(json_escapes_each_byte_anywhere),
+		cmocka_unit_test(copies_what_has_room),
 		cmocka_unit_test(words),
 		cmocka_unit_test(trims),
 		cmocka_unit_test(numbers),

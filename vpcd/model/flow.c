@@ -60,7 +60,7 @@ int flow_parse_words(const struct model *m, const char *src, const char *dst, co
 	char word[128];
 	int r;
 
-	if (snprintf(word, sizeof(word), "%s", src) >= (int)sizeof(word))
+	if (str_copy(word, sizeof(word), src) >= sizeof(word))
 		return err_set(e, -EINVAL, "the source \"%.40s…\" is too long for a name or an address", src);
 	r = split_port(word, &f.sport, e);
 	if (r < 0)
@@ -80,8 +80,8 @@ int flow_parse_words(const struct model *m, const char *src, const char *dst, co
 	r = find_end(m, &to, &f.src, &f.dst, e);
 	if (r < 0)
 		return r;
-	snprintf(f.src.name, sizeof(f.src.name), "%.62s", word);
-	snprintf(f.dst.name, sizeof(f.dst.name), "%.62s", dst);
+	str_copy(f.src.name, sizeof(f.src.name), word);
+	str_copy(f.dst.name, sizeof(f.dst.name), dst);
 	r = source_addr(m, &from, &f.src, e);
 	if (r < 0)
 		return r;
@@ -137,7 +137,7 @@ static int split_end(const char *word, struct end_text *ret, struct err *e)
 			       word);
 	memcpy(ret->name, word, n);
 	ret->name[n] = '\0';
-	snprintf(ret->at, sizeof(ret->at), "%s", at ? at + 1 : "");
+	str_copy(ret->at, sizeof(ret->at), at ? at + 1 : "");
 	return 0;
 }
 
@@ -302,7 +302,7 @@ static int parse_proto(const char *text, struct flow *f, struct err *e)
 	uint16_t proto;
 	uint32_t port;
 
-	if (snprintf(name, sizeof(name), "%s", text) >= (int)sizeof(name))
+	if (str_copy(name, sizeof(name), text) >= sizeof(name))
 		return err_set(e, -EINVAL, "protocol \"%.24s…\" is not known; " HOW_PROTO, text);
 	arg = strchr(name, '/');
 	if (arg)

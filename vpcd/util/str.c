@@ -121,6 +121,14 @@ char *strbuf_take(struct strbuf *b)
 	return s;
 }
 
+size_t str_copy(char *to, size_t size, const char *s)
+{
+	size_t n = strlen(s), room = n < size ? n : size - 1;
+
+	*(char *)mempcpy(to, s, room) = '\0';
+	return n;
+}
+
 char *str_word(char **p)
 {
 	char *s = *p, *end;

@@ -26,6 +26,8 @@ void strbuf_add_json(struct strbuf *b, const char *s);
 char *strbuf_take(struct strbuf *b);
 #define _cleanup_strbuf_ __attribute__((cleanup(strbuf_done)))
 
+/* As much of s as has room, with a NUL behind it (size: at least 1); the length of s. */
+size_t str_copy(char *to, size_t size, const char *s);
 /* Cuts the next blank-separated word out of *p (modified); NULL at the end. */
 char *str_word(char **p);
 /* Strips blanks at both ends in place; returns the new start. */
