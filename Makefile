@@ -19,17 +19,16 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export B
 
 # The one list of what the build, the demo and the tests need: Debian 12 packages.
+# a|b: any of them will do, the first is installed.
 DEPS := gcc libc6-dev make pkg-config clang bpftool libbpf-dev linux-libc-dev \
 	libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev \
-	libinih-dev libjansson-dev libmicrohttpd-dev libhttp-parser-dev libpcap-dev libncurses-dev \
+	libinih-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev|libcurl4-openssl-dev libpcap-dev libncurses-dev \
 	libcmocka-dev libclang-rt-14-dev iproute2 iputils-ping nftables python3 curl procps clang-format
 
 PURE_PKGS := inih jansson
 KERN_PKGS := libnl-3.0 libnl-route-3.0 libmnl libnftnl libbpf
 VPCD_PKGS := libmicrohttpd
-VPC_PKGS  := libpcap ncursesw
-# libhttp_parser has no pkg-config file: its header is looked for.
-VPC_HEADERS := http_parser.h
+VPC_PKGS  := libcurl libpcap ncursesw
 
 # ---- flags --------------------------------------------------------------------------------
 CC      := gcc
@@ -55,7 +54,7 @@ $(call lazy,PURE_LIBS,pkg-config --libs $(PURE_PKGS))
 $(call lazy,KERN_CFLAGS,pkg-config --cflags $(PURE_PKGS) $(KERN_PKGS) $(VPCD_PKGS) $(VPC_PKGS))
 $(call lazy,KERN_LIBS,pkg-config --libs $(PURE_PKGS) $(KERN_PKGS))
 $(call lazy,VPCD_LIBS,pkg-config --libs $(VPCD_PKGS))
-$(call lazy,VPC_LIBS,echo -lhttp_parser; pkg-config --libs $(VPC_PKGS))
+$(call lazy,VPC_LIBS,pkg-config --libs $(VPC_PKGS))
 $(call lazy,MULTIARCH,gcc -print-multiarch)
 
 # ---- sources, room by room ------------------------------------------------------------------
@@ -103,9 +102,9 @@ deps:
 ifeq ($(NO_DEPS),)
 	@missing=; \
 	if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then \
-		for p in $(DEPS); do \
-			dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | \
-				grep -qx installed || missing="$$missing $$p"; \
+		for p in $(foreach d,$(DEPS),'$(d)'); do \
+			dpkg-query -W -f '$${db:Status-Status}\n' $$(echo "$$p" | tr '|' ' ') 2>/dev/null | \
+				grep -qx installed || missing="$$missing $${p%%|*}"; \
 		done; \
 		[ -n "$$missing" ] || exit 0; \
 		echo "deps: missing:$$missing"; \
@@ -118,7 +117,7 @@ ifeq ($(NO_DEPS),)
 	elif $(MAKE) --no-print-directory -s have 2>/dev/null; then :; \
 	else \
 		echo "deps: this is not Debian; install what these Debian 12 packages hold:"; \
-		echo "    $(DEPS)"; exit 1; \
+		echo "    $(foreach d,$(DEPS),$(firstword $(subst |, ,$(d))))"; exit 1; \
 	fi
 endif
 
@@ -177,17 +176,16 @@ clean:
 # ---- what must be there: one line says what is missing, not a page of compiler errors -----------
 define have
 have: $(B)/.have-$(1)
-$(B)/.have-$(1): Makefile
+$(B)/.have-$(1):
 	@missing=; \
 	for c in $(2); do command -v $$$$c >/dev/null || missing="$$$$missing $$$$c"; done; \
 	for p in $(3); do pkg-config --exists $$$$p 2>/dev/null || missing="$$$$missing $$$$p"; done; \
-	for h in $(4); do $(CC) -E -include $$$$h -x c /dev/null >/dev/null 2>&1 || missing="$$$$missing $$$$h"; done; \
 	[ -z "$$$$missing" ] || { echo "build: missing:$$$$missing; run: make deps" >&2; exit 1; }; \
 	mkdir -p $$(@D) && touch $$@
 endef
 .PHONY: have
 $(eval $(call have,pure,$(CC) ar pkg-config,$(PURE_PKGS)))
-$(eval $(call have,kern,$(CLANG) $(BPFTOOL),$(KERN_PKGS) $(VPCD_PKGS) $(VPC_PKGS),$(VPC_HEADERS)))
+$(eval $(call have,kern,$(CLANG) $(BPFTOOL),$(KERN_PKGS) $(VPCD_PKGS) $(VPC_PKGS)))
 $(eval $(call have,test,,cmocka))
 
 # Objects depend on the flags they were built with.
@@ -254,9 +252,6 @@ $(eval $(call unit-tests,$(B)/cover,$(B)/cover,$(COV)))
 $(B)/tests/unit/test_corpora: $(call objs,$(B)/asan,$(FUZZ_SRCS) vpcd/cli/capture_file.c)
 $(B)/cover/tests/unit/test_corpora: $(call objs,$(B)/cover,$(FUZZ_SRCS) vpcd/cli/capture_file.c)
 $(B)/tests/unit/test_corpora $(B)/cover/tests/unit/test_corpora $(B)/fuzz/fuzz_capture: MORE_LIBS = $(VPC_LIBS)
-$(B)/tests/unit/test_exchange: $(call objs,$(B)/asan,vpcd/cli/exchange.c)
-$(B)/cover/tests/unit/test_exchange: $(call objs,$(B)/cover,vpcd/cli/exchange.c)
-$(B)/tests/unit/test_exchange $(B)/cover/tests/unit/test_exchange: MORE_LIBS = $(VPC_LIBS)
 
 $(B)/tests/bpf/%: $(B)/obj/tests/bpf/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/libvpckern.a $(B)/libvpcpure.a
 	$(call say,LD,$@)

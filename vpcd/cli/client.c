@@ -1,4 +1,5 @@
 /* client.c: one HTTP request to vpcd, and its errors in words. */
+#include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -6,44 +7,69 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include "cli/client.h"
-#include "cli/exchange.h"
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { SILENT_MS_MAX = 10000, SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) };
+enum { POLL_MS = 100, SILENT_MS_MAX = 10000 };
 
-struct call {
+struct incoming {
+	CURL *h;
 	const struct request *q;
 	struct strbuf body;
-	bool left_alone; /* by the reader of stdout */
+	bool ended; /* by the one who takes it */
 };
 
-static int socket_choose(const struct request *q, char *path, size_t size, int *ret_fd);
-static int socket_open(const char *path);
-static int perform(struct call *c, int fd, const char *socket_path, struct reply *ret);
+static int socket_choose(const struct request *q, char *path, size_t size);
+static int socket_try(const char *path);
+static int perform(struct incoming *in, const char *socket_path);
 static int fail_silent(const char *socket_path);
-static bool body_take(void *ctx, unsigned status, const char *p, size_t n);
-static bool look(void *ctx);
-static bool reader_gone(void);
-static int answer_take(const struct request *q, struct strbuf *body, struct reply *ret);
+static int answer_take(CURL *h, const struct request *q, struct strbuf *body, struct reply *ret);
 static int error_print(const struct request *q, const struct reply *r);
 static size_t diags_print(const json_t *errors, bool *ret_edits);
+static size_t body_add(char *p, size_t size, size_t n, void *ctx);
 
 int client_call(const struct request *q, struct reply *ret)
 {
-	struct call c = { .q = q };
-	char socket_path[SOCKET_PATH_MAX];
-	_cleanup_close_ int fd = -1;
-	int r = socket_choose(q, socket_path, sizeof(socket_path), &fd);
+	struct curl_slist *headers = NULL;
+	struct strbuf url = { 0 };
+	struct incoming in = { .q = q };
+	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	CURL *h;
+	int r = socket_choose(q, socket_path, sizeof(socket_path));
 
 	*ret = (struct reply){ 0 };
+	if (r)
+		return r;
+	h = in.h = curl_easy_init();
+	if (!h)
+		return fail(EXIT_BROKEN, "libcurl could not be set up");
+	strbuf_addf(&url, "http://vpcd%s", q->path);
+	curl_easy_setopt(h, CURLOPT_URL, url.s);
+	curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+	curl_easy_setopt(h, CURLOPT_PROXY, "");
+	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, body_add);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, &in);
+	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, q->method ? q->method : "GET");
+	if (q->body) {
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, q->body);
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)q->body_len);
+	}
+	headers = curl_slist_append(headers, "Expect:");
+	headers = curl_slist_append(headers, q->text ? "Content-Type: text/plain" : "Content-Type: application/json");
+	for (size_t i = 0; i < ARRAY_SIZE(q->headers) && q->headers[i]; i++)
+		headers = curl_slist_append(headers, q->headers[i]);
+	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
+	r = perform(&in, socket_path);
 	if (r == 0)
-		r = perform(&c, fd, socket_path, ret);
-	if (r == 0)
-		r = answer_take(q, &c.body, ret);
-	strbuf_done(&c.body);
+		r = answer_take(h, q, &in.body, ret);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(h);
+	strbuf_done(&in.body);
+	strbuf_done(&url);
 	return r;
 }
 
@@ -75,12 +101,12 @@ int client_get(struct reply *ret, const char *fmt, ...)
 
 bool client_refused(void)
 {
-	char path[SOCKET_PATH_MAX];
-	_cleanup_close_ int fd = -1;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int r;
 
 	snprintf(path, sizeof(path), "%s/vpcd.sock", run_dir());
-	fd = socket_open(path);
-	return fd == -EACCES || fd == -EPERM;
+	r = socket_try(path);
+	return r == -EACCES || r == -EPERM;
 }
 
 bool client_answers(void)
@@ -112,24 +138,23 @@ void path_add(struct strbuf *b, const char *text)
 }
 
 /* The full socket; for reading, the view socket will do where the full one is not ours to open. */
-static int socket_choose(const struct request *q, char *path, size_t size, int *ret_fd)
+static int socket_choose(const struct request *q, char *path, size_t size)
 {
-	int fd;
+	int r;
 
 	snprintf(path, size, "%s/vpcd.sock", run_dir());
-	fd = socket_open(path);
-	if ((fd == -EACCES || fd == -EPERM) && !q->method && !q->take) {
+	r = socket_try(path);
+	if ((r == -EACCES || r == -EPERM) && !q->method && !q->take) {
 		snprintf(path, size, "%s/view.sock", run_dir());
-		fd = socket_open(path);
+		r = socket_try(path);
 	}
-	*ret_fd = fd;
-	if (fd >= 0)
+	if (r == 0)
 		return 0;
 	if (q->quiet)
 		return EXIT_CANNOT;
-	if (fd == -EAGAIN)
+	if (r == -EAGAIN)
 		return fail_silent(path);
-	if (fd == -EACCES || fd == -EPERM)
+	if (r == -EACCES || r == -EPERM)
 		return fail(EXIT_CANNOT,
 			    "%s is not open to you; run vpc as root, or join the group vpcd (to look only: vpcd-view)",
 			    path);
@@ -137,7 +162,7 @@ static int socket_choose(const struct request *q, char *path, size_t size, int *
 }
 
 /* -EAGAIN: so many have asked already that the kernel queues no more, and none was taken on for long. */
-static int socket_open(const char *path)
+static int socket_try(const char *path)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	const struct timeval limit = { .tv_sec = SILENT_MS_MAX / 1000 };
@@ -147,78 +172,18 @@ static int socket_open(const char *path)
 		return -ENAMETOOLONG;
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* connect keeps to it */
-	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : TAKE_FD(fd);
+	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ? -errno : 0;
 }
 
-/* A question (GET) is answered at once, whatever the daemon is doing; work and streams may take their time. */
-static int perform(struct call *c, int fd, const char *socket_path, struct reply *ret)
+/* For something to happen, or a little. How long that was. */
+static int wait_ms(CURLM *multi)
 {
-	const struct request *q = c->q;
-	const char *headers[1 + ARRAY_SIZE(q->headers) + 1] = {
-		q->text ? "Content-Type: text/plain" : "Content-Type: application/json",
-	};
-	const struct exchange x = {
-		.method = q->method ? q->method : "GET",
-		.path = q->path,
-		.headers = headers,
-		.body = q->body,
-		.body_len = q->body_len,
-		.silent_ms_max = q->method || q->take || q->waits ? 0 : SILENT_MS_MAX,
-		.take = body_take,
-		.tick = look,
-		.ctx = c,
-		.stop = q->stop,
-	};
-	unsigned status = 0;
-	struct err e = { 0 };
-	int r;
+	struct timespec a, b;
 
-	memcpy(headers + 1, q->headers, sizeof(q->headers));
-	r = exchange_run(fd, &x, &status, &e);
-	ret->status = status;
-	if (c->left_alone)
-		return fail(EXIT_BROKEN, "the result cannot be written: its reader has gone");
-	if (r == 0)
-		return 0;
-	if (q->quiet)
-		return EXIT_CANNOT;
-	if (r == -ETIMEDOUT)
-		return fail_silent(socket_path);
-	if (r == -EINVAL)
-		return fail(EXIT_USAGE, "vpcd cannot be asked that: %s", e.msg);
-	return fail(EXIT_BROKEN, "vpcd on %s did not finish its answer to %s: %s", socket_path, q->path, e.msg);
-}
-
-static int fail_silent(const char *socket_path)
-{
-	return fail(EXIT_CANNOT,
-		    "vpcd on %s says nothing for %d seconds: it is stopped or hangs; end it (kill -9), "
-		    "labs live on and the next vpc up starts another",
-		    socket_path, SILENT_MS_MAX / 1000);
-}
-
-static bool body_take(void *ctx, unsigned status, const char *p, size_t n)
-{
-	struct call *c = ctx;
-
-	if (c->q->take && status < 400)
-		return c->q->take(c->q->take_ctx, p, n);
-	strbuf_add(&c->body, p, n);
-	return true;
-}
-
-static bool look(void *ctx)
-{
-	struct call *c = ctx;
-
-	if (c->q->for_reader && reader_gone()) {
-		raise(SIGPIPE);
-		c->left_alone = true;
-		return false;
-	}
-	if (c->q->progress)
-		c->q->progress(c->q->progress_ctx);
-	return true;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (int)((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000);
 }
 
 /* It would be found out by a write; but there may be nothing to write for long. */
@@ -229,10 +194,74 @@ static bool reader_gone(void)
 	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
 }
 
-static int answer_take(const struct request *q, struct strbuf *body, struct reply *ret)
+/* A question (GET) is answered at once, whatever the daemon is doing; work and streams may take their time. */
+static int perform(struct incoming *in, const char *socket_path)
+{
+	const struct request *q = in->q;
+	CURL *h = in->h;
+	CURLM *multi = curl_multi_init();
+	CURLcode result = CURLE_OK;
+	int running = 1, left, waited_ms = 0;
+	bool left_alone = false;
+	long status = 0;
+	CURLMsg *msg;
+
+	curl_multi_add_handle(multi, h);
+	while (running) {
+		if (curl_multi_perform(multi, &running) != CURLM_OK)
+			break;
+		if (!running)
+			break;
+		if (status == 0 && waited_ms >= SILENT_MS_MAX && !q->method && !q->take && !q->waits) {
+			result = CURLE_OPERATION_TIMEDOUT;
+			break;
+		}
+		waited_ms += wait_ms(multi);
+		curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
+		if (q->stop && *q->stop) {
+			in->ended = true;
+			break;
+		}
+		if (q->for_reader && reader_gone()) {
+			raise(SIGPIPE);
+			left_alone = true;
+			break;
+		}
+		if (q->progress)
+			q->progress(q->progress_ctx);
+	}
+	while ((msg = curl_multi_info_read(multi, &left)))
+		if (msg->msg == CURLMSG_DONE)
+			result = msg->data.result;
+	curl_multi_remove_handle(multi, h);
+	curl_multi_cleanup(multi);
+	if (left_alone)
+		return fail(EXIT_BROKEN, "the result cannot be written: its reader has gone");
+	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
+	/* A refusal may come, and the connection go, before all of the request was read. */
+	if (result == CURLE_OK || in->ended || status >= 400)
+		return 0;
+	if (q->quiet)
+		return EXIT_CANNOT;
+	if (result == CURLE_OPERATION_TIMEDOUT)
+		return fail_silent(socket_path);
+	return fail(EXIT_BROKEN, "vpcd on %s did not finish its answer to %s: %s", socket_path, q->path,
+		    curl_easy_strerror(result));
+}
+
+static int fail_silent(const char *socket_path)
+{
+	return fail(EXIT_CANNOT,
+		    "vpcd on %s says nothing for %d seconds: it is stopped or hangs; end it (kill -9), "
+		    "labs live on and the next vpc up starts another",
+		    socket_path, SILENT_MS_MAX / 1000);
+}
+
+static int answer_take(CURL *h, const struct request *q, struct strbuf *body, struct reply *ret)
 {
 	json_error_t je;
 
+	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &ret->status);
 	ret->text = strbuf_take(body);
 	if ((!q->text && !q->take) || ret->status >= 400)
 		ret->json = json_loads(ret->text, 0, &je);
@@ -302,4 +331,18 @@ static size_t diags_print(const json_t *errors, bool *ret_edits)
 		*ret_edits |= !file;
 	}
 	return n;
+}
+
+static size_t body_add(char *p, size_t size, size_t n, void *ctx)
+{
+	struct incoming *in = ctx;
+	long status = 0;
+
+	curl_easy_getinfo(in->h, CURLINFO_RESPONSE_CODE, &status);
+	if (!in->q->take || status >= 400) {
+		strbuf_add(&in->body, p, size * n);
+		return size * n;
+	}
+	in->ended = !in->q->take(in->q->take_ctx, p, size * n);
+	return in->ended ? 0 : size * n;
 }
