@@ -83,6 +83,15 @@ static void copies_what_has_room(void **state)
 	assert_string_equal(to, "");
 }
 
+static void joins(void **state)
+{
+	_cleanup_free_ char *s = str_join("vpc", '/', "shop"), *empty = str_join("", ' ', "");
+
+	(void)state;
+	assert_string_equal(s, "vpc/shop");
+	assert_string_equal(empty, " ");
+}
+
 static void words(void **state)
 {
 	char text[] = "  allow \t tcp\r\n443  ", none[] = " \t", empty[] = "";
@@ -292,6 +301,7 @@ int main(void)
 		cmocka_unit_test(strbuf_speaks_json),
 		cmocka_unit_test(json_escapes_each_byte_anywhere),
 		cmocka_unit_test(copies_what_has_room),
+		cmocka_unit_test(joins),
 		cmocka_unit_test(words),
 		cmocka_unit_test(trims),
 		cmocka_unit_test(numbers),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf/build_ctx.h"
+#include "util/str.h"
 
 enum { RESERVED_FIRST = 4 /* network, router, DNS, future */, RESERVED_LAST = 1 /* broadcast */ };
 
@@ -213,7 +214,7 @@ static const char *private_key(const struct build *b, const struct eni *eni, uin
 	else if (before)
 		snprintf(buf, 128, "private/%.40s/%u", eni->obj.name, before + 1);
 	else
-		snprintf(buf, 128, "private/%.40s", eni->obj.name);
+		str_copy(stpcpy(buf, "private/"), 128 - sizeof("private/"), eni->obj.name);
 	return buf;
 }
 

@@ -242,7 +242,7 @@ static struct eni *eni_new(struct build *b, const struct section *s, enum eni_ow
 	eni->obj.id = arena_strdup(b->a, registry_id(b->reg, "eni", s->name));
 	eni->obj.origin = s->origin;
 	eni->obj.loc = build_loc(b, s->loc);
-	snprintf(key, sizeof(key), "eni/%.40s", s->name);
+	str_copy(stpcpy(key, "eni/"), sizeof(key) - sizeof("eni/"), s->name);
 	eni->obj.number = build_number(b, KIND_PORT, key, s->loc);
 	eni->subnet = build_key_ref(b, s, "subnet", KIND_SUBNET);
 	eni->tcp_established_s = timer_key(s, "tcp-established-timeout");

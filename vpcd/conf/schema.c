@@ -453,7 +453,7 @@ static void check_twice(const struct document *d, const struct schema_kind *cons
 		if (kinds[i] && (kinds[i]->kind == KIND_LAB || kinds[i]->kind == KIND_INTERNET))
 			keys[i] = xstrdup(s->kind); /* there is one, whatever its name */
 		else
-			keys[i] = xasprintf("%s %s", shared ? "machine" : s->kind, s->name);
+			keys[i] = str_join(shared ? "machine" : s->kind, ' ', s->name);
 		if (keymap_put_str(&by_name, keys[i], i))
 			continue;
 		other = &d->sections[keymap_get_str(&by_name, keys[i])];

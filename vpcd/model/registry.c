@@ -110,7 +110,7 @@ uint32_t registry_number(struct registry *r, enum obj_kind kind, const char *key
 
 const char *registry_id(struct registry *r, const char *prefix, const char *key)
 {
-	_cleanup_free_ char *full = xasprintf("%s/%s", prefix, key);
+	_cleanup_free_ char *full = str_join(prefix, '/', key);
 	struct item *i = item_find(&r->ids, full);
 
 	if (!i) {

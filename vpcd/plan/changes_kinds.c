@@ -3,6 +3,7 @@
 #include <string.h>
 #include "plan/changes_ctx.h"
 #include "util/mem.h"
+#include "util/str.h"
 
 #define NAMES_MAX 256
 
@@ -383,6 +384,8 @@ static void compare_timer(struct notes *n, const char *word, uint32_t a, uint32_
 {
 	char old[16] = "default", new[16] = "default";
 
+	if (a == b)
+		return;
 	if (a)
 		snprintf(old, sizeof(old), "%u", a);
 	if (b)
@@ -474,8 +477,11 @@ static void group_names(const struct model *m, const struct eni *eni, char *buf,
 			names[k] = names[k - 1];
 		names[k] = name;
 	}
-	for (uint32_t i = 0; i < n && at < size; i++)
-		at += (size_t)snprintf(buf + at, size - at, "%s%s", i ? " " : "", names[i]);
+	for (uint32_t i = 0; i < n && at + 1 < size; i++) {
+		if (i)
+			buf[at++] = ' ';
+		at += str_copy(buf + at, size - at, names[i]);
+	}
 }
 
 static void addr_text(const struct addr *a, char buf[ADDR_STRLEN])

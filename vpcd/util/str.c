@@ -129,6 +129,16 @@ size_t str_copy(char *to, size_t size, const char *s)
 	return n;
 }
 
+char *str_join(const char *a, char sep, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	char *s = xmalloc(n + m + 2), *end = mempcpy(s, a, n);
+
+	*end++ = sep;
+	memcpy(end, b, m + 1);
+	return s;
+}
+
 char *str_word(char **p)
 {
 	char *s = *p, *end;

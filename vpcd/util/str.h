@@ -28,6 +28,8 @@ char *strbuf_take(struct strbuf *b);
 
 /* As much of s as has room, with a NUL behind it (size: at least 1); the length of s. */
 size_t str_copy(char *to, size_t size, const char *s);
+/* "aSEPb", to be freed. */
+char *str_join(const char *a, char sep, const char *b);
 /* Cuts the next blank-separated word out of *p (modified); NULL at the end. */
 char *str_word(char **p);
 /* Strips blanks at both ends in place; returns the new start. */
