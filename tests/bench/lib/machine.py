@@ -1,5 +1,5 @@
 """machine.py: what a figure was measured on, and starting again on a "machine" of its own."""
-import glob, os, platform, re, sys
+import glob, json, os, platform, re, statistics, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.abspath(f"{HERE}/../../..")
@@ -37,6 +37,15 @@ def machine():
 		"mitigations": {k: v for k, v in mitigations.items() if v.startswith("Mitigation") or v.startswith("Vulnerable")},
 		"governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "none (virtual machine or no cpufreq)"),
 		"load": os.getloadavg()[0]}
+
+
+def work_ms():
+	"""A fixed piece of work, of the processor and of memory as a daemon's is: what neighbours take of a shared machine shows."""
+	def once():
+		start = time.perf_counter()
+		json.loads(json.dumps({f"name-{i}": [i, str(i)] for i in range(50000)}))
+		return (time.perf_counter() - start) * 1e3
+	return statistics.median(once() for _ in range(5))
 
 
 def machine_text(m):
