@@ -1,4 +1,4 @@
-# timeout: 120
+# timeout: 300
 # flow_windows: each flow log has windows of its own; none loses a packet or tells of it twice when the lab is edited, when
 # the daemon is killed, however often, or when there are more flows than fit; what is lost is told; files are put aside.
 . "${0%/*}/../lib.sh"
