@@ -120,7 +120,7 @@ static __always_inline void hot_tell(const struct abi_hot *h, struct abi_flow *f
 		f->seen_ns = seen_ns;
 }
 
-/* One processor's. */
+/* f learns from what one processor has copied of k: a piece for the same reason. */
 PIECE hot_set_tell(const struct abi_hot_set *s, const struct abi_flow_key *k, struct abi_flow *f, __u64 now_ns)
 {
 	if (!s || !k || !f)

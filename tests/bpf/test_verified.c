@@ -1,6 +1,6 @@
 /* test_verified.c: how much work the kernel's verifier has with each program. Each lab loads programs of its own, and
- * for a small one that is most of `up`: 118,000 instructions took 250 ms here, 44,000 take 60. The verifier gives up at
- * a million; older kernels, which prune less, are far from that, too. */
+ * for a small one that is most of `up`: 118,000 instructions take 250 ms here, 44,000 take 60. The verifier gives up at
+ * a million; the rest of the way there is for older kernels, which prune less. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -230,7 +230,6 @@ static void refuses_bytes_that_are_no_text(void **state)
 	assert_int_equal(k.rc, 0);
 }
 
-/* What messages quote is cut at a length in bytes, never through a character. */
 /* They are those of the whole, also where lines are broken. */
 static void headers_alone(void **state)
 {
@@ -257,6 +256,7 @@ static void headers_alone(void **state)
 	assert_int_equal(d.n, 0);
 }
 
+/* What messages quote is cut at a length in bytes, never through a character. */
 static void messages_are_utf8(void **state)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };

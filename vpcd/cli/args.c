@@ -133,17 +133,19 @@ static int option_parse(struct args *a, char **argv, int argc, int *at)
 	return unknown_option(a->verb, word);
 }
 
+int lab_check(const struct args *a, const char *lab)
+{
+	if (str_is_name(lab))
+		return 0;
+	return fail(EXIT_USAGE, "%s: \"%s\" is no name of a lab: 1 to 32 of a-z, 0-9 and -; vpc show lists them",
+		    a->verb->name, lab);
+}
+
 static int option_set(struct args *a, enum option_id id, const char *value)
 {
 	switch (id) {
 	case OPTION_OUTPUT: return output_set(a, value);
-	case OPTION_LAB:
-		a->lab = value;
-		if (!str_is_name(value))
-			return fail(EXIT_USAGE,
-				    "%s: \"%s\" is no name of a lab: 1 to 32 of a-z, 0-9 and -; vpc show lists them",
-				    a->verb->name, value);
-		return 0;
+	case OPTION_LAB: a->lab = value; return lab_check(a, value);
 	case OPTION_FROM_PORT: return number_set(a, id, value, 65535, &a->from_port);
 	case OPTION_COUNT: return number_set(a, id, value, COUNT_MAX, &a->count);
 	case OPTION_TIMEOUT: return number_set(a, id, value, TIMEOUT_MS_MAX, &a->timeout_ms);

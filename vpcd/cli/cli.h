@@ -116,6 +116,8 @@ const char *verb_nearest(const char *name);
 /* Fills ret, or prints what is wrong and returns an exit code. words point into argv. */
 int args_parse(const struct verb *v, int argc, char **argv, struct args *ret);
 void args_done(struct args *a);
+/* Can a lab have that name? EXIT_USAGE, said, when not: so the path of a request never holds anything else. */
+int lab_check(const struct args *a, const char *lab);
 const char *output_name(enum output o);
 
 int help_run(const struct args *a);

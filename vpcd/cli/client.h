@@ -42,8 +42,6 @@ int daemon_start(void);
 /* Prints JSON as the result of a verb. */
 void json_print(const json_t *v);
 
-/* Can a lab have that name? EXIT_USAGE, said, when not: so a path never holds anything else. */
-int lab_check(const struct args *a, const char *lab);
 /* The lab of a verb whose only word is LAB. An exit code. */
 int lab_of_word(const struct args *a, char *ret_lab);
 /* Which lab is meant: --lab, else LAB of "LAB/NAME", else the only one there is, else the only one that

@@ -8,13 +8,6 @@ static int lab_count(const json_t *labs, const char *kind, const char *name, cha
 static bool lab_has(const char *lab, const char *kind, const char *name);
 static bool kind_has(const char *lab, const char *kind, const char *name);
 
-int lab_check(const struct args *a, const char *lab)
-{
-	if (str_is_name(lab))
-		return 0;
-	return fail(EXIT_USAGE, "%s: \"%s\" is no name of a lab; vpc show lists them", a->verb->name, lab);
-}
-
 int lab_of(const struct args *a, const char *word, char *ret_lab, const char **ret_name)
 {
 	return lab_of_kind(a, NULL, word, ret_lab, ret_name);
