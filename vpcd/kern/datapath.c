@@ -522,14 +522,16 @@ int datapath_attach(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uin
 
 int datapath_attached(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex)
 {
-	return datapath_is_program(d, hook, datapath_program_at(ns, hook, ifindex));
+	return datapath_is_program(d, hook, datapath_program_at(ns, hook, ifindex, NULL));
 }
 
-uint32_t datapath_program_at(struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex)
+uint32_t datapath_program_at(struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex, bool *quick)
 {
-	const uint32_t quick = tcx_get(ifindex, dp_hooks[hook].egress);
+	const uint32_t id = tcx_get(ifindex, dp_hooks[hook].egress);
 
-	return quick ? quick : nl_filter_get(ns, (int)ifindex, dp_hooks[hook].egress);
+	if (quick)
+		*quick = id != 0;
+	return id ? id : nl_filter_get(ns, (int)ifindex, dp_hooks[hook].egress);
 }
 
 int datapath_quicken(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex)

@@ -27,8 +27,9 @@ int datapath_unpin(const char *lab_bpf_dir, struct err *e);
  * attached: 1 the loaded program, 0 none of ours or another one. */
 int datapath_attach(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex, struct err *e);
 int datapath_attached(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);
-/* The same in two steps: the id of what is there (0: nothing), and whether that is the loaded program. */
-uint32_t datapath_program_at(struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);
+/* The same in two steps: the id of what is there (0: nothing; quick: the kernel calls it by tcx, may be NULL), and whether
+ * that is the loaded program. */
+uint32_t datapath_program_at(struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex, bool *quick);
 /* Has the kernel call the program that is attached without a classifier between. 1: from here on; 0: it does so
  * already, or the program is not there. */
 int datapath_quicken(struct datapath *d, struct nl_ns *ns, enum tc_hook hook, uint32_t ifindex);

@@ -196,25 +196,35 @@ int watch_read(struct kern *k, const char *name, int fd, bool owned, bool neighs
 	return r;
 }
 
+static struct watched_filter *find_filter(struct ns_watch *w, enum tc_hook hook, uint32_t ifindex)
+{
+	for (size_t i = 0; i < w->n_filters; i++)
+		if (w->filters[i].ifindex == ifindex && w->filters[i].hook == hook)
+			return &w->filters[i];
+	return NULL;
+}
+
 int watch_filter(struct kern *k, struct ns_watch *w, enum tc_hook hook, uint32_t ifindex, uint32_t *ret, struct err *e)
 {
-	struct watched_filter *f;
+	struct watched_filter *f = find_filter(w, hook, ifindex);
 	struct lab_ns *in;
 	int r;
 
-	for (size_t i = 0; i < w->n_filters; i++)
-		if (w->filters[i].ifindex == ifindex && w->filters[i].hook == hook) {
-			*ret = w->filters[i].prog_id;
-			return 0;
-		}
+	if (f && !f->quick) {
+		*ret = f->prog_id;
+		return 0;
+	}
 	r = lab_ns_get(k, w->name, true, &in, e);
 	if (r < 0)
 		return r;
 	r = netns_enter(in->fd);
 	if (r < 0)
 		return err_set(e, r, "%s: cannot be entered: %s", w->name, strerror(-r));
-	f = VEC_PUSH(w->filters, w->n_filters, w->cap_filters);
-	*f = (struct watched_filter){ ifindex, hook, datapath_program_at(in->nl, hook, ifindex) };
+	if (!f) {
+		f = VEC_PUSH(w->filters, w->n_filters, w->cap_filters);
+		*f = (struct watched_filter){ .ifindex = ifindex, .hook = hook };
+	}
+	f->prog_id = datapath_program_at(in->nl, hook, ifindex, &f->quick);
 	netns_leave(k->self_ns);
 	*ret = f->prog_id;
 	return 0;

@@ -15,6 +15,7 @@ struct watched_filter {
 	uint32_t ifindex;
 	enum tc_hook hook;
 	uint32_t prog_id; /* 0: none */
+	bool quick;       /* by tcx: the kernel tells nobody when that is taken away */
 };
 struct ns_watch {
 	struct ns_watch *next; /* of its bucket */
@@ -44,7 +45,8 @@ void watch_listen(struct kern *k);
 struct ns_watch *watch_get(struct kern *k, const char *name, uint64_t inode, bool neighs);
 /* Reads it now. */
 int watch_read(struct kern *k, const char *name, int fd, bool owned, bool neighs, struct ns_watch **ret, struct err *e);
-/* The program at a hook: as it was found, or asked for now. Not of an owned one. */
+/* The program at a hook (its id; 0: none): as it was found, or asked for now where nobody would tell of a change. Not of
+ * an owned one. */
 int watch_filter(struct kern *k, struct ns_watch *w, enum tc_hook hook, uint32_t ifindex, uint32_t *ret, struct err *e);
 void watch_drop(struct kern *k, const char *name);
 void watch_drop_all(struct kern *k);
