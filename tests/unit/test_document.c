@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf/document.h"
+#include "conf/schema.h"
 #include "test.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -70,6 +71,78 @@ static void copies_are_whole(void **state)
 	assert_format(&c, base_text);
 	assert_ptr_equal(c.sections[1].entries[1].loc.file, c.file);
 	assert_int_equal(c.sections[1].entries[1].loc.line, 6);
+}
+
+/* What a document says, by all ways of telling. */
+struct told {
+	char *text, *json;
+	size_t findings;
+};
+
+static struct told tell(const struct document *d)
+{
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	struct told t = { .text = document_format(d), .json = document_dump(d) };
+
+	schema_check(d, &diags);
+	t.findings = diags.n;
+	return t;
+}
+
+static void assert_told(const struct document *d, struct told *want)
+{
+	struct told t = tell(d);
+
+	assert_string_equal(t.text, want->text);
+	assert_string_equal(t.json, want->json);
+	assert_int_equal(t.findings, want->findings);
+	free(t.text);
+	free(t.json);
+	free(TAKE_PTR(want->text));
+	free(TAKE_PTR(want->json));
+}
+
+/* A copy shares what nobody has changed, and what was found out about it: a change is seen in one of the two, whichever
+ * it is, and what is told of it is what would be told of one that shares nothing. */
+static void copies_change_alone(void **state)
+{
+	static const struct {
+		enum edit_op op;
+		const char *kind, *name, *key, *value;
+	} edits[] = {
+		{ EDIT_SET, "security-group", "web", "inbound", "tcp 443 from 0.0.0.0/0" },
+		{ EDIT_UNSET, "security-group", "web", "inbound", NULL },
+		{ EDIT_SET, "instance", "i", "subnet", "other" },
+		{ EDIT_UNSET, "instance", "i", "subnet", NULL }, /* one finding more */
+		{ EDIT_DELETE, "vpc", "v", NULL, NULL },
+		{ EDIT_CREATE, "vpc", "w", NULL, NULL }, /* and here */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3 * ARRAY_SIZE(edits); i++) {
+		_cleanup_document_ struct document d = { 0 }, copy = { 0 }, alone = { 0 };
+		struct document *changed = i % 3 ? &d : &copy, *other = i % 3 ? &copy : &d;
+		_cleanup_free_ char *json = NULL;
+		struct told before, after;
+		struct err e = { 0 };
+
+		parse(base_text, &d);
+		before = tell(&d);
+		document_copy(&d, &copy);
+		if (i % 3 == 2) /* nobody shares it any more */
+			document_done(&copy);
+		assert_int_equal(edit(changed, edits[i / 3].op, edits[i / 3].kind, edits[i / 3].name, edits[i / 3].key,
+				      edits[i / 3].value),
+				 0);
+		json = document_dump(changed);
+		assert_string_not_equal(json, before.json);
+		assert_int_equal(document_load(json, &alone, &e), 0);
+		after = tell(&alone);
+		assert_told(changed, &after);
+		if (i % 3 == 2)
+			parse(base_text, other);
+		assert_told(other, &before);
+	}
 }
 
 static void dump_and_load(void **state)
@@ -325,6 +398,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(format_is_what_was_read),
 		cmocka_unit_test(copies_are_whole),
+		cmocka_unit_test(copies_change_alone),
 		cmocka_unit_test(dump_and_load),
 		cmocka_unit_test(load_refuses_broken_state),
 		cmocka_unit_test(edits_lines_and_scalars),

@@ -15,7 +15,6 @@ struct line_codes {
 	const char *exists, *missing;
 };
 
-static void section_done(struct section *s);
 static void section_copy(const struct section *from, struct document *to);
 static void merge_entries(const struct section *base, struct section *to);
 static struct section *find(const struct document *d, const char *kind, const char *name);
@@ -31,7 +30,6 @@ static int check_text(const struct section *s, const struct schema_key *key, con
 static bool same_value(const struct schema_key *key, const struct entry *a, const struct entry *b);
 static bool may_repeat(const struct schema_key *key, const char *value);
 static struct section *lab_section(struct document *d);
-static void remove_entry(struct section *s, size_t i);
 static bool is_plain(const char *text);
 
 void document_init(struct document *d)
@@ -47,16 +45,18 @@ void document_done(struct document *d)
 		free(d->deleted[i]);
 	free(d->deleted);
 	free(d->sections);
-	free(d->file);
+	shared_text_put(d->file);
 	document_init(d);
 }
 
 void document_copy(const struct document *from, struct document *to)
 {
 	document_init(to);
-	to->file = from->file ? xstrdup(from->file) : NULL;
+	to->file = shared_text_get(from->file);
+	vec_reserve((void **)&to->sections, &to->cap, from->n + 1,
+		    sizeof(*to->sections)); /* an edit adds one, at times */
 	for (size_t i = 0; i < from->n; i++)
-		section_copy(&from->sections[i], to);
+		section_share(&from->sections[i], to);
 }
 
 /* There is one [lab], whatever its name. */
@@ -242,16 +242,6 @@ char *document_format(const struct document *d)
 	return strbuf_take(&b);
 }
 
-struct section *document_add_section(struct document *d, const char *kind, const char *name, enum origin origin)
-{
-	struct section *s = VEC_PUSH(d->sections, d->n, d->cap);
-
-	s->kind = xstrdup(kind);
-	s->name = xstrdup(name);
-	s->origin = origin;
-	return s;
-}
-
 bool entry_key_is_legal(const char *key)
 {
 	size_t n = strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
@@ -325,21 +315,13 @@ void entry_clean_diags(struct diag_list *diags)
 	}
 }
 
-static void section_done(struct section *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		entry_done(&s->entries[i]);
-	free(s->entries);
-	free(s->kind);
-	free(s->name);
-}
-
 /* Places move to the new owner of the file's name; without a line there is no place. */
 static struct src_loc loc_in(const struct document *d, struct src_loc loc)
 {
 	return (struct src_loc){ .file = loc.line ? d->file : NULL, .line = loc.line };
 }
 
+/* With the places of another file. */
 static void section_copy(const struct section *from, struct document *to)
 {
 	struct section *s = document_add_section(to, from->kind, from->name, from->origin);
@@ -450,7 +432,7 @@ static int edit_set(struct section *s, const struct schema_key *key, const char 
 		if (strcmp(s->entries[i].key, key->name) != 0)
 			continue;
 		if (key->shape != KEY_LINES)
-			remove_entry(s, i);
+			section_remove_entry(s, i);
 		else if (same_value(key, &s->entries[i], &wanted) && !may_repeat(key, value))
 			return err_set_aws(e, -EEXIST, line_codes_of(key)->exists,
 					   "%s %s: there is a line %s = %s already", s->kind, s->name, key->name,
@@ -477,7 +459,7 @@ static int edit_unset(struct section *s, const struct schema_key *key, const cha
 	for (size_t i = s->n; i-- > 0;) {
 		if (strcmp(s->entries[i].key, key->name) != 0 || (value && !same_value(key, &s->entries[i], &unwanted)))
 			continue;
-		remove_entry(s, i);
+		section_remove_entry(s, i);
 		removed++;
 		if (value && may_repeat(key, value))
 			break; /* one of them, the last */
@@ -526,13 +508,6 @@ static bool may_repeat(const struct schema_key *key, const char *value)
 {
 	return key->shape == KEY_LINES && (key->type == VALUE_NAT_IP || key->type == VALUE_NAT_ADDRESS) &&
 	       str_eq(value, "auto");
-}
-
-static void remove_entry(struct section *s, size_t i)
-{
-	entry_done(&s->entries[i]);
-	s->n--;
-	memmove(&s->entries[i], &s->entries[i + 1], (s->n - i) * sizeof(s->entries[0]));
 }
 
 bool entry_is_control(const char *s, size_t n)

@@ -22,9 +22,10 @@ struct section {
 	struct src_loc loc;
 	struct entry *entries;
 	size_t n, cap;
+	struct section_body *body; /* entry.h: copies of a document share theirs */
 };
 struct document {
-	char *file;               /* owner of the loc.file strings; may be NULL */
+	const char *file;         /* that of all places; shared with copies (str.h), may be NULL */
 	struct section *sections; /* file order, API sections after */
 	size_t n, cap;
 	char **deleted; /* "KIND NAME" of what edits of this copy took away: others may not name it any more */

@@ -16,7 +16,7 @@ static const char *const origin_names[] = {
 };
 
 static void member(struct strbuf *b, const char *name, const char *value);
-static void section_dump(struct strbuf *b, const struct section *s);
+static void section_dump(const struct section *s);
 static int section_load(json_t *json, struct document *d, struct err *e);
 static int entry_load(json_t *json, struct section *s, const char *file, struct err *e);
 static int origin_parse(const char *name, enum origin *ret);
@@ -32,7 +32,9 @@ char *document_dump(const struct document *d)
 	strbuf_adds(&b, ",\"sections\":[");
 	for (size_t i = 0; i < d->n; i++) {
 		strbuf_adds(&b, i ? ",\n" : "\n");
-		section_dump(&b, &d->sections[i]);
+		if (!d->sections[i].body->json)
+			section_dump(&d->sections[i]);
+		strbuf_add(&b, d->sections[i].body->json, d->sections[i].body->n_json);
 	}
 	strbuf_adds(&b, "]}");
 	return strbuf_take(&b);
@@ -59,7 +61,7 @@ int document_load(const char *json, struct document *ret, struct err *e)
 		rc = err_set(e, -EINVAL, "document: sections is no array");
 	if (rc == 0) {
 		file = json_string_value(name);
-		d.file = file ? xstrdup(file) : NULL;
+		d.file = shared_text(file);
 		json_array_foreach(sections, i, section)
 		{
 			rc = section_load(section, &d, e);
@@ -81,30 +83,35 @@ static void member(struct strbuf *b, const char *name, const char *value)
 	strbuf_add_json(b, value);
 }
 
-static void section_dump(struct strbuf *b, const struct section *s)
+/* Kept: most sections are written again and again, and never change. */
+static void section_dump(const struct section *s)
 {
-	member(b, "{\"kind\":", s->kind);
-	member(b, ",\"name\":", s->name);
-	member(b, ",\"origin\":", origin_names[s->origin]);
-	strbuf_adds(b, ",\"line\":");
-	strbuf_add_u64(b, s->loc.line);
-	strbuf_adds(b, ",\"entries\":[");
+	struct strbuf b = { 0 };
+
+	member(&b, "{\"kind\":", s->kind);
+	member(&b, ",\"name\":", s->name);
+	member(&b, ",\"origin\":", origin_names[s->origin]);
+	strbuf_adds(&b, ",\"line\":");
+	strbuf_add_u64(&b, s->loc.line);
+	strbuf_adds(&b, ",\"entries\":[");
 	for (size_t i = 0; i < s->n; i++) {
 		const struct entry *en = &s->entries[i];
 
-		strbuf_adds(b, i ? "," : "");
-		member(b, "{\"key\":", en->key);
-		member(b, ",\"value\":", en->value);
-		member(b, ",\"origin\":", origin_names[en->origin]);
+		strbuf_adds(&b, i ? "," : "");
+		member(&b, "{\"key\":", en->key);
+		member(&b, ",\"value\":", en->value);
+		member(&b, ",\"origin\":", origin_names[en->origin]);
 		if (en->note)
-			member(b, ",\"note\":", en->note);
+			member(&b, ",\"note\":", en->note);
 		if (en->loc.line) {
-			strbuf_adds(b, ",\"line\":");
-			strbuf_add_u64(b, en->loc.line);
+			strbuf_adds(&b, ",\"line\":");
+			strbuf_add_u64(&b, en->loc.line);
 		}
-		strbuf_adds(b, "}");
+		strbuf_adds(&b, "}");
 	}
-	strbuf_adds(b, "]}");
+	strbuf_adds(&b, "]}");
+	s->body->n_json = b.n;
+	s->body->json = strbuf_take(&b);
 }
 
 static int section_load(json_t *json, struct document *d, struct err *e)

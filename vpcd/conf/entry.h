@@ -3,16 +3,28 @@
 #include "conf/document.h"
 #include "conf/value.h"
 
+/* What all copies of a section hold together, until one of them is changed. */
+struct section_body {
+	unsigned refs;
+	bool is_sound; /* schema_check has nothing to say of it */
+	char *json;    /* NULL: nobody has asked yet */
+	size_t n_json;
+};
+
 /* Append one; the result is good until the next one is appended. Strings are copied; note may be NULL. */
 struct section *document_add_section(struct document *d, const char *kind, const char *name, enum origin origin);
 struct entry *section_add_entry(struct section *s, const char *key, const char *value, const char *note,
 				enum origin origin);
-/* Appends the same once more: its text is shared. */
+/* Appends the same once more, with all that was found out about it. Of a section: places name the file of both. */
+void section_share(const struct section *from, struct document *to);
 struct entry *section_add_copy(struct section *s, const struct entry *en, struct src_loc loc);
+void section_remove_entry(struct section *s, size_t i);
+void section_done(struct section *s);
 
 /* Text for an entry, which has none yet; key is copied like the others. */
 void entry_init(struct entry *en, const char *key, const char *value, const char *note);
 void entry_set_value(struct entry *en, const char *value);
+void entry_share(const struct entry *from, struct entry *ret);
 void entry_done(struct entry *en);
 #define _cleanup_entry_ __attribute__((cleanup(entry_done)))
 

@@ -49,29 +49,10 @@ void entry_set_value(struct entry *en, const char *value)
 	text_put(old);
 }
 
-static struct entry *add(struct section *s, struct entry en)
+void entry_share(const struct entry *from, struct entry *ret)
 {
-	vec_reserve((void **)&s->entries, &s->cap, s->n + 1, sizeof(en));
-	s->entries[s->n] = en;
-	return &s->entries[s->n++];
-}
-
-struct entry *section_add_entry(struct section *s, const char *key, const char *value, const char *note,
-				enum origin origin)
-{
-	struct entry en = { .origin = origin };
-
-	entry_init(&en, key, value, note);
-	return add(s, en);
-}
-
-struct entry *section_add_copy(struct section *s, const struct entry *from, struct src_loc loc)
-{
-	struct entry en = *from;
-
-	en.text->refs++;
-	en.loc = loc;
-	return add(s, en);
+	from->text->refs++;
+	*ret = *from;
 }
 
 const struct entry_rule *entry_rule(const struct entry *en, enum value_type type, struct err *e)

@@ -90,7 +90,7 @@ static int reader_begin(struct reader *r, const char *text, size_t len, const ch
 			struct diag_list *diags)
 {
 	document_init(d);
-	d->file = file ? xstrdup(file) : NULL;
+	d->file = shared_text(file);
 	*r = (struct reader){ .p = text, .end = text + len, .loc.file = d->file, .doc = d, .diags = diags };
 	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
 		r->loc.line = 1;

@@ -286,11 +286,17 @@ void schema_check(const struct document *d, struct diag_list *diags)
 	const struct schema_kind **kinds = xcalloc(d->n, sizeof(*kinds));
 
 	for (size_t i = 0; i < d->n; i++) {
-		kinds[i] = schema_kind_find(d->sections[i].kind);
+		const struct section *s = &d->sections[i];
+		const size_t n = diags->n;
+
+		kinds[i] = schema_kind_find(s->kind);
+		if (s->body->is_sound)
+			continue;
 		if (kinds[i])
-			check_section(&d->sections[i], kinds[i], diags);
+			check_section(s, kinds[i], diags);
 		else
-			check_kind(&d->sections[i], diags);
+			check_kind(s, diags);
+		s->body->is_sound = diags->n == n;
 	}
 	check_twice(d, kinds, diags);
 	free(kinds);
@@ -444,6 +450,7 @@ static void check_twice(const struct document *d, const struct schema_kind *cons
 	struct keymap by_name = { 0 };
 	char **keys = xcalloc(d->n, sizeof(*keys));
 
+	keymap_reserve(&by_name, d->n);
 	for (size_t i = 0; i < d->n; i++) {
 		const struct section *s = &d->sections[i], *other;
 		bool shared = kinds[i] && (kinds[i]->kind == KIND_INSTANCE || kinds[i]->kind == KIND_HOST ||

@@ -121,6 +121,41 @@ char *strbuf_take(struct strbuf *b)
 	return s;
 }
 
+struct shared_text {
+	unsigned refs;
+	char s[];
+};
+
+static struct shared_text *holder_of(const char *shared)
+{
+	return (struct shared_text *)((uintptr_t)shared - offsetof(struct shared_text, s));
+}
+
+const char *shared_text(const char *s)
+{
+	const size_t n = s ? strlen(s) + 1 : 0;
+	struct shared_text *t;
+
+	if (!s)
+		return NULL;
+	t = xmalloc(sizeof(*t) + n);
+	t->refs = 1;
+	return memcpy(t->s, s, n);
+}
+
+const char *shared_text_get(const char *shared)
+{
+	if (shared)
+		holder_of(shared)->refs++;
+	return shared;
+}
+
+void shared_text_put(const char *shared)
+{
+	if (shared && !--holder_of(shared)->refs)
+		free(holder_of(shared));
+}
+
 size_t str_copy(char *to, size_t size, const char *s)
 {
 	size_t n = strlen(s), room = n < size ? n : size - 1;

@@ -26,6 +26,11 @@ void strbuf_add_json(struct strbuf *b, const char *s);
 char *strbuf_take(struct strbuf *b);
 #define _cleanup_strbuf_ __attribute__((cleanup(strbuf_done)))
 
+/* A text with several holders, the last of which frees it. NULL is none, for all three. */
+const char *shared_text(const char *s);
+const char *shared_text_get(const char *shared);
+void shared_text_put(const char *shared);
+
 /* As much of s as has room, with a NUL behind it (size: at least 1); the length of s. */
 size_t str_copy(char *to, size_t size, const char *s);
 /* "aSEPb", to be freed. */
