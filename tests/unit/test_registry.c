@@ -143,6 +143,45 @@ static void dump_and_load(void **state)
 	assert_int_equal(addr_to_v4(&a), 0xcb007101);
 }
 
+static void one_change(struct registry *r, int which)
+{
+	struct addr a = addr_from_v4(0xcb007102);
+
+	switch (which) {
+	case 0: registry_number(r, KIND_VPC, "other"); return;
+	case 1: registry_id(r, "i", "web-9"); return;
+	case 2: registry_addr_set(r, "public/web-1/10.0.0.10", &a); return;
+	case 3: registry_addr_set(r, "public/web-1/10.0.0.11", &a); return;
+	default: /* all but one is forgotten */
+		registry_begin(r);
+		registry_number(r, KIND_VPC, "shop");
+		registry_end(r);
+	}
+}
+
+/* What was written once is not written again after a change, whether a clone has it from another or not. */
+static void a_dump_is_of_now(void **state)
+{
+	(void)state;
+	for (int which = 0; which < 5; which++) {
+		_cleanup_registry_ struct registry *never = sample(), *once = sample(), *clone = NULL;
+		_cleanup_free_ char *before = registry_dump(once), *want, *got, *cloned, *still;
+
+		clone = registry_clone(once);
+		one_change(never, which);
+		one_change(clone, which);
+		want = registry_dump(never);
+		cloned = registry_dump(clone);
+		still = registry_dump(once);
+		one_change(once, which);
+		got = registry_dump(once);
+		assert_string_not_equal(want, before);
+		assert_string_equal(cloned, want);
+		assert_string_equal(still, before);
+		assert_string_equal(got, want);
+	}
+}
+
 static void a_clone_lives_alone(void **state)
 {
 	_cleanup_registry_ struct registry *r = sample(), *c = registry_clone(r);
@@ -250,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_new_life_has_a_new_id),
 		cmocka_unit_test(addresses_are_remembered),
 		cmocka_unit_test(dump_and_load),
+		cmocka_unit_test(a_dump_is_of_now),
 		cmocka_unit_test(a_clone_lives_alone),
 		cmocka_unit_test(clones_outlive_what_they_came_from),
 		cmocka_unit_test(refuses_broken_state),

@@ -532,7 +532,7 @@ static void add_workload(json_t *o, const struct workload *w)
 	json_object_set_new(o, "run", run);
 }
 
-json_t *model_json(const struct document *d, const struct registry *r)
+json_t *model_json(const struct document *d, struct registry *r)
 {
 	_cleanup_free_ char *document = document_dump(d), *registry = registry_dump(r);
 

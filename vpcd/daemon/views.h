@@ -35,4 +35,4 @@ void view_place(json_t *o, const struct obj *obj); /* origin, file, line */
 const char *origin_name(enum origin o);
 bool view_wants(const char *wanted, const char *name); /* NULL wants all */
 /* What conf/ needs to build the same model elsewhere: {"document","registry"}. */
-json_t *model_json(const struct document *d, const struct registry *r);
+json_t *model_json(const struct document *d, struct registry *r);

@@ -1,7 +1,7 @@
 /* registry.c: numbers, ids and remembered addresses of one lab. Pure.
  *
- * Three kinds of table, each an array of items with a hash by key; clones share the texts of the keys. An item that was
- * not asked for between begin and end is forgotten. Numbers go up; when the last one of a kind was given, the
+ * Three kinds of table, each an array of items with a hash by key; clones share the texts of the keys, and of a table that
+ * did not change. An item that was not asked for between begin and end is forgotten. Numbers go up; when the last one of a kind was given, the
  * lowest free ones are given again. */
 #include <assert.h>
 #include <errno.h>
@@ -36,6 +36,7 @@ struct table {
 	uint32_t next;        /* tables of numbers: the next fresh one, less 1 */
 	uint32_t *free;       /* descending; made when next has reached the limit */
 	size_t n_free;
+	const char *json; /* its members, shared with clones (str.h); NULL: changed since it was written */
 };
 struct registry {
 	uint64_t seed;
@@ -54,7 +55,12 @@ static void table_copy(const struct table *from, struct table *to);
 static void table_unuse(struct table *t);
 static bool table_sweep(struct table *t);
 static void add_key(struct strbuf *b, size_t i, const char *key);
-static void numbers_dump(struct strbuf *b, const struct registry *r);
+static void add_number(struct strbuf *b, const struct item *i);
+static void add_id(struct strbuf *b, const struct item *i);
+static void add_addr(struct strbuf *b, const struct item *i);
+static void numbers_dump(struct strbuf *b, struct registry *r);
+static const char *table_json(struct table *t, void (*add_value)(struct strbuf *b, const struct item *i));
+static void table_changed(struct table *t);
 static int numbers_load(struct registry *r, json_t *numbers, struct err *e);
 static int ids_load(struct registry *r, json_t *ids, struct err *e);
 static int addrs_load(struct registry *r, json_t *addrs, struct err *e);
@@ -141,8 +147,11 @@ void registry_addr_set(struct registry *r, const char *key, const struct addr *a
 
 	if (!i)
 		i = item_add(&r->addrs, key);
-	i->addr = *a;
 	i->used = true;
+	if (addr_cmp(&i->addr, a) == 0)
+		return;
+	i->addr = *a;
+	table_changed(&r->addrs);
 }
 
 void registry_begin(struct registry *r)
@@ -164,24 +173,17 @@ void registry_end(struct registry *r)
 
 /* Written by hand, as documents are: every change of a lab waits for it. Keys come from files that were
  * checked to be UTF-8. JSON numbers are doubles to many readers: 64 bits go as text. */
-char *registry_dump(const struct registry *r)
+char *registry_dump(struct registry *r)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
-	char text[ADDR_STRLEN];
 
 	strbuf_addf(&b, "{\"version\":%d,\"seed\":\"%016llx\",\"generation\":%llu,\n\"numbers\":{", REGISTRY_VERSION,
 		    (unsigned long long)r->seed, (unsigned long long)r->generation);
 	numbers_dump(&b, r);
 	strbuf_adds(&b, "},\n\"ids\":{");
-	for (size_t i = 0; i < r->ids.n; i++) {
-		add_key(&b, i, r->ids.v[i].key);
-		strbuf_add_json(&b, r->ids.v[i].id);
-	}
+	strbuf_adds(&b, table_json(&r->ids, add_id));
 	strbuf_adds(&b, "},\n\"addresses\":{");
-	for (size_t i = 0; i < r->addrs.n; i++) {
-		add_key(&b, i, r->addrs.v[i].key);
-		strbuf_add_json(&b, addr_format(&r->addrs.v[i].addr, text));
-	}
+	strbuf_adds(&b, table_json(&r->addrs, add_addr));
 	strbuf_adds(&b, "}}");
 	return strbuf_take(&b);
 }
@@ -239,6 +241,7 @@ static struct item *item_add(struct table *t, const char *key)
 {
 	struct item *i = VEC_PUSH(t->v, t->n, t->cap);
 
+	table_changed(t);
 	i->key = key_keep(t, key);
 	keymap_put_str(&t->by_key, i->key, t->n - 1);
 	return i;
@@ -279,6 +282,7 @@ static uint32_t number_max(enum obj_kind kind)
 static void table_done(struct table *t)
 {
 	keys_put(t->keys);
+	shared_text_put(t->json);
 	free(t->v);
 	free(t->free);
 	keymap_done(&t->by_key);
@@ -294,6 +298,7 @@ static void table_copy(const struct table *from, struct table *to)
 	to->by_key = from->by_key;
 	to->by_key.slots = xmemdup(from->by_key.slots, from->by_key.cap * sizeof(*from->by_key.slots));
 	to->next = from->next;
+	to->json = shared_text_get(from->json);
 	if (!from->keys || from->keys->n / 2 <= from->n) {
 		to->keys = from->keys;
 		if (to->keys)
@@ -342,6 +347,7 @@ static bool table_sweep(struct table *t)
 	if (kept == t->n)
 		return false;
 	t->n = kept;
+	table_changed(t);
 	free(TAKE_PTR(t->free));
 	t->n_free = 0;
 	keymap_done(&t->by_key);
@@ -357,21 +363,53 @@ static void add_key(struct strbuf *b, size_t i, const char *key)
 	strbuf_add(b, ":", 1);
 }
 
-static void numbers_dump(struct strbuf *b, const struct registry *r)
+static void add_number(struct strbuf *b, const struct item *i)
+{
+	strbuf_add_u64(b, i->number);
+}
+
+static void add_id(struct strbuf *b, const struct item *i)
+{
+	strbuf_add_json(b, i->id);
+}
+
+static void add_addr(struct strbuf *b, const struct item *i)
+{
+	char text[ADDR_STRLEN];
+
+	strbuf_add_json(b, addr_format(&i->addr, text));
+}
+
+static const char *table_json(struct table *t, void (*add_value)(struct strbuf *b, const struct item *i))
+{
+	_cleanup_strbuf_ struct strbuf b = { 0 };
+
+	for (size_t i = 0; !t->json && i < t->n; i++) {
+		add_key(&b, i, t->v[i].key);
+		add_value(&b, &t->v[i]);
+	}
+	if (!t->json)
+		t->json = shared_text(b.n ? b.s : "");
+	return t->json;
+}
+
+static void table_changed(struct table *t)
+{
+	shared_text_put(TAKE_PTR(t->json));
+}
+
+static void numbers_dump(struct strbuf *b, struct registry *r)
 {
 	size_t n = 0;
 
 	for (int k = 0; k < KIND_MAX; k++) {
-		const struct table *t = &r->numbers[k];
+		struct table *t = &r->numbers[k];
 
 		if (!t->next)
 			continue;
 		add_key(b, n++, obj_kind_name(k));
 		strbuf_addf(b, "{\"last\":%u,\"keys\":{", t->next);
-		for (size_t i = 0; i < t->n; i++) {
-			add_key(b, i, t->v[i].key);
-			strbuf_add_u64(b, t->v[i].number);
-		}
+		strbuf_adds(b, table_json(t, add_number));
 		strbuf_adds(b, "}}");
 	}
 }
