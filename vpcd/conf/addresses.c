@@ -47,6 +47,7 @@ static void build_private(struct build *b)
 	struct keymap taken = { 0 };
 	uint64_t *next = xcalloc(m->n_subnets + (size_t)1, sizeof(*next));
 
+	keymap_reserve(&taken, m->n_enis); /* more only where one has several */
 	for (uint32_t i = 0; i < m->n_enis; i++)
 		private_explicit(b, &taken, i);
 	for (uint32_t i = 0; i < m->n_enis; i++)

@@ -221,9 +221,22 @@ void build_quota(struct build *b, const struct section *s, struct src_loc loc, c
 /* Sections by kind, in file order. schema_check() has reported what is skipped here. */
 static void collect(struct build *b)
 {
+	const struct schema_kind **kinds = xcalloc(b->doc->n, sizeof(*kinds));
+	size_t n[KIND_MAX] = { 0 };
+
+	for (size_t i = 0; i < b->doc->n; i++) {
+		kinds[i] = schema_kind_find(b->doc->sections[i].kind);
+		if (kinds[i])
+			n[kinds[i]->kind]++;
+	}
+	for (int k = 0; k < KIND_MAX; k++) {
+		vec_reserve((void **)&b->by_kind[k].v, &b->by_kind[k].cap, n[k], sizeof(*b->by_kind[k].v));
+		if (k != KIND_INTERFACE)
+			keymap_reserve(&b->names[k], n[k]);
+	}
 	for (size_t i = 0; i < b->doc->n; i++) {
 		const struct section *s = &b->doc->sections[i];
-		const struct schema_kind *kind = schema_kind_find(s->kind);
+		const struct schema_kind *kind = kinds[i];
 		struct section_list *l;
 
 		if (!kind) {
@@ -236,6 +249,7 @@ static void collect(struct build *b)
 				   l->n))
 			*VEC_PUSH(l->v, l->n, l->cap) = s;
 	}
+	free(kinds);
 }
 
 /* A model with errors is thrown away, but first its expectations are looked at: interfaces whose

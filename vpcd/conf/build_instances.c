@@ -32,6 +32,7 @@ void build_instances(struct build *b)
 	m->n_nat_gateways = (uint32_t)n_nat;
 	m->enis = build_array(b, n + n_nat + n_further, m->enis);
 	b->eni_sections = xcalloc(n + n_nat + n_further, sizeof(*b->eni_sections));
+	keymap_reserve(&b->names[KIND_INTERFACE], n + n_nat + n_further);
 	for (uint32_t i = 0, j = 0, k = 0; i < n || j < n_nat || k < n_further;) {
 		const struct section *inst = build_section_of(b, KIND_INSTANCE, i);
 		const struct section *nat = build_section_of(b, KIND_NAT_GATEWAY, j);
@@ -302,25 +303,34 @@ static int cmp_name(const void *x, const void *y)
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
+static const char *group_name(const struct build *b, const struct eni *eni, uint32_t i)
+{
+	return b->m->security_groups[eni->groups[i]].obj.name;
+}
+
+static char *policy_key(const struct build *b, const struct eni *eni)
+{
+	const char **names = xcalloc(eni->n_groups, sizeof(*names));
+	struct strbuf key = { 0 };
+
+	for (uint32_t i = 0; i < eni->n_groups; i++)
+		names[i] = group_name(b, eni, i);
+	qsort(names, eni->n_groups, sizeof(*names), cmp_name);
+	for (uint32_t i = 0; i < eni->n_groups; i++) {
+		strbuf_adds(&key, i ? "+" : "");
+		strbuf_adds(&key, names[i]);
+	}
+	free(names);
+	return strbuf_take(&key);
+}
+
 /* A set of groups is known by its sorted names: equal sets share a policy. */
 static void eni_policy(struct build *b, const struct section *s, struct eni *eni)
 {
-	const char **names = xcalloc(eni->n_groups, sizeof(*names));
-	size_t size = 1;
-	char *key, *p;
+	_cleanup_free_ char *key = eni->n_groups > 1 ? policy_key(b, eni) : NULL;
 
-	for (uint32_t i = 0; i < eni->n_groups; i++) {
-		names[i] = b->m->security_groups[eni->groups[i]].obj.name;
-		size += strlen(names[i]) + 1;
-	}
-	qsort(names, eni->n_groups, sizeof(*names), cmp_name);
-	p = key = xcalloc(size, 1);
-	for (uint32_t i = 0; i < eni->n_groups; i++)
-		p += sprintf(p, "%s%s", i ? "+" : "", names[i]);
 	if (eni->n_groups)
-		eni->policy = build_number(b, KIND_POLICY, key, s->loc);
-	free(key);
-	free(names);
+		eni->policy = build_number(b, KIND_POLICY, key ? key : group_name(b, eni, 0), s->loc);
 }
 
 static void nat_gateways_per_zone(struct build *b)

@@ -46,7 +46,7 @@ void keymap_reserve(struct keymap *m, size_t n)
 
 	while (cap / 2 < n)
 		cap *= 2;
-	if (cap > m->cap)
+	if (n && cap > m->cap)
 		resize(m, cap);
 }
 

@@ -77,6 +77,7 @@ void model_index_build(struct model *m)
 		keymap_put_str(&x->vpcs, m->vpcs[i].obj.name, i);
 	for (uint32_t i = 0; i < m->n_subnets; i++)
 		keymap_put_str(&x->subnets, m->subnets[i].obj.name, i);
+	keymap_reserve(&x->instances, m->n_instances);
 	for (uint32_t i = 0; i < m->n_instances; i++)
 		keymap_put_str(&x->instances, m->instances[i].obj.name, i);
 	index_enis(m);
@@ -214,6 +215,8 @@ static void index_enis(struct model *m)
 {
 	struct model_index *x = m->index;
 
+	keymap_reserve(&x->enis, m->n_enis);
+	keymap_reserve(&x->privates, m->n_enis); /* more only where one has several */
 	for (uint32_t i = 0; i < m->n_enis; i++) {
 		const struct eni *eni = &m->enis[i];
 

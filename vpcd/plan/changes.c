@@ -10,7 +10,8 @@
 
 static void compare_kind(const struct kind_view *v, const struct model *was, const struct model *now,
 			 struct change_list *ret);
-static void index_kind(const struct kind_view *v, const struct model *m, struct keymap *ret);
+static const struct obj *find_like(const struct kind_view *v, const struct model *m, uint32_t i, const char *name,
+				   struct keymap *by_name);
 static bool is_shown(const struct kind_view *v, const struct model *m, const struct obj *o);
 static void compare_uplink(const struct model *was, const struct model *now, struct change_list *ret);
 static void compare_lab(const struct model *was, const struct model *now, struct change_list *ret);
@@ -84,23 +85,21 @@ static void compare_kind(const struct kind_view *v, const struct model *was, con
 	struct keymap in_was = { 0 }, in_now = { 0 };
 	const char *kind = obj_kind_name(v->kind);
 
-	index_kind(v, was, &in_was);
-	index_kind(v, now, &in_now);
 	for (uint32_t i = 0; now && i < kind_view_count(v, now); i++) {
-		const struct obj *o = kind_view_get(v, now, i);
-		uint32_t before = keymap_index(&in_was, o->name);
+		const struct obj *o = kind_view_get(v, now, i), *before;
 		struct notes n = { 0 };
 
 		if (!is_shown(v, now, o))
 			continue;
-		if (before == NONE) {
+		before = find_like(v, was, i, o->name, &in_was);
+		if (!before) {
 			if (o->origin == ORIGIN_IMPLICIT)
 				continue;
 			v->describe(&n, now, o);
 			change_add(ret, CHANGE_CREATE, kind, o->name)->why = notes_take(&n, ret->arena);
 			continue;
 		}
-		v->compare(&n, was, kind_view_get(v, was, before), now, o);
+		v->compare(&n, was, before, now, o);
 		if (n.n)
 			change_add(ret, CHANGE_UPDATE, kind, o->name)->why = notes_take(&n, ret->arena);
 	}
@@ -108,7 +107,7 @@ static void compare_kind(const struct kind_view *v, const struct model *was, con
 		const struct obj *o = kind_view_get(v, was, i);
 		struct notes n = { 0 };
 
-		if (o->origin == ORIGIN_IMPLICIT || !is_shown(v, was, o) || keymap_index(&in_now, o->name) != NONE)
+		if (o->origin == ORIGIN_IMPLICIT || !is_shown(v, was, o) || find_like(v, now, i, o->name, &in_now))
 			continue;
 		note(&n, "%s", now ? "no longer asked for" : "the lab goes");
 		change_add(ret, CHANGE_DELETE, kind, o->name)->why = notes_take(&n, ret->arena);
@@ -117,14 +116,26 @@ static void compare_kind(const struct kind_view *v, const struct model *was, con
 	keymap_done(&in_now);
 }
 
-static void index_kind(const struct kind_view *v, const struct model *m, struct keymap *ret)
+/* The one of that name that is shown: mostly at the same place as in the other model. by_name is made when it is not. */
+static const struct obj *find_like(const struct kind_view *v, const struct model *m, uint32_t i, const char *name,
+				   struct keymap *by_name)
 {
-	for (uint32_t i = 0; m && i < kind_view_count(v, m); i++) {
-		const struct obj *o = kind_view_get(v, m, i);
+	const uint32_t n = m ? kind_view_count(v, m) : 0;
+	const struct obj *o = i < n ? kind_view_get(v, m, i) : NULL;
+	uint64_t at;
 
-		if (is_shown(v, m, o))
-			keymap_put_str(ret, o->name, i);
+	if (o && str_same(o->name, name) && is_shown(v, m, o))
+		return o;
+	if (!by_name->n) {
+		keymap_reserve(by_name, n);
+		for (uint32_t k = 0; k < n; k++) {
+			o = kind_view_get(v, m, k);
+			if (is_shown(v, m, o))
+				keymap_put_str(by_name, o->name, k);
+		}
 	}
+	at = keymap_get_str(by_name, name);
+	return at == KEYMAP_NONE ? NULL : kind_view_get(v, m, (uint32_t)at);
 }
 
 static bool is_shown(const struct kind_view *v, const struct model *m, const struct obj *o)
