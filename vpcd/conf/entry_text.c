@@ -3,6 +3,7 @@
  * A text never changes, so what was read cannot be of another one. */
 #include <string.h>
 #include "conf/entry.h"
+#include "conf/schema.h"
 #include "filters/rule.h"
 #include "model/keymap.h"
 #include "util/mem.h"
@@ -12,18 +13,19 @@ enum { RULE_TEXT_MAX = 512 };
 struct entry_text {
 	unsigned refs;
 	struct entry_rule *rule; /* NULL: nobody has asked yet */
-	char strings[];          /* key, value, note */
+	char strings[];          /* key, unless the schema has it; value, note */
 };
 
 void entry_init(struct entry *en, const char *key, const char *value, const char *note)
 {
-	size_t n_key = strlen(key) + 1, n_value = strlen(value) + 1, n_note = note ? strlen(note) + 1 : 0;
+	const char *known = schema_key_text(key);
+	size_t n_key = known ? 0 : strlen(key) + 1, n_value = strlen(value) + 1, n_note = note ? strlen(note) + 1 : 0;
 	struct entry_text *t = xmalloc(sizeof(*t) + n_key + n_value + n_note);
 
 	t->refs = 1;
 	t->rule = NULL;
 	en->text = t;
-	en->key = memcpy(t->strings, key, n_key);
+	en->key = known ? known : memcpy(t->strings, key, n_key);
 	en->value = memcpy(t->strings + n_key, value, n_value);
 	en->note = note ? memcpy(t->strings + n_key + n_value, note, n_note) : NULL;
 }

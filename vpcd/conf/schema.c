@@ -265,6 +265,15 @@ const struct schema_kind *schema_kind_get(enum obj_kind kind)
 	return k ? k : &schema_kinds[0];
 }
 
+const char *schema_key_text(const char *name)
+{
+	const struct schema_key *key = NULL;
+
+	for (size_t i = 0; !key && i < n_schema_kinds; i++)
+		key = schema_key_find(&schema_kinds[i], name);
+	return key ? key->name : NULL;
+}
+
 const struct schema_key *schema_key_find(const struct schema_kind *kind, const char *name)
 {
 	for (const struct schema_key *k = kind->keys; k->name; k++)

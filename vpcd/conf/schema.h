@@ -36,6 +36,8 @@ extern const size_t n_schema_kinds;
 
 const struct schema_kind *schema_kind_find(const char *name);
 const struct schema_kind *schema_kind_get(enum obj_kind kind);
+/* The name of a key as the schema has it, whatever the kind: the same text for all entries. NULL: no kind has such a key. */
+const char *schema_key_text(const char *name);
 const struct schema_key *schema_key_find(const struct schema_kind *kind, const char *name);
 /* A name people may not give: internet default router self none all. */
 bool schema_name_is_reserved(const char *name);

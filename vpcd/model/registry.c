@@ -33,6 +33,7 @@ struct table {
 	size_t n, cap;
 	struct texts *keys;   /* NULL: no item yet */
 	struct keymap by_key; /* index into v */
+	size_t found;         /* where the last item was that somebody asked for */
 	uint32_t next;        /* tables of numbers: the next fresh one, less 1 */
 	uint32_t *free;       /* descending; made when next has reached the limit */
 	size_t n_free;
@@ -42,9 +43,10 @@ struct registry {
 	uint64_t seed;
 	uint64_t generation; /* counts sweeps that forgot something: new ids then differ from old ones */
 	struct table numbers[KIND_MAX], ids, addrs;
+	struct strbuf id_key;
 };
 
-static struct item *item_find(const struct table *t, const char *key);
+static struct item *item_find(struct table *t, const char *key);
 static struct item *item_add(struct table *t, const char *key);
 static uint32_t number_next(struct table *t, enum obj_kind kind);
 static uint32_t number_max(enum obj_kind kind);
@@ -81,6 +83,7 @@ void registry_free(struct registry **r)
 		table_done(&(*r)->numbers[k]);
 	table_done(&(*r)->ids);
 	table_done(&(*r)->addrs);
+	strbuf_done(&(*r)->id_key);
 	free(*r);
 	*r = NULL;
 }
@@ -116,9 +119,15 @@ uint32_t registry_number(struct registry *r, enum obj_kind kind, const char *key
 
 const char *registry_id(struct registry *r, const char *prefix, const char *key)
 {
-	_cleanup_free_ char *full = str_join(prefix, '/', key);
-	struct item *i = item_find(&r->ids, full);
+	const char *full;
+	struct item *i;
 
+	r->id_key.n = 0;
+	strbuf_adds(&r->id_key, prefix);
+	strbuf_add(&r->id_key, "/", 1);
+	strbuf_adds(&r->id_key, key);
+	full = r->id_key.s;
+	i = item_find(&r->ids, full);
 	if (!i) {
 		uint64_t h = keymap_hash(r->seed ^ keymap_hash(r->generation, "id", 2), full, strlen(full));
 
@@ -131,7 +140,7 @@ const char *registry_id(struct registry *r, const char *prefix, const char *key)
 	return i->id;
 }
 
-int registry_addr_get(const struct registry *r, const char *key, struct addr *ret)
+int registry_addr_get(struct registry *r, const char *key, struct addr *ret)
 {
 	const struct item *i = item_find(&r->addrs, key);
 
@@ -230,11 +239,21 @@ out:
 	return rc;
 }
 
-static struct item *item_find(const struct table *t, const char *key)
+/* Things are asked for in the order in which they came, mostly, and some twice: then no hash is needed. */
+static struct item *item_find(struct table *t, const char *key)
 {
-	uint64_t i = keymap_get_str(&t->by_key, key);
+	uint64_t at;
 
-	return i == KEYMAP_NONE ? NULL : &t->v[i];
+	for (size_t i = t->found; i < t->n && i <= t->found + 1; i++)
+		if (str_same(t->v[i].key, key)) {
+			t->found = i;
+			return &t->v[i];
+		}
+	at = keymap_get_str(&t->by_key, key);
+	if (at == KEYMAP_NONE)
+		return NULL;
+	t->found = at;
+	return &t->v[at];
 }
 
 static struct item *item_add(struct table *t, const char *key)

@@ -20,7 +20,7 @@ uint32_t registry_number(struct registry *r, enum obj_kind kind, const char *key
  * a thing that was forgotten and comes again gets another one. */
 const char *registry_id(struct registry *r, const char *prefix, const char *key);
 /* Address memory: what "private/ENI" or "public/ENI/ADDR" got last time; 0 or -ENOENT. */
-int registry_addr_get(const struct registry *r, const char *key, struct addr *ret);
+int registry_addr_get(struct registry *r, const char *key, struct addr *ret);
 void registry_addr_set(struct registry *r, const char *key, const struct addr *a);
 /* Forgets what was not asked for since the last registry_begin: call begin, build, then end. */
 void registry_begin(struct registry *r);
