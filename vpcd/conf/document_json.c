@@ -9,31 +9,50 @@
 
 enum { DOCUMENT_VERSION = 1 };
 
-static const char *const origin_names[] = {
-	[ORIGIN_FILE] = "file",
-	[ORIGIN_API] = "api",
-	[ORIGIN_MANAGED] = "managed",
+#define ORIGIN(word) \
+	{ \
+		word, ",\"origin\":\"" word "\"", sizeof(",\"origin\":\"" word "\"") - 1 \
+	}
+static const struct {
+	const char *word, *member;
+	size_t n_member;
+} origins[] = {
+	[ORIGIN_FILE] = ORIGIN("file"),
+	[ORIGIN_API] = ORIGIN("api"),
+	[ORIGIN_MANAGED] = ORIGIN("managed"),
 };
 
-static void member(struct strbuf *b, const char *name, const char *value);
+static void origin_member(struct strbuf *b, enum origin origin);
 static void section_dump(const struct section *s);
 static int section_load(json_t *json, struct document *d, struct err *e);
 static int entry_load(json_t *json, struct section *s, const char *file, struct err *e);
 static int origin_parse(const char *name, enum origin *ret);
 
+/* name: with what goes before the value */
+static inline void member(struct strbuf *b, const char *name, const char *value)
+{
+	strbuf_adds(b, name);
+	strbuf_add_json(b, value);
+}
+
 /* Written by hand: a tree of jansson's costs ten times as much, and every change of a lab waits for this. */
 char *document_dump(const struct document *d)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
+	size_t n = 0;
 
+	for (size_t i = 0; i < d->n; i++) {
+		if (!d->sections[i].body->json)
+			section_dump(&d->sections[i]);
+		n += d->sections[i].body->n_json + sizeof(",\n");
+	}
+	strbuf_reserve(&b, n);
 	strbuf_addf(&b, "{\"version\":%d", DOCUMENT_VERSION);
 	if (d->file)
 		member(&b, ",\"file\":", d->file);
 	strbuf_adds(&b, ",\"sections\":[");
 	for (size_t i = 0; i < d->n; i++) {
 		strbuf_adds(&b, i ? ",\n" : "\n");
-		if (!d->sections[i].body->json)
-			section_dump(&d->sections[i]);
 		strbuf_add(&b, d->sections[i].body->json, d->sections[i].body->n_json);
 	}
 	strbuf_adds(&b, "]}");
@@ -77,10 +96,9 @@ int document_load(const char *json, struct document *ret, struct err *e)
 	return rc;
 }
 
-static void member(struct strbuf *b, const char *name, const char *value)
+static void origin_member(struct strbuf *b, enum origin origin)
 {
-	strbuf_adds(b, name);
-	strbuf_add_json(b, value);
+	strbuf_add(b, origins[origin].member, origins[origin].n_member);
 }
 
 /* Kept: most sections are written again and again, and never change. */
@@ -90,17 +108,16 @@ static void section_dump(const struct section *s)
 
 	member(&b, "{\"kind\":", s->kind);
 	member(&b, ",\"name\":", s->name);
-	member(&b, ",\"origin\":", origin_names[s->origin]);
+	origin_member(&b, s->origin);
 	strbuf_adds(&b, ",\"line\":");
 	strbuf_add_u64(&b, s->loc.line);
 	strbuf_adds(&b, ",\"entries\":[");
 	for (size_t i = 0; i < s->n; i++) {
 		const struct entry *en = &s->entries[i];
 
-		strbuf_adds(&b, i ? "," : "");
-		member(&b, "{\"key\":", en->key);
+		member(&b, i ? ",{\"key\":" : "{\"key\":", en->key);
 		member(&b, ",\"value\":", en->value);
-		member(&b, ",\"origin\":", origin_names[en->origin]);
+		origin_member(&b, en->origin);
 		if (en->note)
 			member(&b, ",\"note\":", en->note);
 		if (en->loc.line) {
@@ -159,8 +176,8 @@ static int entry_load(json_t *json, struct section *s, const char *file, struct 
 
 static int origin_parse(const char *name, enum origin *ret)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(origin_names); i++)
-		if (strcmp(origin_names[i], name) == 0) {
+	for (size_t i = 0; i < ARRAY_SIZE(origins); i++)
+		if (strcmp(origins[i].word, name) == 0) {
 			*ret = (enum origin)i;
 			return 0;
 		}

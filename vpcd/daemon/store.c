@@ -74,6 +74,7 @@ int store_save(const char *state_dir, const char *lab, const struct stored *s, c
 
 	if (r < 0)
 		return r;
+	strbuf_reserve(&b, (s->document ? strlen(s->document) : 0) + (s->registry ? strlen(s->registry) : 0));
 	strbuf_addf(&b, "{\"version\":%d,\"revision\":%llu,\"going\":%s,\n\"document\":", STORE_VERSION,
 		    (unsigned long long)s->revision, s->going ? "true" : "false");
 	strbuf_adds(&b, s->document ? s->document : "null");

@@ -24,7 +24,7 @@ void strbuf_done(struct strbuf *b)
 	strbuf_init(b);
 }
 
-static void reserve(struct strbuf *b, size_t n)
+void strbuf_reserve(struct strbuf *b, size_t n)
 {
 	if (b->cap < b->n + n + 1)
 		vec_reserve((void **)&b->s, &b->cap, b->n + n + 1, 1);
@@ -32,7 +32,7 @@ static void reserve(struct strbuf *b, size_t n)
 
 void strbuf_add(struct strbuf *b, const void *p, size_t n)
 {
-	reserve(b, n);
+	strbuf_reserve(b, n);
 	if (n)
 		memcpy(b->s + b->n, p, n);
 	b->n += n;
@@ -59,7 +59,7 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
 	assert(n >= 0);
-	reserve(b, (size_t)n);
+	strbuf_reserve(b, (size_t)n);
 	vsnprintf(b->s + b->n, (size_t)n + 1, fmt, again);
 	va_end(again);
 	b->n += (size_t)n;
@@ -82,7 +82,7 @@ void strbuf_add_json(struct strbuf *b, const char *s)
 	const char *end = s + strlen(s);
 	char *to;
 
-	reserve(b, (size_t)(end - s) * longest + 2);
+	strbuf_reserve(b, (size_t)(end - s) * longest + 2);
 	to = b->s + b->n;
 	*to++ = '"';
 	while (s < end) {

@@ -13,6 +13,7 @@ struct strbuf {
 };
 void strbuf_init(struct strbuf *b);
 void strbuf_done(struct strbuf *b);
+void strbuf_reserve(struct strbuf *b, size_t n); /* n bytes will come */
 void strbuf_add(struct strbuf *b, const void *p, size_t n);
 static inline void strbuf_adds(struct strbuf *b, const char *s)
 {
