@@ -123,6 +123,12 @@ static __always_inline __u8 icmp_type_reversed(__u8 proto, __u8 type)
 	return type;
 }
 
+/* Whether the kernel answers such an ICMP message: all others are told, not asked. */
+static __always_inline int icmp_type_is_answered(__u8 proto, __u8 type)
+{
+	return proto == PKT_PROTO_ICMP6 ? type == 128 : type == 8 || type == 13;
+}
+
 /* The ICMP of a family: that of the other one is a protocol like any, without types. */
 static __always_inline __u8 icmp_of(__u8 family)
 {

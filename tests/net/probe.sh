@@ -80,6 +80,40 @@ done
 check "each expectation of a lab that allows all holds" vpc test --live seen
 check "... once more" vpc test --live seen
 
+# ---- allowed one way only -----------------------------------------------------------------------------------
+cat >"$T/half.ini" <<-INI
+	[lab half]
+	[vpc v]
+	cidr = 10.0.0.0/16
+	[subnet a]
+	vpc = v
+	cidr = 10.0.1.0/24
+	[subnet b]
+	vpc = v
+	cidr = 10.0.2.0/24
+	nacl = half
+	[nacl half]
+	vpc = v
+	inbound = 100 allow all from 0.0.0.0/0
+	[security-group s]
+	vpc = v
+	inbound = all from 0.0.0.0/0
+	[instance x]
+	subnet = a
+	security-groups = s
+	[instance y]
+	subnet = b
+	security-groups = s
+	[expect]
+	deny = x -> y icmp at return:nacl-out@half
+	deny = x -> y icmp/13 at return:nacl-out@half
+INI
+for t in 0.0 ${types/13.0 /}; do echo "allow = x -> y icmp/$t"; done >>"$T/half.ini"
+check "up" vpc up "$T/half.ini"
+check "what nobody answers needs no way back" vpc test "$T/half.ini"
+check "... and nobody answers it" vpc test --live half
+check "down" vpc down half
+
 # ---- after it was allowed ---------------------------------------------------------------------------------
 verdict=deny
 for flow in tcp/80 udp/53 icmp/13.0; do

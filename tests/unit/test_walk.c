@@ -109,6 +109,9 @@ static const char lab[] =
 	"[subnet tight]\nvpc = v\ncidr = 10.0.3.0/24\nnacl = tight\nroute-table = pub\n"
 	"[subnet boxed]\nvpc = v\ncidr = 10.0.4.0/24\nroute-table = via-box\n"
 	"[subnet opub]\nvpc = other\ncidr = 172.16.0.0/24\n"
+	"[subnet half]\nvpc = v\ncidr = 10.0.5.0/24\nnacl = half\nroute-table = pub\n"
+	"[nacl half]\nvpc = v\ninbound = 100 allow all from 0.0.0.0/0\n"
+	"[instance hf]\nsubnet = half\naddress = 10.0.5.10\npublic-ip = 203.0.113.8\nsecurity-groups = open\n"
 	"[subnet alone]\nvpc = bare\ncidr = 192.168.0.0/24\n"
 	"[nacl tight]\nvpc = v\ninbound = 100 deny tcp 81 from 10.0.0.0/16\ninbound = 200 allow tcp 80-90 from 0.0.0.0/0\n"
 	"outbound = 100 allow tcp 32768-65535 to 0.0.0.0/0\n"
@@ -163,6 +166,16 @@ static const struct walk_case walk_cases[] = {
 	{ "h:2000 -> t1 tcp/80", "deny at return:nacl-out@tight", "SUBNET_ACL_RESTRICTION" },
 	{ "t1 -> p1 tcp/80", "deny at nacl-out@tight", "SUBNET_ACL_RESTRICTION" },
 	{ "t1 -> p1 tcp/40000", "deny at return:nacl-in@tight", "SUBNET_ACL_RESTRICTION" },
+	/* no reply is due to what ICMP tells; to what it asks, one is */
+	{ "h -> hf tcp/80", "deny at return:nacl-out@half", "SUBNET_ACL_RESTRICTION" },
+	{ "h -> hf icmp", "deny at return:nacl-out@half", "SUBNET_ACL_RESTRICTION" },
+	{ "h -> hf icmp/13", "deny at return:nacl-out@half", "SUBNET_ACL_RESTRICTION" },
+	{ "h -> hf icmp/0", "allow", "" },
+	{ "h -> hf icmp/3.4", "allow", "" },
+	{ "h -> hf icmp/5.1", "allow", "" },
+	{ "p1 -> hf icmp/11.0", "allow", "" },
+	{ "p1 -> hf icmp/14", "allow", "" },
+	{ "p1 -> hf icmp/42.7", "allow", "" },
 	/* routes */
 	{ "s2 -> h tcp/80", "deny at route@iso", "NO_ROUTE_TO_DESTINATION" },
 	{ "s2 -> 10.0.1.99 tcp/80", "deny at route@iso", "NO_POSSIBLE_DESTINATION" },

@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include "daemon/probe_socket.h"
+#include "filters/packet.h"
 #include "kern/kern.h"
 #include "util/mem.h"
 
@@ -52,7 +53,7 @@ static int icmp_answered(int fd, const struct wire *w);
 
 bool wire_is_answered(const struct wire *w)
 {
-	return w->proto != IPPROTO_ICMP || w->icmp_type == ICMP_ECHO_REQUEST || w->icmp_type == ICMP_TIMESTAMP;
+	return w->proto != IPPROTO_ICMP || icmp_type_is_answered(IPPROTO_ICMP, w->icmp_type);
 }
 
 int sender_open(int ns_fd, const struct wire *w)

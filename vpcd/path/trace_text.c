@@ -143,7 +143,9 @@ static void verdict_text(struct strbuf *b, const struct flow *f, const struct wa
 	flow_format(f, flow, sizeof(flow));
 	if (w->allow) {
 		strbuf_addf(b, "%sallow%s  %s%s\n", style->good, style->off, flow,
-			    w->n ? "" : "  (stays inside the instance)");
+			    !w->n                 ? "  (stays inside the instance)"
+			    : walk_is_answered(f) ? ""
+						  : "  (no answer is due to it)");
 		return;
 	}
 	s = &w->steps[w->denied];

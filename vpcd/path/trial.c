@@ -106,7 +106,7 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 		deny_add(&t, &p, ABI_GATE_INTERNET, 0, ABI_REASON_UNKNOWN_DESTINATION);
 		return;
 	}
-	if (travel(&t, &p) == ARRIVAL_DENIED)
+	if (travel(&t, &p) == ARRIVAL_DENIED || !walk_is_answered(f))
 		return;
 	t.leg = LEG_RETURN;
 	t.hops = 0;
@@ -121,6 +121,11 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 		snprintf(ret->walk.steps[ret->walk.denied].reason_more, sizeof(ret->walk.steps[0].reason_more),
 			 "the reply goes to whom the source address belongs to, not back to the sender");
 	}
+}
+
+bool walk_is_answered(const struct flow *f)
+{
+	return f->proto != PKT_PROTO_ICMP || icmp_type_is_answered(f->proto, f->icmp_type);
 }
 
 void trial_done(struct trial *t)

@@ -39,6 +39,8 @@ struct walk {
 /* "10.0.1.4", or of a choice "10.0.1.4|10.0.1.5|…": all of them */
 #define ADDR_CHOICE_STRLEN (NAT_ADDRS_MAX * 16 + 1)
 const char *addr_choice_format(const struct addr_choice *c, const struct addr *known, char buf[ADDR_CHOICE_STRLEN]);
+/* Whether a reply is due to it at all: of ICMP, to queries only. */
+bool walk_is_answered(const struct flow *f);
 struct walker; /* the compiled tables of one model, reusable for many flows */
 int walker_new(const struct model *m, struct walker **ret, struct err *e);
 void walker_free(struct walker **w);
