@@ -114,6 +114,60 @@ check "what nobody answers needs no way back" vpc test "$T/half.ini"
 check "... and nobody answers it" vpc test --live half
 check "down" vpc down half
 
+# ---- a NAT gateway that knows the flow ----------------------------------------------------------------------
+nat_lab() { # LINE...: of its subnet's network ACL
+	cat <<-INI
+		[lab behind]
+		[vpc v]
+		cidr = 10.0.0.0/16
+		[internet-gateway ig]
+		vpc = v
+		[nat-gateway n]
+		subnet = pub
+		[route-table pub]
+		vpc = v
+		route = 0.0.0.0/0 via igw:ig
+		[route-table priv]
+		vpc = v
+		main = yes
+		route = 0.0.0.0/0 via nat:n
+		[subnet pub]
+		vpc = v
+		cidr = 10.0.1.0/24
+		route-table = pub
+		nacl = pub
+		[subnet priv]
+		vpc = v
+		cidr = 10.0.2.0/24
+		[instance i]
+		subnet = priv
+		[host h]
+		address = 198.51.100.1
+		[nacl pub]
+		vpc = v
+		outbound = 100 allow all to 0.0.0.0/0
+	INI
+	printf 'inbound = %s\n' "$@"
+	printf '[expect]\n'
+}
+nat_lab "100 allow all from 0.0.0.0/0" >"$T/behind.ini"
+printf 'allow = i:%s\n' "20000 -> h udp/53" "20001 -> h icmp" "20002 -> h tcp/80" >>"$T/behind.ini"
+check "up" vpc up "$T/behind.ini"
+for nth in first second third; do
+	check "all of it a $nth time" vpc test --live behind
+done
+like "$(vpc probe --lab behind i h udp/53 --from-port 20000 2>&1)" '\[TRACKED\]
+note: an older connection of this very flow let it pass$' "an older connection's source is known, and that it was older"
+like "$(vpc probe --lab behind i h udp/53 --from-port 20009 2>&1)" 'ms; nacl-out: rule "100 allow all to 0.0.0.0/0" [^
+]*behind.ini:[0-9]*$' "a new one's rule is named"
+nat_lab "100 allow all from 10.0.0.0/16" >"$T/behind.ini"
+for flow in udp/53 icmp; do echo "deny = i:20003 -> h $flow at return:nacl-in@pub"; done >>"$T/behind.ini"
+check "nothing comes back in" vpc up "$T/behind.ini"
+for nth in first second third; do
+	check "denied by that a $nth time" vpc test --live behind
+done
+check "down" vpc down behind
+
 # ---- after it was allowed ---------------------------------------------------------------------------------
 verdict=deny
 for flow in tcp/80 udp/53 icmp/13.0; do

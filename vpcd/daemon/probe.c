@@ -126,8 +126,10 @@ void probes_ask(struct probes *all, struct request *r)
 /* Later packets of the flow pass by its state; what let the first one pass is of interest. */
 static void note_arrival(struct probe *p, const struct abi_event *ev)
 {
-	if (!p->arrived && ((ev->port == p->flow.src.port && ev->reason_sg_out == ABI_REASON_TRACKED) ||
-			    (ev->peer == p->flow.dst.port && ev->reason_sg_in == ABI_REASON_TRACKED)))
+	/* Behind a NAT gateway the first packet is not heard of, mostly: a later one follows it by its state. */
+	if ((!p->forward_seen && ev->port == p->flow.src.port && ev->reason_sg_out == ABI_REASON_TRACKED) ||
+	    (!p->arrived && ev->peer == p->flow.dst.port && ev->reason_sg_in == ABI_REASON_TRACKED &&
+	     (!p->nat_port || p->nat_known)))
 		p->by_state = true;
 	if (!p->arrived && (event_has_rule(ev) || !p->forward_seen))
 		p->last_allow = *ev;
@@ -384,6 +386,7 @@ static void start(struct probe *p)
 	probe_forget_silent(p);
 	if (there_fd >= 0)
 		p->door = door_get(&all->doors, there, there_fd, &p->wire);
+	probe_learn_older_nat(p);
 	p->sent_ns = clock_ns();
 	p->fd = sender_open(here_fd, &p->wire);
 	if (p->fd < 0) {
@@ -569,8 +572,7 @@ static void finish_allow(struct probe *p, const char *note)
 
 	if (p->forward_seen)
 		verdict_words(p->batch->all->lab->places, &p->last_allow, &w);
-	if (p->by_state &&
-	    !p->nat_port) { /* its first packet was not heard of behind a NAT gateway: this one may follow it */
+	if (p->by_state) {
 		w.reason = reason_name(ABI_REASON_TRACKED);
 		snprintf(state, sizeof(state), "an older connection of this very flow let it pass%s%s%s",
 			 w.rule[0] ? "" : "; the rule that began it is gone", note ? "; " : "", note ? note : "");

@@ -3,6 +3,8 @@
 #include "daemon/places.h"
 #include "daemon/probe_parts.h"
 #include "filters/packet.h"
+#include "kern/kern.h"
+#include "plan/desired.h"
 
 /* Equal addresses in another VPC of the lab are another's packets, unless the sender's is peered with it: then its
  * route tables may have led there, and the sender's address is its own there too. */
@@ -70,6 +72,34 @@ void probe_learn_nat(struct probe *p, const struct abi_event *ev)
 		return;
 	eni = &m->enis[place_of_port(l->places, p->nat_port).index];
 	if (sides_of_nat(eni, &ev->src, (uint16_t)be16(ev->sport), p->a, &p->n_a))
+		probe_watch(p);
+}
+
+/* A connection that a NAT gateway knows goes on without a word, under the source that it got then. */
+void probe_learn_older_nat(struct probe *p)
+{
+	const struct lab *l = p->batch->all->lab;
+	const struct side to = { p->wire.dst, p->wire.dport };
+	char ns[128];
+
+	if (!p->may_nat || !p->port_given || !p->wire.sport || !l->kern)
+		return;
+	for (unsigned i = 0; i < p->n_a; i++) /* grows: one gateway may send to another one */
+		for (uint32_t g = 0; g < l->model->n_nat_gateways; g++) {
+			const struct nat_gateway *nat = &l->model->nat_gateways[g];
+			const struct eni *eni = &l->model->enis[nat->eni];
+			struct abi_flow_key k, sent_on;
+
+			if (!probe_port_fits(p, eni->obj.number))
+				continue;
+			k = p->wire.proto == IPPROTO_ICMP
+				    ? side_key_icmp(&p->a[i], &to, p->a[i].port, p->wire.icmp_type, p->wire.icmp_code)
+				    : side_key(&p->a[i], &to, p->wire.proto);
+			if (kern_nat_find(l->kern, ns_name_of(l->model, nat->obj.name, ns), &k, &sent_on) == 0 &&
+			    sides_of_nat(eni, &sent_on.src, (uint16_t)be16(sent_on.sport), p->a, &p->n_a))
+				p->nat_known = true;
+		}
+	if (p->nat_known)
 		probe_watch(p);
 }
 

@@ -33,6 +33,7 @@ struct probe {
 	unsigned n_watched;
 	bool forward_seen, late_known, sent_again;
 	bool arrived, by_state;      /* an older connection let it pass at one of its ends */
+	bool nat_known;              /* the older connection's source behind NAT gateways is */
 	struct abi_event last_allow; /* of the first packet: the last hop at which a rule let it pass */
 	struct abi_event late;       /* a denied return without a forward packet: counts when nothing better comes */
 
@@ -62,6 +63,7 @@ int probe_leg_of(const struct probe *p, const struct abi_event *ev);
 uint8_t probe_answer_type(const struct wire *w);
 /* Packets that NAT gateways gave another source go on under that. */
 void probe_learn_nat(struct probe *p, const struct abi_event *ev);
+void probe_learn_older_nat(struct probe *p); /* by an older connection of this very flow, before it is sent */
 void probe_learn_stray(struct probe *p, const struct abi_event *ev);
 /* Is a packet that a NAT gateway gets addressed to it? Its public address is, of what comes in from the internet. */
 bool probe_is_for_nat(const struct probe *p, const struct abi_event *ev, const struct eni *nat);

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include "kern/lab.h"
 #include "kern/nft_count.h"
+#include "kern/nft_find.h"
 #include "kern/ns.h"
 #include "kern/uplink.h"
 #include "kern/watch.h"
@@ -296,6 +297,21 @@ int kern_nat_metrics(struct kern *k, const char *ns_name, struct nat_metrics *re
 	if (r < 0)
 		return err_set(e, r, "namespace %s: %s", ns_name, strerror(-r));
 	r = nft_count_read(ret, e);
+	netns_leave(k->self_ns);
+	return r;
+}
+
+int kern_nat_find(struct kern *k, const char *ns_name, const struct abi_flow_key *sent, struct abi_flow_key *ret)
+{
+	struct lab_ns *ns;
+	int r = lab_ns_get(k, ns_name, false, &ns, NULL);
+
+	if (r < 0)
+		return r;
+	r = netns_enter(ns->fd);
+	if (r < 0)
+		return r;
+	r = nft_find_source(sent, ret);
 	netns_leave(k->self_ns);
 	return r;
 }

@@ -45,6 +45,9 @@ void apply_free(struct apply **a);
 /* What the NAT gateway of this namespace of the lab counts (kern/nft_count.h). Negative errno: it is not there. */
 struct nat_metrics;
 int kern_nat_metrics(struct kern *k, const char *ns, struct nat_metrics *ret, struct err *e);
+/* nft_find.h, of the NAT gateway with that namespace. */
+struct abi_flow_key;
+int kern_nat_find(struct kern *k, const char *ns, const struct abi_flow_key *sent, struct abi_flow_key *ret);
 
 /* Labs with anything of ours in the kernel: names into a NULL-terminated array to free() with its strings. */
 int kern_labs(const struct kern_dirs *dirs, char ***ret, struct err *e);
