@@ -301,6 +301,13 @@ static void near_misses_are_not_found(void **state)
 		  "[subnet c]\nmap-public-ip = yes\nroute-table = pub" },
 		{ "public-address-no-route", "subnet = c\n", "subnet = c\npublic-ip = auto\n",
 		  "subnet = a\npublic-ip = auto\n" },
+		{ "public-address-no-route", "[instance i]",
+		  "[nat-gateway nat]\nsubnet = c\n[route-table x]\nvpc = v\nroute = 0.0.0.0/0 via nat:nat\n"
+		  "[subnet d]\nvpc = v\ncidr = 10.0.3.0/24\nroute-table = x\n[instance i]",
+		  "[nat-gateway nat]\nsubnet = b\n[route-table x]\nvpc = v\nroute = 0.0.0.0/0 via nat:nat\n"
+		  "[subnet d]\nvpc = v\ncidr = 10.0.3.0/24\nroute-table = x\n[instance i]" },
+		{ "public-address-no-route", "[instance i]", "[nat-gateway nat]\nsubnet = c\n[instance i]",
+		  "[nat-gateway nat]\nsubnet = c\nconnectivity = private\n[instance i]" },
 		{ "no-public-address", "subnet = b\npublic-ip = auto\n", "subnet = b\n", "subnet = c\n" },
 		{ "open-admin-port", group, G("inbound = tcp 20-25 from 0.0.0.0/0\n"),
 		  G("inbound = udp 20-25 from 0.0.0.0/0\n") },

@@ -51,6 +51,20 @@ static bool has_public(const struct eni *eni)
 	return false;
 }
 
+/* What its clients send out is routed once more, by the table of the gateway's own subnet. */
+static void nat_check(const struct model *m, const struct eni *eni, struct diag_list *l)
+{
+	const struct subnet *s = &m->subnets[eni->subnet];
+	const struct route_table *t = &m->route_tables[s->route_table];
+
+	if (has_public(eni) && !igw_route(t) && !appliance_route(t))
+		diag_add(
+			l, SEV_WARNING, eni->obj.loc, "public-address-no-route",
+			"put it into a subnet whose table has a route = 0.0.0.0/0 via igw:NAME, or write connectivity = private",
+			"nat-gateway %s has a public address, and route table %s of its subnet %s has no route to an internet gateway: what its clients send ends there",
+			eni->obj.name, t->obj.name, s->obj.name);
+}
+
 static void addresses_check(const struct model *m, struct diag_list *l)
 {
 	for (uint32_t i = 0; i < m->n_subnets; i++) {
@@ -70,8 +84,12 @@ static void addresses_check(const struct model *m, struct diag_list *l)
 		const struct route_table *t = &m->route_tables[s->route_table];
 		const struct route *igw = igw_route(t);
 
-		if (eni->owner != ENI_OF_INSTANCE || !eni->obj.loc.line)
+		if (!eni->obj.loc.line)
 			continue;
+		if (eni->owner == ENI_OF_NAT_GATEWAY) {
+			nat_check(m, eni, l);
+			continue;
+		}
 		if (has_public(eni) && !igw && !appliance_route(t) && !s->map_public_ip)
 			diag_add(
 				l, SEV_WARNING, eni->obj.loc, "public-address-no-route",
