@@ -313,6 +313,24 @@ static void near_misses_are_not_found(void **state)
 		  G("inbound = udp 20-25 from 0.0.0.0/0\n") },
 		{ "open-admin-port", group, G("inbound = tcp 3389 from 0.0.0.0/0\n"),
 		  G("inbound = tcp 3389 from 198.51.100.0/24\n") },
+		{ "open-admin-port", group, G("inbound = tcp 23 from 0.0.0.0/0\n"),
+		  G("inbound = tcp 24 from 0.0.0.0/0\n") },
+		{ "open-admin-port", group, G("inbound = tcp 5985 from 0.0.0.0/0\n"),
+		  G("inbound = tcp 5987 from 0.0.0.0/0\n") },
+		{ "open-admin-port", group, G("inbound = tcp 22 from 0.0.0.0/1\ninbound = tcp 22 from 128.0.0.0/1\n"),
+		  G("inbound = tcp 22 from 0.0.0.0/2\ninbound = tcp 22 from 128.0.0.0/2\n") },
+		{ "open-admin-port", group,
+		  G("inbound = tcp 22 from 0.0.0.0/1\ninbound = tcp 20-23 from 192.0.0.0/2\n"),
+		  G("inbound = tcp 22 from 0.0.0.0/1\ninbound = tcp 22 from 64.0.0.0/2\n") },
+		{ "open-admin-port", group, G("inbound = tcp 22 from 0.0.0.0/1\ninbound = tcp 22 from 128.0.0.0/1\n"),
+		  G("inbound = tcp 22 from 0.0.0.0/1\ninbound = tcp 23 from 128.0.0.0/1\n") },
+		{ "open-admin-port", "[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n",
+		  "[prefix-list p]\nentry = 0.0.0.0/1\nentry = 128.0.0.0/2\n"
+		  "[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n[security-group h]\nvpc = v\n"
+		  "inbound = tcp 3389 from pl:p\n[instance h]\nsubnet = c\nsecurity-groups = h\n",
+		  "[prefix-list p]\nentry = 0.0.0.0/2\nentry = 128.0.0.0/2\n"
+		  "[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n[security-group h]\nvpc = v\n"
+		  "inbound = tcp 3389 from pl:p\n[instance h]\nsubnet = c\nsecurity-groups = h\n" },
 		{ "overlapping-vpcs", "[vpc v]", "[vpc w]\ncidr = 10.0.128.0/17\n[vpc v]",
 		  "[vpc w]\ncidr = 10.1.0.0/16\n[vpc v]" },
 		{ "unused", "[security-group g]", "[security-group idle]\nvpc = v\n[security-group g]",
@@ -337,12 +355,58 @@ static void near_misses_are_not_found(void **state)
 			fail_msg("%s has no near miss", lint_codes[i].code);
 }
 
+static void open_ports_are_named(void **state)
+{
+#define OPEN_FILE(rules) \
+	"[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\ncidr = 10.0.0.0/24\n" \
+	"[instance i]\nsubnet = s\nsecurity-groups = g\n[security-group g]\nvpc = v\n" rules
+	static const struct {
+		const char *text;
+		uint32_t line;
+		const char *message;
+	} cases[] = {
+		{ OPEN_FILE("inbound = tcp 22 from 0.0.0.0/0\n"), 11,
+		  "security-group g: \"tcp 22 from 0.0.0.0/0\" opens SSH (22) to everybody" },
+		{ OPEN_FILE("inbound = all from 0.0.0.0/0\n"), 11,
+		  "security-group g: \"all from 0.0.0.0/0\" opens SSH (22), telnet (23), remote desktop (3389), "
+		  "WinRM (5985) and WinRM over TLS (5986) to everybody" },
+		{ OPEN_FILE("inbound = tcp 22 from 0.0.0.0/1\ninbound = tcp 20-23 from 128.0.0.0/1\n"), 12,
+		  "security-group g: \"tcp 20-23 from 128.0.0.0/1\", with the rules before it, opens SSH (22) to everybody" },
+		{ OPEN_FILE("inbound = tcp 22 from 0.0.0.0/2\ninbound = tcp 22 from 10.0.0.0/8\n"
+			    "inbound = tcp 22 from 128.0.0.0/1\n"),
+		  13,
+		  "security-group g: \"tcp 22 from 128.0.0.0/1\", with the rules before it, opens SSH (22) to 75 % of all IPv4 addresses" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_model_ struct model *m = load(cases[i].text, "open.ini");
+		_cleanup_diag_list_ struct diag_list l = { 0 };
+		size_t n = 0;
+
+		lint_model(m, cases[i].text, &l);
+		for (size_t k = 0; k < l.n; k++) {
+			if (!str_eq(l.v[k].code, "open-admin-port"))
+				continue;
+			assert_int_equal(l.v[k].line, cases[i].line);
+			assert_string_equal(l.v[k].message, cases[i].message);
+			n++;
+		}
+		assert_int_equal(n, 1);
+	}
+#undef OPEN_FILE
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(near_misses_are_not_found),     cmocka_unit_test(each_code_is_found_and_silenced),
-		cmocka_unit_test(another_code_silences_nothing), cmocka_unit_test(fixes_change_no_flow),
-		cmocka_unit_test(sane_topologies_are_clean),     cmocka_unit_test(each_fault_is_found),
+		cmocka_unit_test(near_misses_are_not_found),
+		cmocka_unit_test(each_code_is_found_and_silenced),
+		cmocka_unit_test(another_code_silences_nothing),
+		cmocka_unit_test(fixes_change_no_flow),
+		cmocka_unit_test(sane_topologies_are_clean),
+		cmocka_unit_test(each_fault_is_found),
+		cmocka_unit_test(open_ports_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,11 +13,10 @@ const struct lint_code lint_codes[] = {
 	{ "group-without-members", "a rule names a group that no interface carries", false },
 	{ "lost-reply", "the ACL lets a request pass and loses its reply", false },
 	{ "ephemeral-range-short", "the ACL loses replies to some of the ports that clients use", false },
-	{ "public-subnet-no-route", "a subnet that gives public addresses, and no route to an internet gateway",
-	  false },
+	{ "public-subnet-no-route", "a subnet of public addresses, and no route to an internet gateway", false },
 	{ "public-address-no-route", "a public address, and no route to an internet gateway", false },
 	{ "no-public-address", "a route to an internet gateway, and no public address to use it with", false },
-	{ "open-admin-port", "SSH or remote desktop open to everybody", false },
+	{ "open-admin-port", "SSH, telnet, remote desktop or WinRM open to more than half of all addresses", false },
 	{ "overlapping-vpcs", "VPCs with overlapping ranges can never be joined", false },
 	{ "unused", "nothing uses it", false },
 };
@@ -35,9 +34,15 @@ const struct lint_code *lint_code_find(const char *code)
 
 void lint_model(const struct model *m, const char *text, struct diag_list *ret)
 {
-	lint_rules(m, ret);
+	_cleanup_free_ bool *carried = xcalloc((size_t)m->n_security_groups + 1, sizeof(*carried));
+
+	for (uint32_t i = 0; i < m->n_enis; i++)
+		for (uint32_t k = 0; k < m->enis[i].n_groups; k++)
+			carried[m->enis[i].groups[k]] = true;
+	lint_rules(m, carried, ret);
 	lint_replies(m, ret);
-	lint_network(m, ret);
+	lint_open(m, carried, ret);
+	lint_network(m, carried, ret);
 	if (text)
 		silenced_drop(text, ret);
 	diag_sort(ret);

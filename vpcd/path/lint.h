@@ -20,7 +20,10 @@ const struct lint_code *lint_code_find(const char *code);
 /* The text without the lines of fixable findings; to free(). *ret_n: how many lines went. */
 char *lint_fix(const char *text, const struct diag_list *findings, size_t *ret_n);
 
-/* inside path/ */
-void lint_rules(const struct model *m, struct diag_list *l);   /* lint_rules.c: rule against rule */
-void lint_replies(const struct model *m, struct diag_list *l); /* lint_replies.c: what a stateless ACL forgets */
-void lint_network(const struct model *m, struct diag_list *l); /* lint_network.c: gateways, addresses, leftovers */
+/* inside path/; carried: does some interface carry the group?
+ * lint_rules.c: rule against rule; lint_open.c: open doors;
+ * lint_replies.c: what a stateless ACL forgets; lint_network.c: gateways, addresses, leftovers */
+void lint_rules(const struct model *m, const bool *carried, struct diag_list *l);
+void lint_open(const struct model *m, const bool *carried, struct diag_list *l);
+void lint_replies(const struct model *m, struct diag_list *l);
+void lint_network(const struct model *m, const bool *carried, struct diag_list *l);

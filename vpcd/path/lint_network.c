@@ -1,26 +1,17 @@
-/* lint_network.c: gateways without addresses, addresses without gateways, doors that stand open, ranges
- * that can never be joined, and what nothing uses. Pure. */
+/* lint_network.c: gateways without addresses, addresses without gateways, ranges that can never be joined,
+ * and what nothing uses. Pure. */
 #include <stdio.h>
 #include <string.h>
 #include "path/lint.h"
 #include "util/mem.h"
 
-enum { PROTO_TCP = 6, PORT_SSH = 22, PORT_RDP = 3389 };
-
 static void addresses_check(const struct model *m, struct diag_list *l);
-static void admin_check(const struct model *m, const bool *carried, struct diag_list *l);
 static void overlap_check(const struct model *m, struct diag_list *l);
 static void unused_check(const struct model *m, const bool *carried, struct diag_list *l);
 
-void lint_network(const struct model *m, struct diag_list *l)
+void lint_network(const struct model *m, const bool *carried, struct diag_list *l)
 {
-	_cleanup_free_ bool *carried = xcalloc((size_t)m->n_security_groups + 1, sizeof(*carried));
-
-	for (uint32_t i = 0; i < m->n_enis; i++)
-		for (uint32_t k = 0; k < m->enis[i].n_groups; k++)
-			carried[m->enis[i].groups[k]] = true;
 	addresses_check(m, l);
-	admin_check(m, carried, l);
 	overlap_check(m, l);
 	unused_check(m, carried, l);
 }
@@ -102,52 +93,6 @@ static void addresses_check(const struct model *m, struct diag_list *l)
 				"give it public-ip = auto, or put it into a subnet whose default route is a NAT gateway",
 				"%s has no public address, so the route of %s to the internet gateway (line %u) leads it nowhere",
 				eni->obj.name, t->obj.name, igw->loc.line);
-	}
-}
-
-static bool rule_has_port(const struct rule *r, uint16_t port)
-{
-	if (r->proto != RULE_PROTO_ALL && r->proto != PROTO_TCP)
-		return false;
-	for (unsigned i = 0; i < r->n_ports; i++)
-		if (port >= r->ports[i].lo && port <= r->ports[i].hi)
-			return true;
-	return !r->n_ports;
-}
-
-static bool from_everybody(const struct model *m, const struct model_rule *r)
-{
-	const struct prefix_list *list;
-
-	if (r->rule.peer_kind != PEER_PREFIX_LIST || r->peer_index == NONE)
-		return rule_peer_is_everything(&r->rule);
-	list = &m->prefix_lists[r->peer_index];
-	for (uint32_t i = 0; i < list->n_entries; i++)
-		if (list->entries[i].len == 0)
-			return true;
-	return false;
-}
-
-static void admin_check(const struct model *m, const bool *carried, struct diag_list *l)
-{
-	for (uint32_t i = 0; i < m->n_security_groups; i++) {
-		const struct security_group *g = &m->security_groups[i];
-
-		for (uint32_t k = 0; k < g->dir[RULE_IN].n && carried[i]; k++) {
-			const struct model_rule *r = &g->dir[RULE_IN].v[k];
-			bool ssh = rule_has_port(&r->rule, PORT_SSH), rdp = rule_has_port(&r->rule, PORT_RDP);
-			char text[160];
-
-			if (!r->loc.line || !from_everybody(m, r) || !(ssh || rdp))
-				continue;
-			diag_add(l, SEV_WARNING, r->loc, "open-admin-port",
-				 "name the administrators' range, a prefix list, or a bastion's group",
-				 "security-group %s: \"%s\" opens %s to everybody", g->obj.name,
-				 rule_format(&r->rule, text, sizeof(text)),
-				 ssh && rdp ? "SSH (22) and remote desktop (3389)"
-				 : ssh      ? "SSH (22)"
-					    : "remote desktop (3389)");
-		}
 	}
 }
 

@@ -17,11 +17,11 @@ static bool match_covers(const struct model *m, const struct model_rule *a, cons
 static void ports_take(struct ports_left *left, const struct rule *r);
 static void nacl_check(const struct model *m, const struct nacl *n, enum rule_dir dir, struct diag_list *l);
 static void group_check(const struct model *m, const struct security_group *g, enum rule_dir dir, struct diag_list *l);
-static void members_check(const struct model *m, const struct security_group *g, enum rule_dir dir,
+static void members_check(const struct model *m, const struct security_group *g, enum rule_dir dir, const bool *carried,
 			  struct diag_list *l);
 static void own_subnet_check(const struct model *m, uint32_t nacl, enum rule_dir dir, struct diag_list *l);
 
-void lint_rules(const struct model *m, struct diag_list *l)
+void lint_rules(const struct model *m, const bool *carried, struct diag_list *l)
 {
 	for (enum rule_dir dir = RULE_IN; dir <= RULE_OUT; dir++) {
 		for (uint32_t i = 0; i < m->n_nacls; i++) {
@@ -30,7 +30,7 @@ void lint_rules(const struct model *m, struct diag_list *l)
 		}
 		for (uint32_t i = 0; i < m->n_security_groups; i++) {
 			group_check(m, &m->security_groups[i], dir, l);
-			members_check(m, &m->security_groups[i], dir, l);
+			members_check(m, &m->security_groups[i], dir, carried, l);
 		}
 	}
 }
@@ -250,23 +250,14 @@ static void group_check(const struct model *m, const struct security_group *g, e
 	}
 }
 
-static bool group_is_carried(const struct model *m, uint32_t group)
-{
-	for (uint32_t i = 0; i < m->n_enis; i++)
-		for (uint32_t k = 0; k < m->enis[i].n_groups; k++)
-			if (m->enis[i].groups[k] == group)
-				return true;
-	return false;
-}
-
-static void members_check(const struct model *m, const struct security_group *g, enum rule_dir dir, struct diag_list *l)
+static void members_check(const struct model *m, const struct security_group *g, enum rule_dir dir, const bool *carried,
+			  struct diag_list *l)
 {
 	for (uint32_t i = 0; i < g->dir[dir].n; i++) {
 		const struct model_rule *r = &g->dir[dir].v[i];
 		char text[160];
 
-		if (!r->loc.line || r->rule.peer_kind != PEER_GROUP || r->peer_index == NONE ||
-		    group_is_carried(m, r->peer_index))
+		if (!r->loc.line || r->rule.peer_kind != PEER_GROUP || r->peer_index == NONE || carried[r->peer_index])
 			continue;
 		diag_add(l, SEV_WARNING, r->loc, "group-without-members",
 			 "give the group to an instance (security-groups = …), or name another one",
