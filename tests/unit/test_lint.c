@@ -355,6 +355,137 @@ static void near_misses_are_not_found(void **state)
 			fail_msg("%s has no near miss", lint_codes[i].code);
 }
 
+/* Two VPCs that are peered, and a third that is not. */
+#define PEERED(routes_a, routes_b, rules) \
+	"[vpc a]\ncidr = 10.0.0.0/16\n[vpc b]\ncidr = 10.1.0.0/16\n[vpc c]\ncidr = 10.2.0.0/16\n" \
+	"[vpc-peering-connection ab]\nvpc = a\npeer-vpc = b\n" \
+	"[route-table ra]\nvpc = a\nmain = yes\n" routes_a "[route-table rb]\nvpc = b\nmain = yes\n" routes_b \
+	"[subnet a]\nvpc = a\ncidr = 10.0.0.0/24\n[subnet b]\nvpc = b\ncidr = 10.1.0.0/24\n" \
+	"[subnet c]\nvpc = c\ncidr = 10.2.0.0/24\n[prefix-list far]\nentry = 10.2.0.0/16\nentry = 192.168.0.0/16\n" \
+	"[prefix-list near]\nentry = 10.2.0.0/16\nentry = 10.1.0.0/24\n[security-group there]\nvpc = b\n" \
+	"[instance b]\nsubnet = b\nsecurity-groups = there\n[instance c]\nsubnet = c\n" \
+	"[security-group here]\nvpc = a\noutbound = all to 0.0.0.0/0\n" rules \
+	"[instance a]\nsubnet = a\nsecurity-groups = here\n"
+#define TO_B "route = 10.1.0.0/16 via pcx:ab\n"
+#define TO_A "route = 10.0.0.0/24 via pcx:ab\n"
+#define FROM(peer) "inbound = tcp 5000 from " peer "\n"
+
+/* Without the lines, what each flow meets is the same. */
+static size_t never_check(const char *text)
+{
+	_cleanup_model_ struct model *m = load(text, "never.ini"), *less = NULL;
+	_cleanup_diag_list_ struct diag_list l = { 0 };
+	_cleanup_reach_diff_ struct reach_diff d = { 0 };
+	struct strbuf b = { 0 };
+	struct err e = { 0 };
+	uint32_t line = 0;
+	size_t n = 0;
+
+	lint_model(m, text, &l);
+	for (const char *p = text, *end; *p; p = end) {
+		bool gone = false;
+
+		end = p + strcspn(p, "\n") + 1;
+		line++;
+		for (size_t i = 0; i < l.n; i++)
+			gone |= l.v[i].line == line && str_eq(l.v[i].code, "never-matches");
+		n += gone;
+		if (!gone)
+			strbuf_add(&b, p, (size_t)(end - p));
+	}
+	if (n) {
+		less = load(b.s, "less.ini");
+		assert_int_equal(reach_diff_make(m, less, 0, &d, &e), 0);
+	}
+	if (d.n)
+		fail_msg("%s -> %s %s changes without what never matches:\n%s", d.v[0].srcs, d.v[0].dsts, d.v[0].flows,
+			 text);
+	strbuf_done(&b);
+	return n;
+}
+
+static void sources_that_never_come(void **state)
+{
+	static const struct {
+		const char *what, *text;
+		size_t n;
+	} cases[] = {
+		{ "a peer's group, routes both ways", PEERED(TO_B, TO_A, FROM("sg:there")), 0 },
+		{ "only from the peer", PEERED("", TO_A, FROM("sg:there")), 0 },
+		{ "only to the peer", PEERED(TO_B, "", FROM("sg:there")), 1 },
+		{ "the peer has routes elsewhere", PEERED(TO_B, "route = 10.2.0.0/16 via pcx:ab\n", FROM("sg:there")),
+		  1 },
+		{ "the peer's default route", PEERED(TO_B, "route = 0.0.0.0/0 via pcx:ab\n", FROM("sg:there")), 0 },
+		{ "outbound, and no route to the peer", PEERED("", TO_A, "outbound = tcp 5001 to sg:there\n"), 1 },
+		{ "outbound, with a route", PEERED(TO_B, "", "outbound = tcp 5001 to sg:there\n"), 0 },
+		{ "the own group", PEERED("", "", FROM("sg:here")), 0 },
+		{ "the peer's range, routes", PEERED(TO_B, TO_A, FROM("10.1.0.0/16")), 0 },
+		{ "the peer's range, no route from there", PEERED(TO_B, "", FROM("10.1.0.0/16")), 1 },
+		{ "a VPC that is no peer", PEERED(TO_B, TO_A, FROM("10.2.0.0/16")), 1 },
+		{ "an address of it", PEERED(TO_B, TO_A, FROM("10.2.0.4")), 1 },
+		{ "a range that holds the own one", PEERED("", "", FROM("10.0.0.0/8")), 0 },
+		{ "the own range", PEERED("", "", FROM("10.0.7.0/24")), 0 },
+		{ "a list of what is far", PEERED(TO_B, TO_A, FROM("pl:far")), 1 },
+		{ "a list with something near", PEERED(TO_B, TO_A, FROM("pl:near")), 0 },
+		{ "outbound to nowhere: it matches, and the route denies",
+		  PEERED(TO_B, TO_A, "outbound = tcp 5001 to 10.9.0.0/16\n"), 0 },
+		{ "a public range, and no gateway", PEERED(TO_B, TO_A, FROM("198.51.100.0/24")), 1 },
+		{ "a public range, and a gateway",
+		  PEERED(TO_B, TO_A, FROM("198.51.100.0/24")) "[internet-gateway igw]\nvpc = a\n", 0 },
+		{ "a private range, and a gateway",
+		  PEERED(TO_B, TO_A, FROM("192.168.0.0/16")) "[internet-gateway igw]\nvpc = a\n", 1 },
+		{ "carriers' range, and a gateway",
+		  PEERED(TO_B, TO_A, FROM("100.64.0.0/10")) "[internet-gateway igw]\nvpc = a\n", 1 },
+		{ "half private, and a gateway",
+		  PEERED(TO_B, TO_A, FROM("192.0.0.0/8")) "[internet-gateway igw]\nvpc = a\n", 0 },
+		{ "an appliance here",
+		  PEERED(TO_B, TO_A, FROM("192.168.0.0/16")) "[instance x]\nsubnet = a\nsource-dest-check = no\n", 0 },
+		{ "an appliance there",
+		  PEERED(TO_B, TO_A, FROM("192.168.0.0/16")) "[instance x]\nsubnet = b\nsource-dest-check = no\n", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (found(cases[i].text, "never-matches") != cases[i].n)
+			fail_msg("%s: not %zu rules that never match:\n%s", cases[i].what, cases[i].n, cases[i].text);
+		assert_int_equal(never_check(cases[i].text), cases[i].n);
+	}
+}
+
+/* In each group of web servers a rule from each range there may be, and from a group of a peer. */
+static char *with_rules_from_all(const char *text)
+{
+	struct strbuf b = { 0 };
+	bool peered = strstr(text, "[vpc v1]") != NULL;
+
+	for (const char *p = text, *end; *p; p = end) {
+		end = p + strcspn(p, "\n") + 1;
+		strbuf_add(&b, p, (size_t)(end - p));
+		if (strncmp(p, "[security-group web", 19) != 0)
+			continue;
+		for (unsigned v = 0; v < 4; v++)
+			strbuf_addf(&b, "inbound = tcp %u from 10.%u.0.0/16\n", 8000 + v, 10 * v);
+		if (peered)
+			strbuf_addf(&b, "inbound = icmp from sg:app%u\n", p[19] == '0');
+	}
+	return strbuf_take(&b);
+}
+
+static void what_never_matches_decides_nothing(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		_cleanup_free_ char *random = random_topology(seed, "random"), *sane = sane_topology(seed),
+				    *more = seed % 8 ? NULL : with_rules_from_all(sane);
+
+		n += never_check(random);
+		n += more ? never_check(more) : 0;
+	}
+	assert_true(n > SEEDS / 4);
+}
+
 static void open_ports_are_named(void **state)
 {
 #define OPEN_FILE(rules) \
@@ -407,6 +538,8 @@ int main(void)
 		cmocka_unit_test(sane_topologies_are_clean),
 		cmocka_unit_test(each_fault_is_found),
 		cmocka_unit_test(open_ports_are_named),
+		cmocka_unit_test(sources_that_never_come),
+		cmocka_unit_test(what_never_matches_decides_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

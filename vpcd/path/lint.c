@@ -9,7 +9,7 @@ const struct lint_code lint_codes[] = {
 	{ "shadowed-rule", "rules in front of it decide everything it could match", true },
 	{ "contradictory-rules", "two rules match the same and say the opposite; only the first counts", true },
 	{ "deny-behind-allow-all", "a deny that stands behind an allow of everything", true },
-	{ "never-matches", "traffic within a subnet meets no network ACL", false },
+	{ "never-matches", "no packet that it is about can ever come to it", false },
 	{ "group-without-members", "a rule names a group that no interface carries", false },
 	{ "lost-reply", "the ACL lets a request pass and loses its reply", false },
 	{ "ephemeral-range-short", "the ACL loses replies to some of the ports that clients use", false },
@@ -40,6 +40,7 @@ void lint_model(const struct model *m, const char *text, struct diag_list *ret)
 		for (uint32_t k = 0; k < m->enis[i].n_groups; k++)
 			carried[m->enis[i].groups[k]] = true;
 	lint_rules(m, carried, ret);
+	lint_sources(m, carried, ret);
 	lint_replies(m, ret);
 	lint_open(m, carried, ret);
 	lint_network(m, carried, ret);

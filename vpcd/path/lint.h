@@ -21,9 +21,10 @@ const struct lint_code *lint_code_find(const char *code);
 char *lint_fix(const char *text, const struct diag_list *findings, size_t *ret_n);
 
 /* inside path/; carried: does some interface carry the group?
- * lint_rules.c: rule against rule; lint_open.c: open doors;
+ * lint_rules.c: rule against rule; lint_sources.c: rules about packets that nothing brings; lint_open.c: open doors;
  * lint_replies.c: what a stateless ACL forgets; lint_network.c: gateways, addresses, leftovers */
 void lint_rules(const struct model *m, const bool *carried, struct diag_list *l);
+void lint_sources(const struct model *m, const bool *carried, struct diag_list *l);
 void lint_open(const struct model *m, const bool *carried, struct diag_list *l);
 void lint_replies(const struct model *m, struct diag_list *l);
 void lint_network(const struct model *m, const bool *carried, struct diag_list *l);
