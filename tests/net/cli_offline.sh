@@ -189,7 +189,12 @@ for t in topologies/*.ini; do
 	is "$(vpc lint "$t")" "$t: nothing to say" "clean: $t"
 done
 help=$(vpc lint --help)
-is "$(sed -nE 's/^\t\{ "([a-z-]+)", .*/\1/p' vpcd/path/lint.c | grep -vcxFf <(tr ' ' '\n' <<<"$help"))" 0 "lint --help has all codes"
+codes=$(sed -nE 's/^\t\{ "([a-z-]+)", "(.*)", (true|false) \},/\1\t\2/p' vpcd/path/lint.c)
+is "$(grep -c . <<<"$codes")" "$(grep -cP '^\t\{ "[a-z-]+"' vpcd/path/lint.c)" "each code of lint has its meaning in one line"
+while IFS=$'\t' read -r code text; do
+	like "$help" "  $code +$text" "lint --help explains $code"
+done <<<"$codes"
+is "$(grep -c -- '(--fix removes it)' <<<"$help")" "$(grep -cP '^\t\{ .* true \},' vpcd/path/lint.c)" "... and says what --fix removes"
 {
 	printf '[lab l]\nquotas = off\n[vpc v]\ncidr = 10.0.0.0/16\n[subnet s]\nvpc = v\ncidr = 10.0.0.0/24\nnacl = n\n[instance i]\nsubnet = s\n[nacl n]\nvpc = v\n'
 	for i in $(seq 2000); do printf 'inbound = %d allow tcp %d from 10.%d.%d.0/24\noutbound = %d allow tcp %d to 10.%d.%d.0/24\n' \

@@ -95,12 +95,19 @@ struct args {
 
 enum verb_need { NEEDS_NOTHING, NEEDS_DAEMON, NEEDS_ROOT };
 enum word_kind { WORD_NONE, WORD_FILE, WORD_KIND, WORD_NAME, WORD_VERB }; /* what completion offers */
+struct verb_term {                      /* a word that a verb prints, and what it means */
+	const char *word, *text, *more; /* more: a remark, or NULL */
+};
 struct verb {
 	const char *name;
 	int (*run)(const struct args *a); /* an exit code */
 	const char *usage;                /* what follows the name */
 	const char *line;                 /* one line: what it does */
 	const char *text;                 /* the rest of its help, lines of at most 100 columns; may be NULL */
+	struct {
+		const char *title;
+		bool (*get)(size_t i, struct verb_term *ret); /* the i-th; false: no more. NULL: there are none */
+	} terms;
 	enum verb_need need;
 	uint64_t options; /* 1 << OPTION_… */
 	unsigned outputs; /* 1 << OUTPUT_… */

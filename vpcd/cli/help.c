@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 static void need_print(FILE *out, enum verb_need need, const char *title);
+static void terms_print(FILE *out, const struct verb *v);
 static void words_print(const struct verb *v);
 
 int help_run(const struct args *a)
@@ -40,6 +41,7 @@ void help_verb(FILE *out, const struct verb *v)
 	fprintf(out, "usage: vpc %s%s%s\n\n%s\n", v->name, *v->usage ? " " : "", v->usage, v->line);
 	if (v->text)
 		fprintf(out, "\n%s", v->text);
+	terms_print(out, v);
 	fprintf(out, "\n");
 	for (enum option_id id = 0; id < OPTION_MAX; id++) {
 		const struct option_row *row = &option_rows[id];
@@ -99,6 +101,18 @@ static void need_print(FILE *out, enum verb_need need, const char *title)
 	for (size_t i = 0; i < n_verbs; i++)
 		if (verbs[i].need == need)
 			fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].line);
+}
+
+static void terms_print(FILE *out, const struct verb *v)
+{
+	struct verb_term t;
+
+	if (!v->terms.get)
+		return;
+	fprintf(out, "\n%s:\n", v->terms.title);
+	for (size_t i = 0; v->terms.get(i, &t); i++)
+		fprintf(out, "  %-24s %s%s%s%s\n", t.word, t.text, t.more ? " (" : "", t.more ? t.more : "",
+			t.more ? ")" : "");
 }
 
 static void words_print(const struct verb *v)

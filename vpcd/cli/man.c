@@ -10,6 +10,7 @@ static void vpc_print(void);
 static void ini_print(void);
 static void verb_print(const struct verb *v);
 static void text_print(const char *text);
+static void terms_print(const struct verb *v);
 static void option_print(enum option_id id);
 static void plain(const char *text, size_t n);
 static void words(const char *text);
@@ -63,6 +64,8 @@ static void verb_print(const struct verb *v)
 		printf("%s\n", needs[v->need]);
 	if (v->text)
 		text_print(v->text);
+	if (v->terms.get)
+		terms_print(v);
 	printf(".PP\nOptions: ");
 	for (enum option_id id = 0; id < OPTION_MAX; id++) {
 		if (id != OPTION_HELP && !(v->options & (1ull << id)))
@@ -106,6 +109,26 @@ static void text_print(const char *text)
 	}
 	if (example)
 		printf(".EE\n");
+}
+
+static void terms_print(const struct verb *v)
+{
+	struct verb_term t;
+
+	printf(".PP\n%s:\n", v->terms.title);
+	for (size_t i = 0; v->terms.get(i, &t); i++) {
+		printf(".TP\n\\fB");
+		words(t.word);
+		printf("\\fR\n");
+		line_begin(t.text);
+		words(t.text);
+		if (t.more) {
+			printf(" (");
+			words(t.more);
+			printf(")");
+		}
+		printf(".\n");
+	}
 }
 
 static void option_print(enum option_id id)

@@ -30,6 +30,15 @@ int lint_run(const struct args *a)
 	return r ? r : n ? EXIT_FINDING : EXIT_OK;
 }
 
+bool lint_term(size_t i, struct verb_term *ret)
+{
+	if (i >= n_lint_codes)
+		return false;
+	*ret = (struct verb_term){ lint_codes[i].code, lint_codes[i].text,
+				   lint_codes[i].fixable ? "--fix removes it" : NULL };
+	return true;
+}
+
 static int file_lint(const struct args *a, const char *file, json_t *list, size_t *n)
 {
 	_cleanup_source_ struct source s = { 0 };

@@ -39,11 +39,9 @@ const struct verb verbs[] = {
 	  .text = "Each finding has a code. Where you know better, say so in a comment and it is silent: behind the line,\n"
 		  "above it, or anywhere in the section: ; lint: CODE because …\n"
 		  "--fix removes rules that decide nothing, after walking all flows with and without them.\n"
-		  "Codes: redundant-rule shadowed-rule contradictory-rules deny-behind-allow-all (--fix removes these)\n"
-		  "never-matches group-without-members lost-reply ephemeral-range-short public-subnet-no-route\n"
-		  "public-address-no-route no-public-address open-admin-port overlapping-vpcs unused\n"
 		  "Exit 0: nothing to say. Exit 1: findings.\n\n"
 		  "  vpc lint lab.ini\n",
+	  .terms = { .title = "Codes", .get = lint_term },
 	  .need = NEEDS_NOTHING,
 	  .options = OPT(OUTPUT) | OPT(FIX),
 	  .outputs = OUT_TABLE_JSON,

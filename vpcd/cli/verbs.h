@@ -20,6 +20,7 @@ int test_run(const struct args *a);
 int matrix_run(const struct args *a);
 int graph_run(const struct args *a);
 int lint_run(const struct args *a);
+bool lint_term(size_t i, struct verb_term *ret);
 int diff_run(const struct args *a);
 int replay_run(const struct args *a);
 int capture_run(const struct args *a);
