@@ -155,6 +155,14 @@ cp topologies/hairpin.ini "$T/"$'\e[31m<.ini'
 check "a report is XML, whatever a file is called" eval 'vpc test -o junit "$T/"*"31m<.ini" | python3 -c "import sys, xml.dom.minidom as x; x.parse(sys.stdin)"'
 golden test.xml 1 vpc test -o junit $failing topologies/minimal.ini
 check "JUnit is well-formed XML" python3 -c "import xml.dom.minidom as x; x.parse('tests/golden/cli/test.xml')"
+golden test-coverage.tap 1 vpc test --coverage -o tap $failing
+golden test-coverage.xml 1 vpc test --coverage -o junit $failing topologies/minimal.ini
+check "... with coverage, too" python3 -c "import xml.dom.minidom as x; x.parse('tests/golden/cli/test-coverage.xml')"
+is "$(grep '^#.*coverage' tests/golden/cli/test-coverage.tap)" "# $(vpc test --coverage $failing | grep ^coverage)" "coverage in TAP is what the table says"
+sed '/^\[expect\]/,$d' topologies/hairpin.ini >"$T/none.ini"
+like "$(vpc test --coverage -o junit "$T/none.ini" 2>"$T/err" | python3 -c 'import sys, xml.dom.minidom as x
+print([s.getAttribute("tests") + " " + s.getElementsByTagName("system-out")[0].firstChild.data[:17] for s in x.parse(sys.stdin).getElementsByTagName("testsuite")])')" \
+	"^\['0 coverage: 0 of [1-9]" "a file without expectations has its coverage all the same"
 check_rc 2 "coverage of a running lab" vpc test --live --coverage
 
 # ---- diff ----------------------------------------------------------------------------------------

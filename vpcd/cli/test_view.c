@@ -52,7 +52,7 @@ void coverage_print(FILE *out, const json_t *root)
 	json_t *m;
 
 	fprintf(out,
-		"\ncoverage: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+		"coverage: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
 		" rules and routes decide an expectation%s\n",
 		json_integer_value(json_object_get(root, "exercised")),
 		json_integer_value(json_object_get(root, "rules")),
@@ -68,6 +68,19 @@ void coverage_print(FILE *out, const json_t *root)
 	}
 	if (table_rows(&t))
 		table_print(&t, out);
+}
+
+char *coverage_text(const json_t *root)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	if (!f)
+		abort();
+	coverage_print(f, root);
+	fclose(f);
+	return text;
 }
 
 static void xml_text(FILE *out, const char *s)
@@ -122,7 +135,47 @@ static void case_print(FILE *out, const json_t *r)
 	fprintf(out, "</%s>\n  </testcase>\n", json_is_null(ok) ? "skipped" : "failure");
 }
 
-void junit_print(FILE *out, const json_t *results)
+static void suite_begin(FILE *out, const json_t *results, const char *file)
+{
+	size_t n, failed, skipped;
+
+	counts(results, file, &n, &failed, &skipped);
+	fputs(" <testsuite name=\"", out);
+	xml_text(out, file);
+	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n, failed, skipped);
+}
+
+static void suite_end(FILE *out, const json_t *covered)
+{
+	_cleanup_free_ char *text = covered ? coverage_text(covered) : NULL;
+
+	if (text) {
+		fputs("  <system-out>", out);
+		xml_text(out, text);
+		fputs("</system-out>\n", out);
+	}
+	fputs(" </testsuite>\n", out);
+}
+
+/* Files without an expectation, which have no cases. */
+static void empty_suites_print(FILE *out, const json_t *results, const json_t *coverage)
+{
+	const char *file;
+	json_t *covered;
+
+	json_object_foreach((json_t *)coverage, file, covered)
+	{
+		size_t n, failed, skipped;
+
+		counts(results, file, &n, &failed, &skipped);
+		if (n)
+			continue;
+		suite_begin(out, results, file);
+		suite_end(out, covered);
+	}
+}
+
+void junit_print(FILE *out, const json_t *results, const json_t *coverage)
 {
 	size_t i, n, failed, skipped;
 	const char *suite = NULL;
@@ -136,14 +189,14 @@ void junit_print(FILE *out, const json_t *results)
 	{
 		if (i == 0 || !str_eq(suite, member(r, "file"))) {
 			if (i)
-				fputs(" </testsuite>\n", out);
+				suite_end(out, json_object_get(coverage, suite));
 			suite = member(r, "file");
-			counts(results, suite, &n, &failed, &skipped);
-			fputs(" <testsuite name=\"", out);
-			xml_text(out, suite);
-			fprintf(out, "\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n", n, failed, skipped);
+			suite_begin(out, results, suite);
 		}
 		case_print(out, r);
 	}
-	fprintf(out, "%s</testsuites>\n", json_array_size(results) ? " </testsuite>\n" : "");
+	if (json_array_size(results))
+		suite_end(out, json_object_get(coverage, suite));
+	empty_suites_print(out, results, coverage);
+	fputs("</testsuites>\n", out);
 }

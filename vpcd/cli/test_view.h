@@ -8,5 +8,6 @@
  * several files: adds to root, which may be an empty object. */
 void coverage_json(const struct coverage *c, json_t *root);
 void coverage_print(FILE *out, const json_t *root);
-/* JUnit XML: a suite a file, a case an expectation. */
-void junit_print(FILE *out, const json_t *results);
+char *coverage_text(const json_t *root); /* what coverage_print prints; to free() */
+/* JUnit XML: a suite a file, a case an expectation. coverage: of each file, by name: its suite's <system-out>. */
+void junit_print(FILE *out, const json_t *results, const json_t *coverage);

@@ -11,7 +11,7 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-static int files_test(const struct args *a, json_t *results, json_t *covered);
+static int files_test(const struct args *a, json_t *results, json_t *covered, json_t *by_file);
 static int lab_test(const struct args *a, json_t *results);
 static int live_answers(const struct args *a, const char *lab, const struct model *m, json_t **ret);
 static bool can_be_sent(const struct model *m, const struct expect *x);
@@ -21,16 +21,17 @@ static void walk_answer(struct walker *w, const struct model *m, const struct ex
 			struct walk *walk, struct answer *ret, struct err *e);
 static json_t *result_make(const struct expect *x, const struct answer *got, const char *note);
 static void trace_attach(json_t *result, const struct model *m, const struct expect *x, const struct walk *walk);
-static int results_print(const struct args *a, const json_t *results, json_t *covered);
+static int results_print(const struct args *a, const json_t *results, json_t *covered, const json_t *by_file);
 static void line_print(const json_t *r);
 static void text_indented(const char *text, const char *before); /* of lines, each with its newline */
 static void tap_print(const json_t *r, size_t n);
+static void tap_coverage_print(const json_t *covered);
 static json_t *text_or_null(const char *s);
 static const char *member(const json_t *o, const char *name);
 
 int test_run(const struct args *a)
 {
-	json_t *results = json_array(), *covered = a->coverage ? json_object() : json_null();
+	json_t *results = json_array(), *covered = a->coverage ? json_object() : json_null(), *by_file = json_object();
 	int r;
 
 	if (!a->live && a->n == 0)
@@ -43,15 +44,17 @@ int test_run(const struct args *a)
 	else if (a->live && a->coverage)
 		r = fail(EXIT_USAGE, "test: --coverage is of files; leave --live out");
 	else
-		r = a->live ? lab_test(a, results) : files_test(a, results, covered);
+		r = a->live ? lab_test(a, results) : files_test(a, results, covered, by_file);
 	if (r == 0)
-		r = results_print(a, results, covered);
+		r = results_print(a, results, covered, by_file);
 	json_decref(results);
 	json_decref(covered);
+	json_decref(by_file);
 	return r;
 }
 
-static int files_test(const struct args *a, json_t *results, json_t *covered)
+/* by_file: what covered sums up, by the name of the file. */
+static int files_test(const struct args *a, json_t *results, json_t *covered, json_t *by_file)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		_cleanup_model_ struct model *m = NULL;
@@ -79,8 +82,13 @@ static int files_test(const struct args *a, json_t *results, json_t *covered)
 			walk_done(&walk);
 		}
 		walker_free(&w);
-		if (a->coverage)
+		if (a->coverage) {
+			json_t *own = json_object();
+
+			coverage_json(&coverage, own);
+			json_object_set_new(by_file, m->file, own);
 			coverage_json(&coverage, covered);
+		}
 		coverage_done(&coverage);
 		if (m->n_expects == 0)
 			warn_line("%s has no [expect] lines: nothing was tested", a->words[i]);
@@ -272,7 +280,7 @@ static void trace_attach(json_t *result, const struct model *m, const struct exp
 	json_object_set_new(result, "trace", json_string(text));
 }
 
-static int results_print(const struct args *a, const json_t *results, json_t *covered)
+static int results_print(const struct args *a, const json_t *results, json_t *covered, const json_t *by_file)
 {
 	size_t i, passed = 0, skipped = 0, failed, n = json_array_size(results);
 	json_t *r, *root;
@@ -289,6 +297,8 @@ static int results_print(const struct args *a, const json_t *results, json_t *co
 	failed = n - passed - skipped;
 	if (a->output == OUTPUT_TAP) {
 		printf("1..%zu\n", n);
+		if (a->coverage)
+			tap_coverage_print(covered);
 	} else if (a->output == OUTPUT_JSON) {
 		json_array_foreach(results, i, r) json_object_del(r, "trace");
 		root = json_pack("{s:I,s:I,s:O,s:O}", "passed", (json_int_t)passed, "failed", (json_int_t)failed,
@@ -296,14 +306,16 @@ static int results_print(const struct args *a, const json_t *results, json_t *co
 		json_print(root);
 		json_decref(root);
 	} else if (a->output == OUTPUT_JUNIT) {
-		junit_print(stdout, results);
+		junit_print(stdout, results, by_file);
 	} else {
 		printf("%zu passed, %zu failed", passed, failed);
 		if (skipped)
 			printf(", %zu not tried", skipped);
 		printf("\n");
-		if (a->coverage)
+		if (a->coverage) {
+			printf("\n");
 			coverage_print(stdout, covered);
+		}
 	}
 	return failed ? EXIT_FINDING : EXIT_OK;
 }
@@ -353,6 +365,13 @@ static void tap_print(const json_t *r, size_t n)
 	if (failed && note)
 		printf("# %s\n", note);
 	text_indented(member(r, "trace"), "#   ");
+}
+
+static void tap_coverage_print(const json_t *covered)
+{
+	_cleanup_free_ char *text = coverage_text(covered);
+
+	text_indented(text, "# ");
 }
 
 static json_t *text_or_null(const char *s)
