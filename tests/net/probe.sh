@@ -192,4 +192,46 @@ like "$out" 'skip  deny   c -> s 47' "what has no ports but a connection shows n
 like "$out" '3 passed, 0 failed, 4 not tried' "... and all else holds"
 vpc ct flush --lab seen >"$T/out"
 like "$(vpc test --live seen 2>&1)" '7 passed, 0 failed' "without connections all of it"
+
+# ---- what the walk does not know of: a firewall of the instance's own --------------------------------------
+lab "${lines[@]}" >"$T/seen.ini"
+check "the rule comes back" vpc up "$T/seen.ini"
+in_s() { ip netns exec seen.s "$@"; }
+ms_of() { # COMMAND...: its output and exit code in $T/said and $rc, its time in $ms
+	local t0=${EPOCHREALTIME/[.,]/}
+	rc=0
+	"$@" >"$T/said" 2>&1 || rc=$?
+	ms=$(((${EPOCHREALTIME/[.,]/} - t0) / 1000))
+}
+walk='the static walk differs: it says allow by sg-in: rule "all from 10.0.1.0/24" [^ ]*seen.ini:13'
+in_s nft 'table inet own { chain in { type filter hook input priority -500; tcp dport 80 drop; }; }'
+ms_of vpc probe c s tcp/80 --timeout 1500
+like "$rc $(<"$T/said")" "^1 deny .*$walk" "it drops in silence: the packet's answer, and that the walk differs"
+like "$(<"$T/said")" 'no answer was heard within 1500 ms' "... which --timeout waited for"
+[ $ms -ge 1500 ] && ok "... so long: $ms ms" || not_ok "... so long: $ms ms"
+ms_of vpc probe c s tcp/80 --timeout 100
+like "$(<"$T/said")" 'no answer was heard within 100 ms' "--timeout 100"
+[ $ms -ge 100 ] && [ $ms -lt 1500 ] && ok "... no longer: $ms ms" || not_ok "... no longer: $ms ms"
+check_rc 2 "--timeout 0" vpc probe c s tcp/80 --timeout 0
+verdict=allow
+lab "${lines[@]}" >"$T/seen.ini"
+check "what is expected is allowed" vpc up "$T/seen.ini"
+ms_of vpc test --live seen --timeout 100
+like "$rc $(<"$T/said")" "^1 .*FAIL  allow  c -> s tcp/80 .*$walk.*6 passed, 1 failed" "test --live: the expectation fails, and the walk differs"
+like "$(<"$T/said")" 'no answer was heard within 100 ms' "... after --timeout"
+[ $ms -lt 1500 ] && ok "... no longer: $ms ms" || not_ok "... no longer: $ms ms"
+in_s nft flush ruleset
+ms_of vpc probe c s tcp/80 --count 3
+like "$rc $(<"$T/said")" '^0 .*3 of 3 allowed$' "without the firewall nothing differs"
+# The second connection of each three. A SYN is sent again after a second; until then the answer is out.
+in_s nft 'table inet own { chain in { type filter hook input priority -500; tcp dport 80 tcp flags & (syn | ack) == syn numgen inc mod 3 == 1 drop; }; }'
+ms_of vpc probe c s tcp/80 --count 3 --timeout 500
+like "$rc $(<"$T/said")" "^1 .*2 of 3 allowed" "one of three is dropped"
+like "$(<"$T/said")" "the static walk differs from answer [123] of 3: it says allow by sg-in" "... and the walk differs from that one"
+is "$(grep -c 'the static walk differs' "$T/said")" 1 "... which is said once"
+in_s nft flush ruleset
+in_s nft 'table inet own { chain in { type filter hook input priority -500; tcp dport 80 drop; }; }'
+ms_of vpc probe c s tcp/80 --count 3 --timeout 100
+like "$(<"$T/said")" '0 of 3 allowed.*the static walk differs from answer 1 of 3' "all of them: the first is named"
+is "$(grep -c 'the static walk differs' "$T/said")" 1 "... once"
 done_testing

@@ -11,7 +11,10 @@
 
 static void probe_print(const json_t *probe);
 static const char *reason_sentence(const char *name);
-static void walk_compare(const char *lab, const struct args *a, const char *src, const char *dst, const json_t *probe);
+static void walk_compare(const char *lab, const struct args *a, const char *src, const char *dst,
+			 const json_t *results);
+static bool result_compare(struct walker *w, const struct flow *f, const json_t *probe, const char *which,
+			   bool *luck_told);
 static const char *member(const json_t *o, const char *name);
 
 int probe_run(const struct args *a)
@@ -52,9 +55,8 @@ int probe_run(const struct args *a)
 		json_print(out);
 	else if (count > 1)
 		printf("%u of %u allowed\n", count - denied - untried, count);
-	probe = json_array_get(json_object_get(out, "results"), 0);
-	if (member(probe, "verdict"))
-		walk_compare(lab, a, src, dst, probe);
+	if (untried < count)
+		walk_compare(lab, a, src, dst, json_object_get(out, "results"));
 	json_decref(out);
 	return untried ? EXIT_BROKEN : denied ? EXIT_FINDING : EXIT_OK;
 }
@@ -102,15 +104,15 @@ static const char *reason_sentence(const char *name)
 	return "no reason was recorded";
 }
 
-static void walk_compare(const char *lab, const struct args *a, const char *src, const char *dst, const json_t *probe)
+/* Each answer is held against the walk; the first that differs is told. */
+static void walk_compare(const char *lab, const struct args *a, const char *src, const char *dst, const json_t *results)
 {
 	_cleanup_model_ struct model *m = NULL;
 	struct walker *w = NULL;
-	struct walk walk = { 0 };
-	struct answer live, expected;
+	bool luck_told = false, differs = false;
+	size_t n = json_array_size(results);
 	struct flow f;
 	struct err e = { 0 };
-	char text[512];
 
 	if (model_of_lab(lab, &m))
 		return;
@@ -118,20 +120,45 @@ static void walk_compare(const char *lab, const struct args *a, const char *src,
 		warn_line("the static walk has no answer to compare with: %s", e.msg);
 		return;
 	}
-	if (probe_from_port(probe))
-		f.sport = probe_from_port(probe);
-	if (walk_flow(w, &f, &walk, &e) == 0) {
-		answer_of_walk(&walk, &expected);
-		answer_of_probe(probe, &live);
-		if (!expected.allow && strcmp(expected.reason, reason_name(ABI_REASON_REMAP_EPHEMERAL_PORT)) == 0)
-			warn_line("through the NAT gateway it is a matter of luck: %s",
-				  walk.steps[walk.denied].reason_more);
-		else if (!answer_eq(&live, &expected) && !probe_is_by_state(probe))
-			warn_line("the static walk differs: it says %s",
-				  answer_format_rule(&expected, text, sizeof(text)));
-		walk_done(&walk);
+	for (size_t i = 0; i < n && !differs; i++) {
+		const json_t *probe = json_array_get(results, i);
+		char which[64] = "";
+
+		if (n > 1)
+			snprintf(which, sizeof(which), " from answer %zu of %zu", i + 1, n);
+		if (member(probe, "verdict"))
+			differs = result_compare(w, &f, probe, which, &luck_told);
 	}
 	walker_free(&w);
+}
+
+/* Does the walk differ? Then it is said. */
+static bool result_compare(struct walker *w, const struct flow *f, const json_t *probe, const char *which,
+			   bool *luck_told)
+{
+	struct flow own = *f;
+	struct walk walk = { 0 };
+	struct answer live, expected;
+	struct err e = { 0 };
+	enum agreement agreement;
+	char text[512];
+
+	if (probe_from_port(probe))
+		own.sport = probe_from_port(probe);
+	if (walk_flow(w, &own, &walk, &e) < 0)
+		return false;
+	answer_of_walk(&walk, &expected);
+	answer_of_probe(probe, &live);
+	agreement = answers_compare(&live, probe_is_by_state(probe), &expected);
+	if (agreement == ANSWERS_BY_LUCK && !*luck_told) {
+		warn_line("through the NAT gateway it is a matter of luck: %s", walk.steps[walk.denied].reason_more);
+		*luck_told = true;
+	} else if (agreement == ANSWERS_DIFFER) {
+		warn_line("the static walk differs%s: it says %s", which,
+			  answer_format_rule(&expected, text, sizeof(text)));
+	}
+	walk_done(&walk);
+	return agreement == ANSWERS_DIFFER;
 }
 
 static const char *member(const json_t *o, const char *name)

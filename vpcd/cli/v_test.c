@@ -6,7 +6,6 @@
 #include "cli/source.h"
 #include "cli/test_view.h"
 #include "cli/verbs.h"
-#include "filters/explain.h"
 #include "path/trace.h"
 #include "util/mem.h"
 #include "util/str.h"
@@ -15,7 +14,6 @@ static int files_test(const struct args *a, json_t *results, json_t *covered, js
 static int lab_test(const struct args *a, json_t *results);
 static int live_answers(const struct args *a, const char *lab, const struct model *m, json_t **ret);
 static bool can_be_sent(const struct model *m, const struct expect *x);
-static bool by_luck(const struct answer *walk);
 static json_t *live_result(struct walker *w, const struct model *m, const struct expect *x, const json_t *probe);
 static void walk_answer(struct walker *w, const struct model *m, const struct expect *x, uint16_t sport,
 			struct walk *walk, struct answer *ret, struct err *e);
@@ -130,12 +128,6 @@ static int lab_test(const struct args *a, json_t *results)
 	return 0;
 }
 
-/* Only some of a NAT gateway's ports get through: what one packet meets proves nothing. */
-static bool by_luck(const struct answer *walk)
-{
-	return !walk->allow && str_eq(walk->reason, reason_name(ABI_REASON_REMAP_EPHEMERAL_PORT));
-}
-
 /* Packets against the expectation, and against the walk. */
 static json_t *live_result(struct walker *w, const struct model *m, const struct expect *x, const json_t *probe)
 {
@@ -144,6 +136,7 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 	struct walk walk = { 0 };
 	struct err why = { 0 };
 	char text[128], note[512];
+	enum agreement agreement;
 	json_t *o;
 
 	walk_answer(w, m, x, probe_from_port(probe), &walk, &expected, &why);
@@ -159,25 +152,26 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 		return result_make(x, NULL, said ? said : "it could not be sent");
 	}
 	answer_of_probe(probe, &got);
-	if (by_luck(&expected) && (got.allow || answer_eq(&got, &expected))) {
+	agreement = answers_compare(&got, probe_is_by_state(probe), &expected);
+	if (agreement == ANSWERS_BY_LUCK) {
 		snprintf(note, sizeof(note), "the port that the NAT gateway draws decides (%s); this packet %s",
 			 walk.steps[walk.denied].reason_more, got.allow ? "passed" : "did not pass");
 		o = result_make(x, &expected, note);
 		walk_done(&walk);
 		return o;
 	}
-	if (probe_is_by_state(probe) && !answer_eq(&got, &expected)) {
+	if (agreement == ANSWERS_BY_STATE) {
 		o = result_make(x, NULL, said);
 		json_object_set_new(o, "ok", json_null());
 		walk_done(&walk);
 		return o;
 	}
 	snprintf(note, sizeof(note), "%s", said ? said : "");
-	if (!answer_eq(&got, &expected))
+	if (agreement == ANSWERS_DIFFER)
 		snprintf(note, sizeof(note), "the static walk differs: it says %s%s%s",
 			 answer_format_rule(&expected, text, sizeof(text)), said ? "; " : "", said ? said : "");
 	o = result_make(x, &got, note);
-	if (!answer_eq(&got, &expected))
+	if (agreement == ANSWERS_DIFFER)
 		json_object_set_new(o, "ok", json_false());
 	else
 		trace_attach(o, m, x, &walk); /* the walk says the same, and more */

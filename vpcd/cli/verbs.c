@@ -260,6 +260,7 @@ const struct verb verbs[] = {
 	  .usage = "[LAB/]SRC DST PROTO/PORT",
 	  .line = "send real packets and say which gate and rule decided",
 	  .text = "Packets leave from inside SRC and are answered at DST, by vpcd where nothing listens there.\n" FLOW_TEXT
+		  "Each answer is also held against the static walk; the first one that differs is told.\n"
 		  "Exit 0: allowed. Exit 1: denied.\n\n"
 		  "  vpc probe laptop web-1 tcp/443 --lab three-tier\n"
 		  "  vpc probe three-tier/web-1 db-1 tcp/5432 --count 3\n",

@@ -68,6 +68,16 @@ bool answer_eq(const struct answer *a, const struct answer *b)
 	return a->allow || (str_eq(a->leg, b->leg) && str_eq(a->gate, b->gate) && str_eq(a->object, b->object));
 }
 
+enum agreement answers_compare(const struct answer *packet, bool by_state, const struct answer *walk)
+{
+	bool same = answer_eq(packet, walk),
+	     luck = !walk->allow && str_eq(walk->reason, reason_name(ABI_REASON_REMAP_EPHEMERAL_PORT));
+
+	if (luck && (same || packet->allow))
+		return ANSWERS_BY_LUCK;
+	return same ? ANSWERS_AGREE : by_state ? ANSWERS_BY_STATE : ANSWERS_DIFFER;
+}
+
 char *expect_format(const struct expect *x, char *buf, size_t size)
 {
 	if (x->allow || !x->at_gate)

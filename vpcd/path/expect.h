@@ -18,6 +18,14 @@ char *answer_format_rule(const struct answer *a, char *buf, size_t size);
 /* Reasons do not count; rules do, where both are named. */
 bool answer_eq(const struct answer *a, const struct answer *b);
 
+/* What a packet met against what the walk says of its flow. by_state: an older connection let it pass. */
+enum agreement {
+	ANSWERS_AGREE,
+	ANSWERS_BY_LUCK, /* only some ports of a NAT gateway get through: this packet's did, or did not, as the walk says */
+	ANSWERS_BY_STATE, /* it shows nothing of the rules that the walk asks */
+	ANSWERS_DIFFER,
+};
+enum agreement answers_compare(const struct answer *packet, bool by_state, const struct answer *walk);
 /* "allow" or "deny at nacl-in@edge", as the line wants it. Returns buf. */
 char *expect_format(const struct expect *x, char *buf, size_t size);
 /* A place without "return:" means the forward leg. */
