@@ -210,6 +210,100 @@ static void records_say_who_and_why(void **state)
 	lab_down(&l);
 }
 
+static const struct frame_spec data = {
+	.proto = PKT_PROTO_TCP, .sport = 40000, .dport = 80, .tcp_flags = ACK | PSH, .payload = 10
+};
+static const struct frame_spec answer = {
+	.proto = PKT_PROTO_TCP, .sport = 80, .dport = 40000, .tcp_flags = ACK | PSH, .payload = 10
+};
+
+/* target asks web, and the connection ends by these flags from web and from target. */
+static void connection_end(struct lab *l, uint8_t web_flags, uint8_t target_flags)
+{
+	struct frame_spec ask = data, say = answer;
+	const uint8_t flags[][2] = { { SYN, SYN | ACK }, { ACK, web_flags }, { target_flags, 0 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		ask.tcp_flags = flags[i][0];
+		say.tcp_flags = flags[i][1];
+		if (flags[i][0])
+			send_one(l, port_of(l, "target"), "172.31.16.139", "172.31.17.10", ask);
+		if (flags[i][1])
+			send_one(l, port_of(l, "web"), "172.31.17.10", "172.31.16.139", say);
+	}
+}
+
+/* AWS's REJECT of a packet after its connection was closed is not here: it is the connection's as long as that is
+ * remembered, and then the rules judge it as any other. */
+static void after_a_connection_was_closed(void **state)
+{
+	static const struct {
+		uint8_t web_flags, target_flags;
+		unsigned remembered_s;
+	} cases[] = { { RST | ACK, 0, 10 }, { FIN | ACK, FIN | ACK, 120 } };
+	struct lab l;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *before = NULL;
+
+		lab_up(&l, log_topology);
+		lab_now_set(&l, T0_S * S);
+		connection_end(&l, cases[i].web_flags, cases[i].target_flags);
+		before = records(&l, NULL);
+		assert_null(strstr(before, "REJECT"));
+		lab_now_set(&l, (T0_S + cases[i].remembered_s - 1) * S);
+		send_one(&l, port_of(&l, "web"), "172.31.17.10", "172.31.16.139", answer);
+		EXPECT(&l, "${srcaddr} ${flow-direction} ${action}",
+		       "172.31.17.10 egress ACCEPT\n172.31.17.10 ingress ACCEPT\n");
+		lab_now_set(&l, (T0_S + 3 * cases[i].remembered_s) * S);
+		send_one(&l, port_of(&l, "web"), "172.31.17.10", "172.31.16.139", answer);
+		EXPECT(&l, "${srcaddr} ${flow-direction} ${action}",
+		       "172.31.17.10 egress ACCEPT\n172.31.17.10 ingress REJECT\n");
+		send_one(&l, port_of(&l, "target"), "172.31.16.139", "172.31.17.10", data);
+		EXPECT(&l, "${srcaddr} ${flow-direction} ${action} ${rule}",
+		       "172.31.16.139 egress ACCEPT closed/outbound/100_allow_all_to_0.0.0.0/0\n"
+		       "172.31.16.139 ingress ACCEPT web/inbound/tcp_80_from_172.31.0.0/16\n");
+		lab_down(&l);
+	}
+}
+
+/* 1 within the VPC, 4 and 5 into a peered one, 8 to the internet gateway; of what left alone. */
+static void traffic_paths(void **state)
+{
+	static const char topology[] =
+		"[vpc a]\ncidr = 10.0.0.0/16\nregion = us-east-1\n[vpc b]\ncidr = 10.1.0.0/16\nregion = us-east-1\n"
+		"[vpc c]\ncidr = 10.2.0.0/16\nregion = eu-west-1\n[internet-gateway igw]\nvpc = a\n"
+		"[vpc-peering-connection near]\nvpc = a\npeer-vpc = b\n"
+		"[vpc-peering-connection far]\nvpc = a\npeer-vpc = c\n"
+		"[route-table a]\nvpc = a\nmain = yes\nroute = 10.1.0.0/16 via pcx:near\n"
+		"route = 10.2.0.0/16 via pcx:far\nroute = 0.0.0.0/0 via igw:igw\n"
+		"[subnet a]\nvpc = a\ncidr = 10.0.0.0/24\n[subnet b]\nvpc = b\ncidr = 10.1.0.0/24\n"
+		"[subnet c]\nvpc = c\ncidr = 10.2.0.0/24\n"
+		"[instance i]\nsubnet = a\naddress = 10.0.0.4\npublic-ip = 203.0.113.12\n"
+		"[instance j]\nsubnet = a\naddress = 10.0.0.5\n[instance b]\nsubnet = b\naddress = 10.1.0.4\n"
+		"[instance c]\nsubnet = c\naddress = 10.2.0.4\n[host home]\naddress = 198.51.100.7\n"
+		"[flow-log of-i]\ninterface = i\n[flow-log of-j]\ninterface = j\n";
+	static const struct {
+		const char *dst, *want;
+	} cases[] = {
+		{ "10.0.0.5", "egress ACCEPT 1\ningress ACCEPT -\n" },
+		{ "10.1.0.4", "egress ACCEPT 4\n" },
+		{ "10.2.0.4", "egress ACCEPT 5\n" },
+		{ "198.51.100.7", "egress ACCEPT 8\n" },
+	};
+	struct lab l;
+
+	(void)state;
+	lab_up(&l, topology);
+	lab_now_set(&l, T0_S * S);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		send_one(&l, port_of(&l, "i"), "10.0.0.4", cases[i].dst, data);
+		EXPECT(&l, "${flow-direction} ${action} ${traffic-path}", cases[i].want);
+	}
+	lab_down(&l);
+}
+
 /* Whatever is sent: the records' packets are the packets, at both ends. */
 static void every_packet_is_in_a_record(void **state)
 {
@@ -264,10 +358,9 @@ static void nothing_without_a_flow_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ping_is_accept_and_reject),
-		cmocka_unit_test(records_say_who_and_why),
-		cmocka_unit_test(every_packet_is_in_a_record),
-		cmocka_unit_test(nothing_without_a_flow_log),
+		cmocka_unit_test(ping_is_accept_and_reject),     cmocka_unit_test(records_say_who_and_why),
+		cmocka_unit_test(after_a_connection_was_closed), cmocka_unit_test(traffic_paths),
+		cmocka_unit_test(every_packet_is_in_a_record),   cmocka_unit_test(nothing_without_a_flow_log),
 	};
 
 	return pass_tests_run("test-flow-log", tests, ARRAY_SIZE(tests));

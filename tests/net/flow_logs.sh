@@ -71,6 +71,12 @@ traffic = reject
 max-aggregation-interval = 600
 format = ${srcaddr} ${dstaddr} ${dstport} ${packets} ${action} ${flow-direction} ${rule}
 log-destination = none
+[flow-log of-inner]
+interface = inner
+traffic = accept
+max-aggregation-interval = 600
+format = ${interface-id} ${srcaddr} ${dstaddr} ${protocol} ${dstport} ${action} ${flow-direction}
+log-destination = none
 INI
 }
 read_lines() { PYTHONDONTWRITEBYTECODE=1 python3 "$ROOT/tests/net/wire/flow_records.py" "$@"; }
@@ -97,6 +103,13 @@ for mode in fast kernel; do
 		"172.31.16.139, 203.0.113.12, 1, 4, 336, REJECT
 203.0.113.12, 172.31.16.139, 1, 4, 336, ACCEPT" "$mode: a ping that is let in and not out again: ACCEPT and REJECT"
 	is "$(vpc flows $lab/rejected | tail -n1)" "172.31.16.139 203.0.113.12 0 4 REJECT egress no-pong/outbound/90_deny_icmp_to_203.0.113.0/24" "$mode: a format of its own, rejected ones only, with the rule"
+
+	# ---- one interface, and of that what it let pass: not what its groups stop, nor what others saw
+	ip netns exec $lab.target bash -c 'for p in 5001 7000; do echo >/dev/udp/172.31.17.10/$p; done' || bail "target sends nothing"
+	window
+	is "$(vpc flows $lab/of-inner | awk '$6 != "-" && $4 == 17')" "$(eni inner) 172.31.16.139 172.31.17.10 17 5001 ACCEPT ingress" "$mode: one interface as the scope, what was accepted"
+	is "$(vpc flows $lab/of-inner | awk '$6 != "-" { print $1, $6 }' | sort -u)" "$(eni inner) ACCEPT" "$mode: ... and nothing else"
+	is "$(vpc show flow-log $lab/of-inner -o json | python3 -c 'import json,sys; f = json.load(sys.stdin)["flow-log"][0]; print(f["traffic"])')" accept "$mode: ... as show says"
 
 	# ---- every packet, at rate: half passes, half is rejected by the receiver's network ACL
 	: >"$file"

@@ -1,8 +1,10 @@
 /* test_records.c: flow log formats, alarm states and Prometheus lines: the pure parts. */
 #include <errno.h>
 #include <string.h>
+#include "conf/build.h"
 #include "model/alarm_state.h"
 #include "model/record_format.h"
+#include "model/record_window.h"
 #include "test.h"
 #include "util/mem.h"
 #include "util/prom.h"
@@ -56,6 +58,51 @@ static void formats(void **state)
 		assert_int_equal(record_format_parse(bad[i].format, &f, &e), -EINVAL);
 		if (!strstr(e.msg, bad[i].why))
 			fail_msg("\"%s\": %s", bad[i].format, e.msg);
+	}
+}
+
+/* Which interfaces a flow log has, and which of what they saw. */
+static void scopes(void **state)
+{
+	static const char topology[] =
+		"[vpc v]\ncidr = 10.0.0.0/16\n[vpc w]\ncidr = 10.1.0.0/16\n"
+		"[subnet a]\nvpc = v\ncidr = 10.0.0.0/24\n[subnet b]\nvpc = v\ncidr = 10.0.1.0/24\n"
+		"[subnet c]\nvpc = w\ncidr = 10.1.0.0/24\n[instance i]\nsubnet = a\n"
+		"[interface second]\ninstance = i\nsubnet = b\n[instance j]\nsubnet = b\n[instance k]\nsubnet = c\n"
+		"[flow-log vpc]\nvpc = v\n[flow-log subnet]\nsubnet = b\ntraffic = accept\n"
+		"[flow-log first]\ninterface = i\ntraffic = reject\n[flow-log second]\ninterface = second\ntraffic = all\n";
+	static const struct {
+		const char *log;
+		const char *enis[4]; /* those that it has */
+		bool accept, reject;
+	} cases[] = {
+		{ "vpc", { "i", "second", "j" }, true, true },
+		{ "subnet", { "second", "j" }, true, false },
+		{ "first", { "i" }, false, true },
+		{ "second", { "second" }, true, true },
+	};
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_model_ struct model *m = NULL;
+
+	(void)state;
+	if (model_from_text(topology, strlen(topology), "scopes.ini", &m, &diags) < 0)
+		fail_msg("%s", diags.v[0].message);
+	assert_int_equal(m->n_flow_logs, ARRAY_SIZE(cases));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct flow_log *log = &m->flow_logs[i];
+		struct record accepted = { 0 }, rejected = { .key.reject = 1 };
+
+		assert_string_equal(log->obj.name, cases[i].log);
+		for (uint32_t eni = 0; eni < m->n_enis; eni++) {
+			bool want = false;
+
+			for (size_t k = 0; k < ARRAY_SIZE(cases[i].enis) && cases[i].enis[k]; k++)
+				want |= str_eq(cases[i].enis[k], m->enis[eni].obj.name);
+			if (flow_log_covers(m, log, eni) != want)
+				fail_msg("flow log %s, interface %s: %d", log->obj.name, m->enis[eni].obj.name, !want);
+		}
+		assert_int_equal(flow_log_wants(log, &accepted), cases[i].accept);
+		assert_int_equal(flow_log_wants(log, &rejected), cases[i].reject);
 	}
 }
 
@@ -142,10 +189,8 @@ static void prometheus_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(formats),
-		cmocka_unit_test(alarm_states),
-		cmocka_unit_test(alarm_dimensions),
-		cmocka_unit_test(prometheus_lines),
+		cmocka_unit_test(formats),          cmocka_unit_test(scopes),           cmocka_unit_test(alarm_states),
+		cmocka_unit_test(alarm_dimensions), cmocka_unit_test(prometheus_lines),
 	};
 
 	return cmocka_run_group_tests_name("records", tests, NULL, NULL);
