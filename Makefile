@@ -252,6 +252,7 @@ $(eval $(call unit-tests,$(B)/cover,$(B)/cover,$(COV)))
 $(B)/tests/unit/test_corpora: $(call objs,$(B)/asan,$(FUZZ_SRCS) vpcd/cli/capture_file.c)
 $(B)/cover/tests/unit/test_corpora: $(call objs,$(B)/cover,$(FUZZ_SRCS) vpcd/cli/capture_file.c)
 $(B)/tests/unit/test_corpora $(B)/cover/tests/unit/test_corpora $(B)/fuzz/fuzz_capture: MORE_LIBS = $(VPC_LIBS)
+$(B)/tests/unit/test_graph $(B)/cover/tests/unit/test_graph: MORE_LIBS = -lm
 
 $(B)/tests/bpf/%: $(B)/obj/tests/bpf/%.o $(call objs,$(B),$(SUPPORT_SRCS)) $(B)/libvpckern.a $(B)/libvpcpure.a
 	$(call say,LD,$@)

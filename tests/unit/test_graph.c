@@ -1,5 +1,9 @@
 /* test_graph.c: the layout of pictures, of shipped and random topologies: boxes stand inside their boxes and
- * beside each other, nothing lies outside the picture, and routes to two targets never share a lane. */
+ * beside each other, nothing lies outside the picture, and routes to two targets never share a lane. And their
+ * colours: told apart in grey, too. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "conf/build.h"
 #include "path/graph_layout.h"
@@ -146,11 +150,129 @@ static void random_topologies(void **state)
 	}
 }
 
+/* ---- in grey ---- */
+
+/* What WCAG calls contrast, of relative luminances: areas that lie side by side, and signs (its own bar, 1.4.11). */
+static const double AREAS_APART = 1.15, SIGNS_APART = 3;
+
+static double linear(unsigned byte)
+{
+	double c = byte / 255.0;
+
+	return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4);
+}
+
+/* Of the colour, #rrggbb or #rgb, behind the first `before` that follows the first `from`. */
+static double luminance(const char *text, const char *from, const char *before)
+{
+	const char *p = strstr(text, from);
+	char *end;
+	unsigned long v;
+	unsigned r, g, b;
+
+	p = p ? strstr(p, before) : NULL;
+	if (!p || p[strlen(before)] != '#')
+		fail_msg("there is no colour behind %s … %s", from, before);
+	p += strlen(before) + 1;
+	v = strtoul(p, &end, 16);
+	assert_true(end - p == 6 || end - p == 3);
+	r = (unsigned)(end - p == 6 ? v >> 16 : (v >> 8) * 17);
+	g = (unsigned)(end - p == 6 ? v >> 8 & 255 : (v >> 4 & 15) * 17);
+	b = (unsigned)(end - p == 6 ? v & 255 : (v & 15) * 17);
+	return 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+}
+
+static void apart_in_grey(const char *picture, const char *what, double x, double y, double bar)
+{
+	double contrast = x > y ? (x + 0.05) / (y + 0.05) : (y + 0.05) / (x + 0.05);
+
+	if (contrast < bar)
+		fail_msg("%s: %s: contrast %.2f is less than %.2f", picture, what, contrast, bar);
+}
+
+static void subnets_apart(const char *picture, double public, double private, double isolated)
+{
+	apart_in_grey(picture, "public and private subnets", public, private, AREAS_APART);
+	apart_in_grey(picture, "private and isolated subnets", private, isolated, AREAS_APART);
+	apart_in_grey(picture, "public and isolated subnets", public, isolated, AREAS_APART);
+	assert_true(public > private && private > isolated); /* the more open, the lighter */
+}
+
+/* The picture of a flow, which is allowed or is not. */
+static char *picture(const struct model *m, char *(*draw)(const struct model *m, const struct graph_flow *flow),
+		     const char *text, bool allow)
+{
+	_cleanup_free_ char *copy = xstrdup(text);
+	struct walker *w = NULL;
+	struct walk walk = { 0 };
+	struct flow f;
+	struct err e = { 0 };
+	char *drawn;
+
+	assert_int_equal(flow_parse(m, copy, &f, &e), 0);
+	assert_int_equal(walker_new(m, &w, &e), 0);
+	assert_int_equal(walk_flow(w, &f, &walk, &e), 0);
+	assert_int_equal(walk.allow, allow);
+	drawn = draw(m, &(struct graph_flow){ &f, &walk });
+	walk_done(&walk);
+	walker_free(&w);
+	return drawn;
+}
+
+static void colours_are_told_apart_in_grey(void **state)
+{
+	static const char topology[] =
+		"[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway igw]\nvpc = v\n[nat-gateway nat]\nsubnet = open\n"
+		"[route-table out]\nvpc = v\nroute = 0.0.0.0/0 via igw:igw\n"
+		"[route-table through]\nvpc = v\nroute = 0.0.0.0/0 via nat:nat\n"
+		"[subnet open]\nvpc = v\ncidr = 10.0.0.0/24\nroute-table = out\n"
+		"[subnet inner]\nvpc = v\ncidr = 10.0.1.0/24\nroute-table = through\n"
+		"[subnet alone]\nvpc = v\ncidr = 10.0.2.0/24\n"
+		"[instance i]\nsubnet = inner\n[host far]\naddress = 198.51.100.7\n"
+		"[security-group closed]\nvpc = v\n[instance j]\nsubnet = alone\nsecurity-groups = closed\n";
+	_cleanup_free_ char *svg = NULL, *dot = NULL, *passed = NULL, *mermaid = NULL;
+	_cleanup_diag_list_ struct diag_list diags = { 0 };
+	_cleanup_model_ struct model *m = NULL;
+	double light, dark, allowed, denied;
+
+	(void)state;
+	if (model_from_text(topology, strlen(topology), "grey.ini", &m, &diags) < 0)
+		fail_msg("%s", diags.v[0].message);
+	svg = picture(m, graph_svg, "i -> j tcp/80", false);
+	dot = picture(m, graph_dot, "i -> j tcp/80", false);
+	passed = picture(m, graph_dot, "i -> far tcp/80", true);
+	mermaid = picture(m, graph_mermaid, "i -> j tcp/80", false);
+
+	/* hatched: stripes of 5 in 9 */
+	light = luminance(svg, "id=\"hatch\"", "height=\"9\" fill=\"");
+	dark = luminance(svg, "id=\"hatch\"", "stroke=\"");
+	subnets_apart("SVG", luminance(svg, ".public{", "fill:"), luminance(svg, ".private{", "fill:"),
+		      (4 * light + 5 * dark) / 9);
+	subnets_apart("dot", luminance(dot, "public subnet", "fillcolor=\""),
+		      luminance(dot, "private subnet", "fillcolor=\""),
+		      luminance(dot, "isolated subnet", "fillcolor=\""));
+	subnets_apart("mermaid", luminance(mermaid, "classDef public", "fill:"),
+		      luminance(mermaid, "classDef private", "fill:"),
+		      luminance(mermaid, "classDef isolated", "fill:"));
+
+	/* what passed is a line; where it was denied stands a cross, on a ground of its own */
+	allowed = luminance(svg, "\n.f{", "stroke:");
+	denied = luminance(svg, "\n.x{", "stroke:");
+	apart_in_grey("SVG", "allowed and denied", allowed, denied, SIGNS_APART);
+	apart_in_grey("SVG", "the cross and its ground", denied, luminance(svg, ".xh{", "stroke:"), SIGNS_APART);
+	assert_non_null(strstr(svg, "class=\"xh\""));
+	assert_non_null(strstr(svg, "class=\"x\""));
+	allowed = luminance(passed, "penwidth=4", "color=\"");
+	denied = luminance(dot, "penwidth=4", "color=\"");
+	apart_in_grey("dot", "allowed and denied", allowed, denied, SIGNS_APART);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shipped_topologies),
 		cmocka_unit_test(random_topologies),
+		cmocka_unit_test(colours_are_told_apart_in_grey),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

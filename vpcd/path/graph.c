@@ -225,11 +225,12 @@ char *graph_dot(const struct model *m, const struct graph_flow *flow)
 
 static void dot_subnet(const struct model *m, uint32_t subnet, struct strbuf *b)
 {
-	static const char *const looks[] = {
-		"style=filled fillcolor=\"#fff3d6\" color=\"#b36b00\" penwidth=3",
-		"style=filled fillcolor=\"#dcebf7\" color=\"#0072b2\" penwidth=1.5",
-		"style=\"filled,dashed\" fillcolor=\"#dddddd\" color=\"#444444\" penwidth=1.5"
-	};
+	static const char *const looks[] = { "style=filled fillcolor=\"" COLOUR_PUBLIC "\" color=\"" COLOUR_PUBLIC_EDGE
+					     "\" penwidth=3",
+					     "style=filled fillcolor=\"" COLOUR_PRIVATE
+					     "\" color=\"" COLOUR_PRIVATE_EDGE "\" penwidth=1.5",
+					     "style=\"filled,dashed\" fillcolor=\"" COLOUR_ISOLATED
+					     "\" color=\"" COLOUR_ISOLATED_EDGE "\" penwidth=1.5" };
 	const struct subnet *s = &m->subnets[subnet];
 	char cidr[PREFIX_STRLEN], name[80];
 
@@ -376,7 +377,7 @@ static void dot_flow(const struct model *m, const struct graph_flow *flow, struc
 
 			strbuf_addf(b, "\t%s -> %s [penwidth=4 color=\"%s\" constraint=false%s%s]\n",
 				    node(m, legs[leg].v[i], from, sizeof(from)),
-				    node(m, legs[leg].v[i + 1], to, sizeof(to)), stop ? "#d55e00" : "#000000",
+				    node(m, legs[leg].v[i + 1], to, sizeof(to)), stop ? COLOUR_DENIED : COLOUR_ALLOWED,
 				    leg == LEG_RETURN ? " style=dashed" : "",
 				    stop ? " arrowhead=tee label=\"denied\"" : "");
 		}
@@ -406,11 +407,12 @@ char *graph_mermaid(const struct model *m, const struct graph_flow *flow)
 	edge_routes(m, true, &b);
 	if (flow->f)
 		mermaid_flow(m, flow, &b);
-	strbuf_adds(
-		&b,
-		"\tclassDef public fill:#fff3d6,stroke:#b36b00,stroke-width:4px,color:#000\n"
-		"\tclassDef private fill:#dcebf7,stroke:#0072b2,stroke-width:2px,color:#000\n"
-		"\tclassDef isolated fill:#dddddd,stroke:#444444,stroke-width:2px,stroke-dasharray:6 4,color:#000\n");
+	strbuf_adds(&b, "\tclassDef public fill:" COLOUR_PUBLIC ",stroke:" COLOUR_PUBLIC_EDGE
+			",stroke-width:4px,color:#000\n"
+			"\tclassDef private fill:" COLOUR_PRIVATE ",stroke:" COLOUR_PRIVATE_EDGE
+			",stroke-width:2px,color:#000\n"
+			"\tclassDef isolated fill:" COLOUR_ISOLATED ",stroke:" COLOUR_ISOLATED_EDGE
+			",stroke-width:2px,stroke-dasharray:6 4,color:#000\n");
 	for (uint32_t i = 0; i < m->n_subnets; i++)
 		strbuf_addf(&b, "\tclass %s %s\n", subnet_node(m, i, name, sizeof(name)),
 			    exposure_name(subnet_exposure(m, i)));

@@ -26,6 +26,15 @@ char *graph_dot(const struct model *m, const struct graph_flow *flow);
 char *graph_mermaid(const struct model *m, const struct graph_flow *flow);
 
 /* ---- inside path/ ---- */
+/* Of all pictures. The more open a subnet, the lighter: tests hold how far apart they are in grey. */
+#define COLOUR_PUBLIC "#fff6e0"
+#define COLOUR_PUBLIC_EDGE "#b36b00"
+#define COLOUR_PRIVATE "#d3e6f5"
+#define COLOUR_PRIVATE_EDGE "#00568c"
+#define COLOUR_ISOLATED "#cecece" /* where it cannot be hatched */
+#define COLOUR_ISOLATED_EDGE "#444444"
+#define COLOUR_ALLOWED "#000000"
+#define COLOUR_DENIED "#d55e00"
 enum place_kind { PLACE_ENI, PLACE_IGW, PLACE_HOST, PLACE_PCX, PLACE_NOWHERE /* an address nobody has */ };
 struct place {
 	enum place_kind kind;
