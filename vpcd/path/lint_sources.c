@@ -75,18 +75,18 @@ static bool source_can_come(const struct model *m, uint32_t vpc, const struct mo
 	return !list->n_entries;
 }
 
+/* Where groups are of two VPCs, these are peered: the file would be refused else. */
 static void reference_check(const struct model *m, const struct security_group *g, enum rule_dir dir,
 			    const struct model_rule *r, struct diag_list *l)
 {
 	const struct security_group *named = &m->security_groups[r->peer_index];
-	uint32_t from = dir == RULE_IN ? named->vpc : g->vpc, to = dir == RULE_IN ? g->vpc : named->vpc, pcx;
+	uint32_t from = dir == RULE_IN ? named->vpc : g->vpc, to = dir == RULE_IN ? g->vpc : named->vpc;
 	char text[160], fix[200];
 
 	if (from == to || leads_over(m, from, to))
 		return;
-	pcx = model_peering_of(m, from, to);
 	snprintf(fix, sizeof(fix), "give a route table of VPC %s a route to VPC %s via pcx:%s, or take the rule out",
-		 m->vpcs[from].obj.name, m->vpcs[to].obj.name, pcx == NONE ? "NAME" : m->peerings[pcx].obj.name);
+		 m->vpcs[from].obj.name, m->vpcs[to].obj.name, m->peerings[model_peering_of(m, from, to)].obj.name);
 	diag_add(l, SEV_WARNING, r->loc, "never-matches", fix,
 		 "security-group %s: \"%s\" can never match: no route of VPC %s leads to VPC %s", g->obj.name,
 		 rule_format(&r->rule, text, sizeof(text)), m->vpcs[from].obj.name, m->vpcs[to].obj.name);
