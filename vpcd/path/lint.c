@@ -7,7 +7,7 @@
 const struct lint_code lint_codes[] = {
 	{ "redundant-rule", "another rule of the same table says the same already", true },
 	{ "shadowed-rule", "rules in front of it decide everything it could match", true },
-	{ "contradictory-rules", "two rules match the same and say the opposite; only the first counts", true },
+	{ "contradictory-rules", "two rules match the same and say the opposite; the first counts", true },
 	{ "deny-behind-allow-all", "a deny that stands behind an allow of everything", true },
 	{ "never-matches", "no packet that it is about can ever come to it", false },
 	{ "group-without-members", "a rule names a group that no interface carries", false },
