@@ -109,6 +109,17 @@ static const char lab[] =
 	"[subnet tight]\nvpc = v\ncidr = 10.0.3.0/24\nnacl = tight\nroute-table = pub\n"
 	"[subnet boxed]\nvpc = v\ncidr = 10.0.4.0/24\nroute-table = via-box\n"
 	"[subnet opub]\nvpc = other\ncidr = 172.16.0.0/24\n"
+	"[route-table rg]\nvpc = v\nroute = 0.0.0.0/0 via nat:ra\n[route-table ra]\nvpc = v\nroute = 0.0.0.0/0 via nat:rb\n"
+	"[route-table rb]\nvpc = v\nroute = 0.0.0.0/0 via nat:ra\n"
+	"[subnet rg]\nvpc = v\ncidr = 10.0.6.0/24\nroute-table = rg\n[subnet ra]\nvpc = v\ncidr = 10.0.7.0/24\nroute-table = ra\n"
+	"[subnet rb]\nvpc = v\ncidr = 10.0.8.0/24\nroute-table = rb\n"
+	"[nat-gateway ra]\nsubnet = ra\n[nat-gateway rb]\nsubnet = rb\n[instance rg]\nsubnet = rg\nsecurity-groups = open\n"
+	"[route-table lg]\nvpc = v\nroute = 0.0.0.0/0 via instance:la\n[route-table la]\nvpc = v\nroute = 0.0.0.0/0 via instance:lb\n"
+	"[route-table lb]\nvpc = v\nroute = 0.0.0.0/0 via instance:la\n"
+	"[subnet lg]\nvpc = v\ncidr = 10.0.9.0/24\nroute-table = lg\n[subnet la]\nvpc = v\ncidr = 10.0.10.0/24\nroute-table = la\n"
+	"[subnet lb]\nvpc = v\ncidr = 10.0.11.0/24\nroute-table = lb\n[instance lg]\nsubnet = lg\nsecurity-groups = open\n"
+	"[instance la]\nsubnet = la\nsecurity-groups = open\nsource-dest-check = no\n"
+	"[instance lb]\nsubnet = lb\nsecurity-groups = open\nsource-dest-check = no\n"
 	"[subnet half]\nvpc = v\ncidr = 10.0.5.0/24\nnacl = half\nroute-table = pub\n"
 	"[nacl half]\nvpc = v\ninbound = 100 allow all from 0.0.0.0/0\n"
 	"[instance hf]\nsubnet = half\naddress = 10.0.5.10\npublic-ip = 203.0.113.8\nsecurity-groups = open\n"
@@ -183,6 +194,9 @@ static const struct walk_case walk_cases[] = {
 	{ "p2 -> 10.0.0.99 udp/53", "deny at route@pub", "NO_POSSIBLE_DESTINATION" }, /* not sent: nobody answers ARP */
 	{ "p2 -> 10.0.2.99 udp/53", "deny at sg-out@p2", "ENI_SG_RULES_MISMATCH" },
 	{ "box@10.0.1.10 -> p3 udp/53", "deny at return:route@priv", "NO_POSSIBLE_DESTINATION" }, /* q1 has the reply */
+	{ "rg -> h tcp/80", "deny at route@rb", "NO_POSSIBLE_DESTINATION" },                      /* in a circle */
+	{ "lg -> h udp/53", "deny at route@lb", "NO_POSSIBLE_DESTINATION" },
+	{ "la -> h icmp", "deny at route@lb", "NO_POSSIBLE_DESTINATION" },
 	/* internet gateway and internet */
 	{ "h -> z1 tcp/80", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },
 	{ "h -> z1 icmp", "deny at return:nat@nat", "NGW_SOURCE_ADDRESS_REASSIGN" },

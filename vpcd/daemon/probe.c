@@ -58,7 +58,7 @@ static void finish_untried(struct probe *p, const char *note);
 static bool finish_unsent(struct probe *p);
 static void finish_arp(struct probe *p, int leg, uint32_t eni);
 static void finish_stray(struct probe *p);
-static void finish_back(struct probe *p, int leg, const struct abi_event *ev);
+static void finish_back(struct probe *p, int leg, const struct abi_event *ev, const char *why);
 static void finish(struct probe *p);
 static void batch_end(struct batch *b);
 
@@ -142,6 +142,7 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 	struct probe *next;
 
 	for (struct probe *p = all->first; p; p = next) {
+		const char *back;
 		uint32_t nat;
 		int leg;
 
@@ -158,8 +159,9 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 		leg = probe_leg_of(p, ev);
 		if (leg == LEG_NONE)
 			continue;
-		if (probe_comes_back(p, ev)) {
-			finish_back(p, leg, ev);
+		back = probe_comes_back(p, ev, leg);
+		if (back) {
+			finish_back(p, leg, ev, back);
 			continue;
 		}
 		nat = probe_stray_begins(p, ev, leg);
@@ -695,7 +697,7 @@ static void finish_stray(struct probe *p)
 }
 
 /* No gate stops it: it goes round until its TTL ends, or is its sender's own when it comes. */
-static void finish_back(struct probe *p, int leg, const struct abi_event *ev)
+static void finish_back(struct probe *p, int leg, const struct abi_event *ev, const char *why)
 {
 	struct abi_event e = *ev;
 
@@ -704,7 +706,7 @@ static void finish_back(struct probe *p, int leg, const struct abi_event *ev)
 	e.reason = ABI_REASON_NO_POSSIBLE_DESTINATION;
 	e.gate_port = ev->port;
 	e.deny_rule = ev->rule[ABI_CACHED_ROUTE];
-	finish_deny(p, leg, &e, flow_back_text);
+	finish_deny(p, leg, &e, why);
 }
 
 static void finish_silent(struct probe *p, const char *note)

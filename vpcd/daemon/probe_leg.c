@@ -1,5 +1,6 @@
 /* probe_leg.c: whether an event is about a probe: its request or its answer, under the addresses that gateways gave them. */
 #include <netinet/in.h>
+#include <string.h>
 #include "daemon/places.h"
 #include "daemon/probe_parts.h"
 #include "filters/packet.h"
@@ -54,25 +55,20 @@ int probe_leg_of(const struct probe *p, const struct abi_event *ev)
 	return LEG_NONE;
 }
 
-/* Its packet went to a NAT gateway; what that sends on has another source. */
+/* Its packet went to a NAT gateway; what that sends on has another source, to another one, perhaps. */
 void probe_learn_nat(struct probe *p, const struct abi_event *ev)
 {
 	const struct lab *l = p->batch->all->lab;
 	const struct model *m = l->model;
-	struct place at = place_of_port(l->places, ev->allow ? ev->peer : 0);
-	const struct eni *eni;
+	const struct place to = place_of_port(l->places, ev->allow ? ev->peer : 0);
 
-	if (!p->nat_port && at.kind == PLACE_ENI && m->enis[at.index].owner == ENI_OF_NAT_GATEWAY &&
-	    probe_leg_of(p, ev) == LEG_FORWARD) {
-		p->nat_port = ev->peer;
-		return;
-	}
-	if (!p->nat_port || ev->port != p->nat_port ||
-	    !side_is(p->b, p->n_b, &ev->dst, be16(ev->dport), p->wire.dport != 0))
-		return;
-	eni = &m->enis[place_of_port(l->places, p->nat_port).index];
-	if (sides_of_nat(eni, &ev->src, (uint16_t)be16(ev->sport), p->a, &p->n_a))
+	if (p->nat_port && ev->port == p->nat_port &&
+	    side_is(p->b, p->n_b, &ev->dst, be16(ev->dport), p->wire.dport != 0) &&
+	    sides_of_nat(&m->enis[place_of_port(l->places, p->nat_port).index], &ev->src, (uint16_t)be16(ev->sport),
+			 p->a, &p->n_a))
 		probe_watch(p);
+	if (to.kind == PLACE_ENI && m->enis[to.index].owner == ENI_OF_NAT_GATEWAY && probe_leg_of(p, ev) == LEG_FORWARD)
+		p->nat_port = ev->peer;
 }
 
 /* A connection that a NAT gateway knows goes on without a word, under the source that it got then. */
@@ -154,11 +150,36 @@ bool probe_stray_arrived(const struct probe *p, const struct abi_event *ev)
 	       (at.kind == PLACE_ENI && src->kind == END_ENI && model_same_instance(l->model, at.index, src->index));
 }
 
-bool probe_comes_back(const struct probe *p, const struct abi_event *ev)
+static bool is_same_end(const struct lab *l, uint32_t port, uint32_t other)
+{
+	const struct place a = place_of_port(l->places, port), b = place_of_port(l->places, other);
+
+	return port == other ||
+	       (a.kind == PLACE_ENI && b.kind == PLACE_ENI && model_same_instance(l->model, a.index, b.index));
+}
+
+/* Once more from the same place: it was sent again. */
+static bool was_handed(struct probe *p, const struct abi_event *ev)
+{
+	if (!p->n_handed) /* the sender has it first */
+		p->handed[p->n_handed++] = (struct handed){ 0, p->flow.src.port, p->wire.dst.a };
+	for (unsigned i = 0; i < p->n_handed; i++)
+		if (is_same_end(p->batch->all->lab, p->handed[i].to, ev->peer) &&
+		    memcmp(&p->handed[i].dst, &ev->dst, sizeof(ev->dst)) == 0)
+			return p->handed[i].from != ev->port;
+	if (p->n_handed < HANDED_MAX)
+		p->handed[p->n_handed++] = (struct handed){ ev->port, ev->peer, ev->dst };
+	return false;
+}
+
+const char *probe_comes_back(struct probe *p, const struct abi_event *ev, int leg)
 {
 	const struct lab *l = p->batch->all->lab;
 	const struct place from = place_of_port(l->places, ev->port), to = place_of_port(l->places, ev->peer);
 
-	return ev->allow && from.kind == PLACE_ENI && to.kind == PLACE_ENI &&
-	       model_same_instance(l->model, from.index, to.index) && !eni_owns(&l->model->enis[to.index], &ev->dst);
+	if (!ev->allow || to.kind != PLACE_ENI || eni_owns(&l->model->enis[to.index], &ev->dst))
+		return NULL;
+	if (from.kind == PLACE_ENI && model_same_instance(l->model, from.index, to.index))
+		return flow_back_text;
+	return leg == LEG_FORWARD && was_handed(p, ev) ? flow_circle_text : NULL;
 }

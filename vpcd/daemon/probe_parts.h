@@ -10,7 +10,12 @@
 
 enum { WATCHES_MAX = 2 * SIDES_MAX * SIDES_MAX + 4 * SIDES_MAX }; /* tuples, and questions by ARP */
 enum { LEG_NONE, LEG_FORWARD, LEG_RETURN };
+enum { HANDED_MAX = 8 };
 
+struct handed {
+	uint32_t from, to; /* ports */
+	struct abi_addr dst;
+};
 struct probe {
 	struct batch *batch;
 	struct flow flow;
@@ -26,7 +31,9 @@ struct probe {
 	uint64_t sent_ns;
 	struct side a[SIDES_MAX], b[SIDES_MAX]; /* source side, destination side */
 	unsigned n_a, n_b;
-	uint32_t nat_port;        /* of the NAT gateway it went to; 0 */
+	uint32_t nat_port;                /* of the last NAT gateway it went to; 0 */
+	struct handed handed[HANDED_MAX]; /* all that were to send the request on, for the first time */
+	unsigned n_handed;
 	uint32_t stray, stray_at; /* ENIs of the first and the last NAT gateway that the answer left by and that
 				   * never saw the request; NONE */
 	struct abi_flow_key watched[WATCHES_MAX];
@@ -70,8 +77,8 @@ bool probe_is_for_nat(const struct probe *p, const struct abi_event *ev, const s
 uint32_t probe_stray_begins(const struct probe *p, const struct abi_event *ev, int leg);
 bool probe_stray_arrived(const struct probe *p, const struct abi_event *ev);
 
-/* A route brought it back to the instance that sent it. */
-bool probe_comes_back(const struct probe *p, const struct abi_event *ev);
+/* A route brought it back to the instance that sent it, or to who sent it on before: why. NULL: it did not. */
+const char *probe_comes_back(struct probe *p, const struct abi_event *ev, int leg);
 
 /* probe_arp.c: nobody has the address that one of its packets is for. */
 int probe_leg_of_arp(const struct probe *p, const struct abi_event *ev);

@@ -6,7 +6,7 @@
 #include "abi.h"
 #include "model/model.h"
 
-enum { SIDES_MAX = 6 };
+enum { SIDES_MAX = 8 };
 struct side {
 	struct addr addr;
 	uint16_t port;

@@ -18,6 +18,7 @@ enum { ICMP_ECHO = 8 };
 #define HOW_PROTO "write tcp/PORT, udp/PORT, icmp, icmp/TYPE[.CODE] or a protocol number"
 
 const char flow_back_text[] = "the route leads back to the instance that sends it";
+const char flow_circle_text[] = "the routes lead it round in a circle: it has been there before";
 
 struct end_text {
 	char name[64], at[64];

@@ -32,4 +32,4 @@ enum stray { STRAY_DROPPED, STRAY_DENIED /* further on */, STRAY_ARRIVED };
 void flow_stray_add(const struct model *m, uint32_t nat, enum stray what, const struct addr *asked, char *buf,
 		    size_t size);
 /* Of a packet that a route brings back to the instance which sends it. */
-extern const char flow_back_text[];
+extern const char flow_back_text[], flow_circle_text[];

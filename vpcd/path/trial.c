@@ -25,6 +25,10 @@ struct nat_entry { /* what a NAT gateway remembers of the forward leg */
 	uint8_t natted;
 	const struct eni *src_nat;
 };
+struct handed { /* to an interface that is to send it on */
+	uint32_t eni;
+	struct addr dst;
+};
 struct trip {
 	struct walker *w;
 	const struct flow *f;
@@ -34,6 +38,8 @@ struct trip {
 	unsigned hops;
 	struct nat_entry nats[WALK_NATS_MAX];
 	unsigned n_nats;
+	struct handed handed[WALK_HOPS_MAX]; /* on this leg */
+	unsigned n_handed;
 	uint32_t stray; /* the NAT gateway, an ENI, that the answer left by and the request did not pass; NONE */
 };
 enum arrival { ARRIVAL_DENIED, ARRIVAL_HERE };
@@ -47,6 +53,7 @@ static void ask(const struct trip *t, struct pass *x);
 static bool instance_sends(const struct trip *t, struct packet *p, const struct eni *at);
 static bool nobody_answers(struct trip *t, const struct packet *p);
 static bool comes_back(struct trip *t, const struct packet *p, const struct outcome *o);
+static bool was_handed(struct trip *t, uint32_t eni, const struct addr *dst);
 static bool nat_pass(struct trip *t, struct packet *p, uint32_t eni);
 static uint32_t neighbour_port(const struct trip *t, const struct packet *p);
 static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o);
@@ -106,10 +113,12 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 		deny_add(&t, &p, ABI_GATE_INTERNET, 0, ABI_REASON_UNKNOWN_DESTINATION);
 		return;
 	}
+	if (f->src.kind == END_ENI)
+		was_handed(&t, f->src.index, &f->dst_addr); /* the sender has it first */
 	if (travel(&t, &p) == ARRIVAL_DENIED || !walk_is_answered(f))
 		return;
 	t.leg = LEG_RETURN;
-	t.hops = 0;
+	t.hops = t.n_handed = 0;
 	packet_reply(&t, &p);
 	if (travel(&t, &p) == ARRIVAL_DENIED) {
 		stray_note(&t, STRAY_DENIED);
@@ -374,21 +383,39 @@ static bool nobody_answers(struct trip *t, const struct packet *p)
 	return true;
 }
 
-/* From one interface of an instance to another one of it, which would send it the same way again. */
+/* To who would send it the same way again: from one interface of an instance to another one of it, or to an instance or
+ * NAT gateway that had it before. */
 static bool comes_back(struct trip *t, const struct packet *p, const struct outcome *o)
 {
 	const struct port_place *from = port_place_of(t->w, p->port), *to = port_place_of(t->w, o->peer);
+	const struct addr dst = { .a = o->flags & ABI_FLOW_DNAT ? o->xaddr : p->dst.a };
+	const char *why = flow_back_text;
 	struct walk_step *s;
 
-	if (from->owner != OWNER_ENI || to->owner != OWNER_ENI ||
-	    !model_same_instance(t->w->m, from->index, to->index) || eni_has(&t->w->m->enis[to->index], &p->dst))
+	if (to->owner != OWNER_ENI || eni_has(&t->w->m->enis[to->index], &dst))
 		return false;
+	if (from->owner != OWNER_ENI || !model_same_instance(t->w->m, from->index, to->index)) {
+		if (!was_handed(t, to->index, &dst))
+			return false;
+		why = flow_circle_text;
+	}
 	deny_add(t, p, ABI_GATE_ROUTE, p->port, ABI_REASON_NO_POSSIBLE_DESTINATION);
 	s = &t->t->walk.steps[t->t->walk.denied];
 	step_rule_set(t->w, s, o->rule[ABI_CACHED_ROUTE]);
 	if (!t->w->no_words)
-		snprintf(s->reason_more, sizeof(s->reason_more), "%s", flow_back_text);
+		snprintf(s->reason_more, sizeof(s->reason_more), "%s", why);
 	return true;
+}
+
+/* Before; it is now. */
+static bool was_handed(struct trip *t, uint32_t eni, const struct addr *dst)
+{
+	for (unsigned i = 0; i < t->n_handed; i++)
+		if ((t->handed[i].eni == eni || model_same_instance(t->w->m, t->handed[i].eni, eni)) &&
+		    addr_cmp(&t->handed[i].dst, dst) == 0)
+			return true;
+	t->handed[t->n_handed++] = (struct handed){ eni, *dst };
+	return false;
 }
 
 /* A NAT gateway has the packet: out, its source becomes the gateway's; back, what it remembers. */
