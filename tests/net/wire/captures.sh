@@ -22,14 +22,12 @@ captures_rest() {
 	[ $same -ge 25 ]
 }
 captures_replay() { # TOPOLOGY: "$T/replayed.bad" has packets of which replay says something else; compared, denied, named: how many there were
-	local name c d n
-	compared=0 denied=0 named=0
-	: >"$T/replayed.bad"
-	for name in $(python3 "$ROOT/tests/net/wire/pcapng_split.py" "$T/cap.all" "$T/cap."); do
-		python3 "$ROOT/tests/net/wire/pcapng.py" "$T/cap.$name" >"$T/cap.json"
-		vpc replay "$1" --eni $name "$T/cap.$name" -o jsonl >"$T/replayed" 2>"$T/replay.error"
-		python3 "$ROOT/tests/net/wire/replayed.py" "$T/cap.json" "$T/replayed" 2>"$T/n" | sed "s/^/$name: /" >>"$T/replayed.bad"
-		read -r c d n <"$T/n" && [ $c = "$(sed -nE 's/^([0-9]+) packets? judged.*/\1/p' "$T/replay.error")" ] || echo "$name: $(cat "$T/replay.error" "$T/n")" >>"$T/replayed.bad"
-		compared=$((compared + c)) denied=$((denied + d)) named=$((named + n))
+	local name names
+	names=$(python3 "$ROOT/tests/net/wire/pcapng_split.py" "$T/cap.all" "$T/cap.")
+	for name in $names; do
+		vpc replay "$1" --eni $name "$T/cap.$name" -o jsonl >"$T/cap.$name.jsonl" 2>"$T/cap.$name.error"
 	done
+	python3 "$ROOT/tests/net/wire/pcapng.py" "$T/cap.all" >"$T/cap.json"
+	python3 "$ROOT/tests/net/wire/replayed.py" "$T/cap.json" "$T/cap." $names >"$T/replayed.bad" 2>"$T/n"
+	read -r compared denied named <"$T/n" || compared=0 denied=0 named=0
 }
