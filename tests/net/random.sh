@@ -1,5 +1,5 @@
 # timeout: 300
-# random: random labs, a new seed each run (SEED=N repeats one, COUNT=N takes more of them). For every pair of
+# random: random labs, a new seed each run (SEED=N repeats one, COUNT=N takes so many and not those of old). For every pair of
 # instances and hosts and seven protocols the walk, real packets and, inside a VPC, the oracle must agree
 # in verdict, leg, gate and object; what the interfaces saw of it, replayed, meets verdict, gate and rule again. The modes of
 # the data path alternate.
@@ -9,7 +9,7 @@
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))} count=${COUNT:-20}
 # Seeds of labs in which the three once differed.
 known='4 8 13 18 20 53786 937743512 402408332 162800 724107022'
-[ -z "${SEED:-}" ] || known=
+[ -z "${COUNT:-}" ] || known=
 note "seeds from $seed on; SEED=$seed $0 repeats this run, SEED=N COUNT=1 a single lab"
 
 cat >"$T/agree.py" <<'PY'
