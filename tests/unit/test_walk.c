@@ -455,6 +455,15 @@ static void translations_are_shown(void **state)
 	assert_int_equal(s->dport, 40000);
 	assert_int_equal(s->dport_hi, 40000);
 	walk_done(&walk);
+
+	/* the answer goes to a port that the gateway drew, from another one that it draws */
+	walk_text(w, m, "q1 -> z1@public udp/53", &walk);
+	s = step_of(&walk, LEG_RETURN, ABI_GATE_IGW, 0);
+	assert_int_equal(s->sport, 1024);
+	assert_int_equal(s->sport_hi, 65535);
+	assert_int_equal(s->dport, 1024);
+	assert_int_equal(s->dport_hi, 65535);
+	walk_done(&walk);
 	walker_free(&w);
 }
 

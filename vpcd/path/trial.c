@@ -436,7 +436,9 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 			p->dst_nat = t->nats[i].src_nat;
 			if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP)
 				p->dport = t->nats[i].sport;
-			p->natted = t->nats[i].natted & NATTED_SPORT ? NATTED_DPORT : 0;
+			p->natted &= (uint8_t)~NATTED_DPORT;
+			if (t->nats[i].natted & NATTED_SPORT)
+				p->natted |= NATTED_DPORT;
 			return true;
 		}
 		s->allow = false; /* cannot be: the filter lets only answers through */
@@ -461,7 +463,7 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 		t->t->nat_addrs = eni->n_addrs;
 	if (p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP) {
 		p->sport = t->leg == LEG_FORWARD ? t->choice.port : t->choice.port ^ 1; /* it draws anew */
-		p->natted = NATTED_SPORT;
+		p->natted |= NATTED_SPORT;
 	}
 	translation_note(t, s, "source", &from, &p->src, eni);
 	return true;
