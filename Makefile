@@ -149,6 +149,12 @@ soak: soak-pairs
 soak-pairs: all
 	$(Q)MODES=kernel PAIRS=9999 bash tests/net/pairs.sh
 
+# five ways to ask, in both modes: every shipped topology and 50 random ones
+.PHONY: soak-five-ways
+soak: soak-five-ways
+soak-five-ways: all $(NETT_BINS)
+	$(Q)MODES='fast kernel' COUNT=$(or $(COUNT),50) bash tests/net/five_ways.sh
+
 # up, down, plan, an edit and memory at 1,000 instances, against bare system calls (root; BENCH="-n 5000 -r 3")
 bench-build: all $(BENCH_BINS)
 	$(Q)tests/bench/build.py $(BENCH)

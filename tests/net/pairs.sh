@@ -60,7 +60,7 @@ for file in "$ROOT"/topologies/${ONLY:-*}.ini; do
 		what="${file##*/}, $mode:"
 		check "$what goes up" vpc up "$ini"
 		vpc test "$ini" -o json >"$T/static.json"
-		captures_start "$lab" $(vpc show interfaces --lab "$lab" -o json | python3 -c 'import json,sys; print(*[i["name"] for i in json.load(sys.stdin)["interface"] if i["state"] == "running"])')
+		captures_start "$lab" $(captures_interfaces "$lab")
 		vpc test --live "$lab" -o json >"$T/live.json"
 		captures_end
 		out=$(compare 2>"$T/sums")

@@ -120,7 +120,7 @@ for n in $known $(seq $seed $((seed + count - 1))); do
 	seq0=$(last_seq)
 	"$VPC" observe rnd -f --since "$seq0" -o jsonl >"$T/events" &
 	observer=$!
-	captures_start rnd $(vpc show interfaces --lab rnd -o json | python3 -c 'import json,sys; print(*[i["name"] for i in json.load(sys.stdin)["interface"] if i["state"] == "running"])')
+	captures_start rnd $(captures_interfaces rnd)
 	vpc test --live rnd -o json >"$T/live.json"
 	captures_end
 	wait_for 10 has_seq "$(last_seq)" || note "the observer lags behind"

@@ -1,4 +1,7 @@
 # captures.sh: what the interfaces of a lab see, and what vpc replay makes of it. To be sourced behind lib.sh.
+captures_interfaces() { # LAB: names of all interfaces that run
+	vpc show interfaces --lab "$1" -o json | python3 -c 'import json,sys; print(*[i["name"] for i in json.load(sys.stdin)["interface"] if i["state"] == "running"])'
+}
 captures_start() { # LAB NAME...: returns when they are heard
 	local lab=$1
 	shift

@@ -39,6 +39,8 @@ def dissect(f):
         return p
     ihl = (f[14] & 15) * 4
     p.update(src=socket.inet_ntoa(f[26:30]), dst=socket.inet_ntoa(f[30:34]), proto=f[23])
+    if f[23] == 1:
+        p["type"] = f[14 + ihl]
     if f[23] in (6, 17):
         p["sport"], p["dport"] = struct.unpack_from("!HH", f, 14 + ihl)
     return p
