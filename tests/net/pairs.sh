@@ -1,4 +1,4 @@
-# timeout: 240
+# timeout: 400
 # pairs: in every shipped topology, for every pair of instances and hosts, TCP on 22, 80, 443 and 5432, UDP on 53 and ICMP
 # echo, and for what the topology expects itself: the walk and real packets give the same verdict, leg, gate, object, reason
 # and rule; what the interfaces saw of them, replayed, meets verdict, gate and rule again. Fast mode, and kernel mode
@@ -65,8 +65,7 @@ for file in "$ROOT"/topologies/${ONLY:-*}.ini; do
 		captures_end
 		out=$(compare 2>"$T/sums")
 		is "$out" "" "$what walk and packets agree: $(cat "$T/sums")"
-		is "$(python3 -c 'import json,sys; print(len(json.load(open(sys.argv[1]))["results"]))' "$T/live.json")" "$flows" \
-			"$what all $flows were asked"
+		like "$(cat "$T/sums")" "^$flows flows," "$what all $flows were asked"
 		captures_replay "$ini"
 		is "$(head -n 5 "$T/replayed.bad")" "" "$what replayed as it was: $compared packets, $denied of them denied, of $named gate and rule"
 		is "$((compared > flows)) $((denied > 0)) $((named > compared / 3))" "1 1 1" "$what a share of the packets has gate and rule"

@@ -1,4 +1,4 @@
-# timeout: 300
+# timeout: 400
 # random: random labs, a new seed each run (SEED=N repeats one, COUNT=N takes so many and not those of old). For every pair of
 # instances and hosts and seven protocols the walk, real packets and, inside a VPC, the oracle must agree
 # in verdict, leg, gate and object; what the interfaces saw of it, replayed, meets verdict, gate and rule again. The modes of
