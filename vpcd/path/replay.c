@@ -117,7 +117,7 @@ int replay_packet(struct replay *r, const struct captured *c, struct replayed *r
 	s.port = r->scene.port;
 	dst = (struct addr){ ret->packet.key.dst };
 	if (!s.outbound)
-		s.port = replay_sender(&r->scene, &(struct addr){ ret->packet.key.src }, &s.peering);
+		s.port = replay_sender(&r->scene, &(struct addr){ ret->packet.key.src }, &dst, &s.peering);
 	else if (reason == ABI_REASON_NONE && ret->packet.key.family == 4)
 		rc = stranger_make(r, &dst, e);
 	if (rc < 0)

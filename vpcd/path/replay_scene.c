@@ -52,15 +52,35 @@ void replay_scene_done(struct replay_scene *s)
 	s->strangers = NULL;
 }
 
-uint32_t replay_sender(const struct replay_scene *s, const struct addr *src, bool *peering)
+/* The appliance that the route table of the interface's subnet leads to on the way to dst; NONE: dst itself, or no interface. */
+static uint32_t appliance_of(const struct model *m, uint32_t eni, const struct addr *dst)
+{
+	const struct subnet *subnet = &m->subnets[m->enis[eni].subnet];
+	const struct route_table *t = &m->route_tables[subnet->route_table];
+	const struct route *best = NULL;
+
+	if (prefix_contains(&subnet->cidr, dst))
+		return NONE; /* a neighbour: no table is asked */
+	for (uint32_t i = 0; i < t->n_routes; i++)
+		if (prefix_contains(&t->routes[i].dst, dst) && (!best || t->routes[i].dst.len > best->dst.len))
+			best = &t->routes[i];
+	if (!best || best->blackhole || (best->target != TARGET_ENI && best->target != TARGET_INSTANCE))
+		return NONE;
+	return best->target_index;
+}
+
+uint32_t replay_sender(const struct replay_scene *s, const struct addr *src, const struct addr *dst, bool *peering)
 {
 	const struct model *m = s->m;
 	const uint32_t vpc = model_eni_vpc(m, s->eni), owner = model_eni_by_addr(m, vpc, src, NULL);
 	const uint32_t subnet = subnet_of(s, src);
 
 	*peering = false;
-	if (owner != NONE && owner != s->eni)
-		return m->enis[owner].obj.number;
+	if (owner != NONE && owner != s->eni) {
+		const uint32_t appliance = appliance_of(m, owner, dst);
+
+		return m->enis[appliance != NONE && appliance != s->eni ? appliance : owner].obj.number;
+	}
 	if (subnet != NONE)
 		return s->strangers[subnet];
 	for (uint32_t i = 0; i < m->n_peerings; i++)

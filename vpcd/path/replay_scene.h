@@ -25,8 +25,9 @@ struct replay_scene {
 int replay_scene_make(const struct model *m, uint32_t eni, struct replay_scene *ret, struct err *e);
 void replay_scene_done(struct replay_scene *s);
 
-/* The port that a packet with this source comes in by. *peering: it is a peering connection's. */
-uint32_t replay_sender(const struct replay_scene *s, const struct addr *src, bool *peering);
+/* The port that a packet with this source comes in by: its owner's, or that of the appliance to which the owner's routes
+ * lead. *peering: it is a peering connection's. */
+uint32_t replay_sender(const struct replay_scene *s, const struct addr *src, const struct addr *dst, bool *peering);
 /* The neighbour to whose MAC the interface sends what is for dst: its port, or 0 for the router. */
 uint32_t replay_neighbour(const struct replay_scene *s, const struct addr *dst);
 /* Where dst is an address of the VPC that nobody in the lab has: the row that gives it to a stranger. False: it is not. */
