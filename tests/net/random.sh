@@ -6,7 +6,7 @@
 . "${0%/*}/../lib.sh"
 . "$ROOT/tests/net/wire/captures.sh"
 
-seed=${SEED:-$((RANDOM * 32768 + RANDOM))} count=${COUNT:-20}
+seed=${SEED:-$((RANDOM * 32768 + RANDOM))} count=${COUNT:-10}
 # Seeds of labs in which the three once differed.
 known='4 8 13 18 20 53786 937743512 402408332 162800 724107022'
 [ -z "${COUNT:-}" ] || known=
