@@ -191,7 +191,7 @@ static int cmp_row(const void *x, const void *y, void *ctx)
 	else if (a->value[o->column] != b->value[o->column])
 		c = a->value[o->column] > b->value[o->column] ? -1 : 1;
 	if (c == 0)
-		return strcmp(a->key, b->key);
+		return strverscmp(a->key, b->key); /* numbers by value: rules stand as in the file */
 	return o->reverse ? -c : c;
 }
 

@@ -1,7 +1,7 @@
 """top.py VPC WORD… : runs vpc top on a terminal of its own and reads its screen. Commands come on stdin, a line each:
     keys TEXT      sends it (escapes as in Python)
     wait REGEX     until a line of the screen matches; prints that line, or "never: REGEX" and the screen
-    screen         prints the screen
+    screen         prints the screen, once nothing has come for a while: it is painted, then
     size Y X       makes the terminal so many lines and columns, and begins with an empty screen
     end            waits for the end and prints the exit code
 """
@@ -15,6 +15,7 @@ class Screen:
 
     def __init__(self):
         self.cells, self.y, self.x, self.rest = [[" "] * COLUMNS for _ in range(ROWS)], 0, 0, b""
+        self.top, self.bottom = 0, ROWS - 1  # the lines that scroll
 
     def feed(self, data):
         text = (self.rest + data).decode("utf-8", "replace")
@@ -29,10 +30,12 @@ class Screen:
                     return
                 if m.group(3):
                     self.csi(m.group(3), [int(n or 0) for n in (m.group(2) or "").split(";")])
+                elif m.group(1) == "M":
+                    self.up()
                 i = m.end()
                 continue
             if c == "\n":
-                self.y = min(self.y + 1, ROWS - 1)
+                self.down()
             elif c == "\r":
                 self.x = 0
             elif c == "\b":
@@ -43,6 +46,20 @@ class Screen:
                 self.cells[self.y][min(self.x, COLUMNS - 1)] = c
                 self.x += 1
             i += 1
+
+    def down(self):
+        if self.y == self.bottom:
+            self.cells.insert(self.bottom + 1, [" "] * COLUMNS)
+            del self.cells[self.top]
+        else:
+            self.y = min(self.y + 1, ROWS - 1)
+
+    def up(self):
+        if self.y == self.top:
+            del self.cells[self.bottom]
+            self.cells.insert(self.top, [" "] * COLUMNS)
+        else:
+            self.y = max(self.y - 1, 0)
 
     def csi(self, what, n):
         one = n[0] or 1
@@ -55,6 +72,9 @@ class Screen:
             span = {0: range(self.x, COLUMNS), 1: range(self.x + 1), 2: range(COLUMNS)}[n[0]]
             for x in span:
                 self.cells[self.y][x] = " "
+        elif what == "r":
+            self.top, self.bottom = one - 1, (n[1] if len(n) > 1 and n[1] else ROWS) - 1
+            self.y = self.x = 0
         elif what == "J":
             for y in range(self.y if n[0] == 0 else 0, ROWS):
                 for x in range(self.x if n[0] == 0 and y == self.y else 0, COLUMNS):
@@ -100,6 +120,8 @@ for command in sys.stdin:
         screen = Screen()
         fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     elif word == "screen":
+        while select.select([fd], [], [], 0.2)[0] and read(0):
+            pass
         print("\n".join(screen.lines()))
     elif word == "end":
         ended = (0, 0)
