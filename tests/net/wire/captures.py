@@ -206,4 +206,5 @@ def main(d):
                 f.write(struct.pack("<IIII", int(at) + 10 * i, 0, len(p), n) + p)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
