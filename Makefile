@@ -143,6 +143,13 @@ test-net: all $(NETT_BINS)
 soak: all $(NETT_BINS)
 	$(Q)COUNT=$(or $(COUNT),200) bash tests/net/random.sh
 
+# 100,000 drops a second for ten seconds, then as many as two senders can: counters exact, the loss told, the daemon small. A
+# machine that cannot send so fast fails here; `make test` floods for three seconds, as fast as it goes (root; LOAD_S=N, RATE=N)
+.PHONY: soak-flood
+soak: soak-flood
+soak-flood: all $(NETT_BINS)
+	$(Q)LOAD_S=$(or $(LOAD_S),10) KEEP_UP=1 bash tests/net/observe.sh
+
 # all pairs of every shipped topology in kernel mode too: `make test` takes the small ones
 .PHONY: soak-pairs
 soak: soak-pairs

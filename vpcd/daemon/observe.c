@@ -17,6 +17,7 @@
 enum {
 	SECOND_MS = 1000,
 	SLOTS = 4096, /* as many as the data path gathers */
+	WINDOW = 8,   /* slots in which a flow may stand */
 	SLICE = 64,   /* events of a turn of the loop */
 	SLICE_MS = 10,
 };
@@ -30,7 +31,7 @@ struct told { /* a flow whose drops were told of, and may be more by now */
 struct observe {
 	struct lab *lab;
 	struct timer *second;
-	struct told *slots; /* by hash of the flow; NULL until there is one */
+	struct told *slots; /* a flow stands within WINDOW behind its hash; NULL until there is one */
 	unsigned used, at;
 	uint64_t lost;  /* told of */
 	bool gathering; /* the data path may hold drops */
@@ -121,6 +122,27 @@ static unsigned slot_of(const struct abi_flow_key *k)
 	return h % SLOTS;
 }
 
+/* The slot of a flow, else a free one, else the first. */
+static struct told *told_find(struct observe *o, const struct abi_flow_key *k)
+{
+	unsigned at = slot_of(k);
+	struct told *vacant = NULL;
+
+	for (unsigned i = 0; i < WINDOW; i++) {
+		struct told *t = &o->slots[(at + i) % SLOTS];
+		struct abi_flow_key other;
+
+		if (!t->used) {
+			vacant = vacant ? vacant : t;
+			continue;
+		}
+		key_of(&t->last, &other);
+		if (memcmp(k, &other, sizeof(other)) == 0)
+			return t;
+	}
+	return vacant ? vacant : &o->slots[at];
+}
+
 static void told_keep(struct observe *o, const struct abi_event *ev)
 {
 	struct abi_flow_key k, other;
@@ -129,7 +151,7 @@ static void told_keep(struct observe *o, const struct abi_event *ev)
 	key_of(ev, &k);
 	if (!o->slots)
 		o->slots = xcalloc(SLOTS, sizeof(*o->slots));
-	t = &o->slots[slot_of(&k)];
+	t = told_find(o, &k);
 	if (t->used) {
 		key_of(&t->last, &other);
 		if (memcmp(&k, &other, sizeof(k)) != 0)
