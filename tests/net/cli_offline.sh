@@ -1,4 +1,4 @@
-# timeout: 120
+# timeout: 180
 # cli_offline: what the offline verbs print, against tests/golden/cli/; UPDATE_GOLDEN=1 writes those anew.
 . "${0%/*}/../lib.sh"
 
@@ -137,6 +137,23 @@ done
 for t in topologies/*.ini; do
 	check "SVG of $t is well-formed" python3 -c "import sys, xml.dom.minidom as x; x.parse(sys.stdin)" < <(vpc graph "$t")
 done
+# What is written for dot is drawn by it, without a word.
+for t in topologies/*.ini "topologies/peering-three-vpcs.ini --flow laptop-in-dev registry tcp/443"; do
+	if ! command -v dot >/dev/null; then
+		skip "dot of $t" "graphviz is not installed"
+		continue
+	fi
+	is "$(vpc graph $t -o dot | dot -Tsvg 2>&1 >"$T/dot.svg") $?" " 0" "dot of $t is drawn"
+done
+if command -v dot >/dev/null; then
+	is "$(vpc graph $three -o dot | dot -Tplain | python3 -c "
+import shlex, sys
+labels = [w[-5:] for w in map(shlex.split, sys.stdin) if w[0] == 'edge' and len(w) - 2 * int(w[3]) == 9]
+near = [a[0] for i, a in enumerate(labels) for b in labels[:i] if abs(float(a[1]) - float(b[1])) < 0.5 and abs(float(a[2]) - float(b[2])) < 0.12]
+print(len(labels), near)")" "4 []" "dot of $three: no label of a route lies over another"
+else
+	skip "dot of $three: no label of a route lies over another" "graphviz is not installed"
+fi
 check_rc 2 "graph of a flow without words" vpc graph $three --flow
 check_rc 2 "graph as a table" vpc graph $three -o table
 

@@ -202,7 +202,7 @@ char *graph_dot(const struct model *m, const struct graph_flow *flow)
 	char name[80], a[ADDR_STRLEN];
 
 	strbuf_addf(&b,
-		    "digraph \"%s\" {\n\tgraph [rankdir=TB compound=true fontname=\"sans-serif\" newrank=true]\n"
+		    "digraph \"%s\" {\n\tgraph [rankdir=TB compound=true fontname=\"sans-serif\"]\n"
 		    "\tnode [shape=box style=\"rounded,filled\" fillcolor=white fontname=\"sans-serif\" fontsize=11]\n"
 		    "\tedge [fontname=\"sans-serif\" fontsize=10]\n"
 		    "\tinternet [label=\"the internet\" shape=ellipse]\n",
