@@ -53,7 +53,10 @@ linted() { # WHAT PAGE: promtool (package prometheus, which starts a server, hen
 }
 drops() { for _ in 1 2 3 4; do ip netns exec $lab.a1 bash -c 'echo x >/dev/udp/10.0.2.4/9'; done; }
 lost_of() { vpc status --lab "$1" -o json | python3 -c 'import json,sys; print(json.load(sys.stdin)["events_lost"])'; }
-alarmed() { drops; is_alarm denied ALARM; }
+# It rings for a second: on a busy machine a look at the state may come too late, what is told of stays.
+rang() { curl -s --unix-socket "$VPCD_RUN_DIR/view.sock" 'http://vpcd/v1/events?since=0' | grep -c "\"lab\":\"$lab\",\"type\":\"alarm\",\"alarm\":\"denied\",\"state\":\"ALARM\""; }
+alarmed() { drops; has_rung 1; }
+has_rung() { [ "$(rang)" -ge "$1" ]; } # TIMES
 is_alarm() { [ "$(alarm "$1")" = "$2" ]; }
 
 port=9817
@@ -82,14 +85,16 @@ for mode in fast kernel; do
 	check "$mode: a gauge far from its threshold: OK after two periods" wait_for 10 is_alarm crowded OK
 	check "$mode: its command ran, as nobody" wait_for 5 grep -q "^$mode $lab denied [A-Z_]* ALARM 65534 65534$" "$T/said/said"
 	like "$(curl -s --unix-socket "$VPCD_RUN_DIR/view.sock" 'http://vpcd/v1/events?since=0' | grep '"type":"alarm"')" "\"lab\":\"$lab\",\"type\":\"alarm\",\"alarm\":\"denied\",\"state\":\"(ALARM\",\"was\":\"[A-Z_]*|OK\",\"was\":\"ALARM)\",\"metric\":\"vpcd_gate_packets_total\",\"value\":[0-9]+.0," "$mode: the event stream tells of it"
+	times=$(($(rang) + 1))
 	drops
 	check "$mode: an alarm that waits for the end of a long period" wait_for 5 is_alarm rare OK
+	wait_for 5 has_rung $times && wait_for 5 is_alarm denied OK || note "denied rings on"
 	since=$(since rare)
 	daemon_kill
 	drops
 	daemon_start --metrics-port $port
 	wait_for 10 labs_rest || bail "labs do not come back"
-	check "$mode: denied while no daemon ran: ALARM" wait_for 5 is_alarm denied ALARM
+	check "$mode: denied while no daemon ran: ALARM" wait_for 5 has_rung 1
 	is "$(alarm rare) $(since rare)" "OK $since" "$mode: its state is what it was when the daemon was killed"
 	page view.sock >"$T/after"
 	is "$(cat "$T/page" "$T/after" | python3 -c '
