@@ -1,4 +1,4 @@
-# timeout: 90
+# timeout: 240
 # nat_metrics: CloudWatch's metrics of a NAT gateway in /metrics, equal to those of vpc show; 55,000 flows to one
 # destination in a lab, and the alarm that says so. In both modes.
 . "${0%/*}/../lib.sh"
@@ -51,6 +51,8 @@ for g in json.load(open(sys.argv[3]))["nat-gateway"]:
 PY
 }
 alarm() { vpc show alarms full --lab "$lab" -o json | grep -q "\"state\": \"$1\""; }
+# It rings for a second: what is told of stays.
+rang() { curl -s --unix-socket "$VPCD_RUN_DIR/view.sock" 'http://vpcd/v1/events?since=0' | grep -q "\"lab\":\"$lab\",\"type\":\"alarm\",\"alarm\":\"full\",\"state\":\"ALARM\""; }
 inside() { ip netns exec "$lab.$1" "${@:2}"; }
 daemon_start
 for mode in fast kernel; do
@@ -88,7 +90,7 @@ signal.pause()' &
 	if [ $mode = fast ]; then
 		[ $# = 2 ] && [ "$1" -ge 10000 ] && [ "$(($2 - before + $1))" = 120000 ] && ok "$mode: each of 120,000 datagrams found a port or is counted" || not_ok "$mode: $* of 120000"
 		[ "$carried" -ge 54950 ] && [ "$carried" -le 55010 ] && ok "$mode: 55,000 connections, and a few to elsewhere" || not_ok "$mode: $carried connections"
-		check "$mode: the alarm says so" wait_for 10 alarm ALARM
+		check "$mode: the alarm says so" wait_for 10 rang
 	else
 		is "$1 $(($2 - before))" "0 3000" "$mode: 3,000 flows find a port each"
 		check "$mode: no alarm" wait_for 10 alarm OK
