@@ -210,6 +210,68 @@ static void each_gate(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* Labs of their own, one for what each shows. */
+#define APPLIANCE(web) \
+	"[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway ig]\nvpc = v\n" \
+	"[route-table web]\nvpc = v\nroute = 0.0.0.0/0 via eni:fw\n" \
+	"[route-table edge]\nvpc = v\nedge = igw:ig\nroute = 10.0.1.0/24 via eni:fw\n" \
+	"[route-table fw]\nvpc = v\nmain = yes\nroute = 0.0.0.0/0 via igw:ig\n" \
+	"[subnet fw]\nvpc = v\ncidr = 10.0.9.0/24\n[subnet web]\nvpc = v\ncidr = 10.0.1.0/24\nroute-table = web\n" \
+	"[security-group fw]\nvpc = v\ninbound = all from 0.0.0.0/0\n" \
+	"[instance fw]\nsubnet = fw\npublic-ip = auto\nsecurity-groups = fw\nsource-dest-check = no\n" \
+	"[instance web]\nsubnet = web\n" web "[host h]\naddress = 198.51.100.1\n"
+#define ZONES(down) \
+	"[lab z]\nzones-down = " down "\n[vpc v]\ncidr = 10.0.0.0/16\n" \
+	"[subnet a]\nvpc = v\ncidr = 10.0.1.0/24\n[subnet b]\nvpc = v\ncidr = 10.0.2.0/24\nzone = b\n" \
+	"[subnet c]\nvpc = v\ncidr = 10.0.3.0/24\nzone = c\n" \
+	"[instance a]\nsubnet = a\n[instance b]\nsubnet = b\n[instance c]\nsubnet = c\n" \
+	"[interface loose]\nsubnet = c\naddress = 10.0.3.99\n"
+static const struct lab_case {
+	const char *text, *flow, *lines;
+} lab_cases[] = {
+	/* Behind an appliance it is the sender that needs the address, and not its second one. */
+	{ APPLIANCE(""), "web -> h tcp/80", "instance web + public-ip = auto\n" },
+	{ APPLIANCE("public-ip = auto\n"), "web -> h tcp/80", "" },
+	{ APPLIANCE("public-ip = none\n"), "web -> h tcp/80",
+	  "instance web - public-ip = none\ninstance web + public-ip = auto\n" },
+	{ APPLIANCE("public-ip = auto\naddress = 10.0.1.10\naddress = 10.0.1.11\n"), "web@10.0.1.11 -> h tcp/80", "-" },
+	/* The zones that the flow needs come up, and no other. */
+	{ ZONES("a"), "a -> b tcp/80", "lab z - zones-down = a\n" },
+	{ ZONES("b"), "a -> b tcp/80", "lab z - zones-down = b\n" },
+	{ ZONES("a us-east-1a"), "a -> b tcp/80", "lab z - zones-down = a us-east-1a\n" },
+	{ ZONES("a b"), "a -> b tcp/80", "lab z - zones-down = a b\n" },
+	{ ZONES("c us-east-1a b"), "a -> b tcp/80", "lab z - zones-down = c us-east-1a b\nlab z + zones-down = c\n" },
+	{ ZONES("c b"), "b -> a tcp/80", "lab z - zones-down = c b\nlab z + zones-down = c\n" },
+	{ ZONES("b"), "a -> 10.0.3.99 tcp/80", "-" }, /* attached to nothing */
+};
+
+static void each_lab(void **state)
+{
+	unsigned bad = 0, kept = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lab_cases); i++) {
+		const struct lab_case *c = &lab_cases[i];
+		_cleanup_advice_ struct advice a = { 0 };
+		_cleanup_document_ struct document d;
+		_cleanup_free_ char *got = NULL;
+		struct advice_base base = { .document = &d, .lab = "lab" };
+		struct err e = { 0 };
+
+		parse(c->text, "lab.ini", &d);
+		if (advice_find(&base, c->flow, &a, &e) < 0)
+			fail_msg("%s: %s", c->flow, e.msg);
+		got = lines_of(&a);
+		if (strcmp(got, c->lines) != 0) {
+			print_error("case %zu: %s:\n%swanted\n%s%s\n", i, c->flow, got, c->lines, a.why_not);
+			bad++;
+		}
+		promise_check(c->text, "lab.ini", c->flow, &kept);
+	}
+	assert_true(kept > 7);
+	assert_int_equal(bad, 0);
+}
+
 /* It is not for a line to bring it back, but hopeless it is not. */
 static void a_target_that_is_gone(void **state)
 {
@@ -331,8 +393,11 @@ static void random_topologies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_gate),          cmocka_unit_test(a_target_that_is_gone),
-		cmocka_unit_test(rules_without_gaps), cmocka_unit_test(shipped_topologies),
+		cmocka_unit_test(each_gate),
+		cmocka_unit_test(each_lab),
+		cmocka_unit_test(a_target_that_is_gone),
+		cmocka_unit_test(rules_without_gaps),
+		cmocka_unit_test(shipped_topologies),
 		cmocka_unit_test(random_topologies),
 	};
 

@@ -6,8 +6,9 @@
  *                           number is free there, the rules in its way move up by one
  *   route (no route)        a default route: internet gateway, or NAT gateway of the zone for who has no public address
  *   nat (outside it)        a route to the internet gateway for the other end alone
- *   igw (no public address) public-ip = auto
+ *   igw (no public address) public-ip = auto, for whose address it is
  *   source-, dest-check     source-dest-check = no
+ *   any (link down)         the zone is taken out of zones-down
  * Everything else (nobody has the address, a NAT gateway's own address) no line changes. */
 #include <errno.h>
 #include <stdio.h>
@@ -26,8 +27,7 @@ static int attempt_make(const struct advice_base *base, const struct document *d
 static void document_start(const struct advice_base *base, struct document *d);
 static void attempt_done(struct attempt *t);
 static void needless_drop(const struct advice_base *base, const char *flow, struct advice *a);
-static bool gate_open(struct adviser *x);
-static void line_done(struct advice_line *l);
+static bool step_open(struct adviser *x);
 
 int advice_find(const struct advice_base *base, const char *flow, struct advice *ret, struct err *e)
 {
@@ -48,8 +48,8 @@ int advice_find(const struct advice_base *base, const char *flow, struct advice 
 			give_up(&x,
 				"what the route leads to is gone, or attached to nothing; bring it back under its name, or "
 				"give the route another target");
-		else if (!gate_open(&x) && !ret->why_not[0])
-			ret->hopeless = !give_up(&x, "%s", reason_text(x.s->reason));
+		else if (!step_open(&x))
+			ret->hopeless = !ret->why_not[0] && !give_up(&x, "%s", reason_text(x.s->reason));
 		attempt_done(&t);
 		if (ret->why_not[0])
 			break;
@@ -71,7 +71,7 @@ int advice_find(const struct advice_base *base, const char *flow, struct advice 
 void advice_done(struct advice *a)
 {
 	for (size_t i = 0; i < a->n; i++)
-		line_done(&a->v[i]);
+		advice_line_done(&a->v[i]);
 	free(a->v);
 	*a = (struct advice){ 0 };
 }
@@ -83,7 +83,7 @@ static bool same_place(const struct advice_line *a, const struct advice_line *b)
 
 static void place_text(struct strbuf *b, const struct advice_line *l)
 {
-	strbuf_addf(b, "  [%s %s]", l->kind, l->name);
+	strbuf_addf(b, "  [%s%s%s]", l->kind, l->name[0] ? " " : "", l->name);
 	if (l->new_section)
 		strbuf_adds(b, "  a new section");
 	else if (l->loc.line)
@@ -177,7 +177,7 @@ static void line_apply(struct document *d, const struct advice_line *l)
 	document_edit(d, &edit, NULL);
 }
 
-static void line_done(struct advice_line *l)
+void advice_line_done(struct advice_line *l)
 {
 	free(l->key);
 	free(l->value);
@@ -188,47 +188,81 @@ static bool replaces_none(const struct advice *a, const struct advice_line *l)
 {
 	for (size_t i = 0; i < a->n; i++)
 		if (a->v[i].op == ADVICE_REMOVE && strcmp(a->v[i].name, l->name) == 0 &&
-		    strcmp(a->v[i].key, l->key) == 0 && strcmp(a->v[i].kind, l->kind) == 0)
+		    strcmp(a->v[i].key, l->key) == 0 && strcmp(a->v[i].kind, l->kind) == 0 &&
+		    strcmp(a->v[i].value, "none") == 0)
 			return true;
 	return false;
 }
 
-/* A line that a later one made needless goes: each is left out once. */
+/* A line and what stands in its place go together; two routes are two routes. */
+static size_t lines_together(const struct advice *a, size_t i)
+{
+	const struct advice_line *l = &a->v[i];
+
+	return i + 1 < a->n && l->op == ADVICE_REMOVE && l[1].op == ADVICE_ADD && strcmp(l->kind, l[1].kind) == 0 &&
+			       strcmp(l->name, l[1].name) == 0 && strcmp(l->key, l[1].key) == 0 &&
+			       strcmp(l->key, "route") != 0
+		       ? 2
+		       : 1;
+}
+
+static bool allows_without(const struct advice_base *base, const char *flow, const struct advice *a, size_t out,
+			   size_t n)
+{
+	struct attempt t = { 0 };
+	struct document d;
+	bool allow;
+
+	document_start(base, &d);
+	for (size_t i = 0; i < a->n; i++)
+		if (i < out || i >= out + n)
+			line_apply(&d, &a->v[i]);
+	allow = attempt_make(base, &d, flow, &t, NULL) == 0 && t.walk.allow;
+	attempt_done(&t);
+	document_done(&d);
+	return allow;
+}
+
+/* A line that a later one made needless goes: each is left out once, and again when one has gone. */
 static void needless_drop(const struct advice_base *base, const char *flow, struct advice *a)
 {
-	for (size_t out = 0; out < a->n;) {
-		struct attempt t = { 0 };
-		struct document d;
-		bool needless;
+	for (size_t out = 0, n; out < a->n; out += n) {
+		const struct advice_line *last;
 
-		document_start(base, &d);
-		for (size_t i = 0; i < a->n; i++)
-			if (i != out)
-				line_apply(&d, &a->v[i]);
-		needless = !a->v[out].keeps && !replaces_none(a, &a->v[out]) &&
-			   attempt_make(base, &d, flow, &t, NULL) == 0 && t.walk.allow;
-		attempt_done(&t);
-		document_done(&d);
-		if (!needless) {
-			out++;
+		n = lines_together(a, out);
+		last = &a->v[out + n - 1];
+		if ((n == 1 && last->keeps) || replaces_none(a, last) || !allows_without(base, flow, a, out, n))
 			continue;
-		}
-		line_done(&a->v[out]);
-		memmove(&a->v[out], &a->v[out + 1], (--a->n - out) * sizeof(*a->v));
+		for (size_t i = out; i < out + n; i++)
+			advice_line_done(&a->v[i]);
+		a->n -= n;
+		memmove(&a->v[out], &a->v[out + n], (a->n - out) * sizeof(*a->v));
+		out = n = 0;
 	}
 }
 
 /* ---- gates ---- */
 
-static bool gate_open(struct adviser *x)
+/* By what is wrong where one gate may say several things, else by the gate. */
+static bool step_open(struct adviser *x)
 {
-	static bool (*const openers[ABI_GATE_MAX])(struct adviser * x) = {
-		[ABI_GATE_SG_OUT] = group_open,     [ABI_GATE_SG_IN] = group_open,
-		[ABI_GATE_NACL_OUT] = nacl_open,    [ABI_GATE_NACL_IN] = nacl_open,
-		[ABI_GATE_ROUTE] = route_open,      [ABI_GATE_NAT] = nat_open,
-		[ABI_GATE_IGW] = igw_open,          [ABI_GATE_SOURCE_CHECK] = check_open,
-		[ABI_GATE_DEST_CHECK] = check_open,
+	static const struct {
+		enum abi_reason reason;
+		bool (*open)(struct adviser *x);
+	} reasons[] = {
+		{ ABI_REASON_PORT_DOWN, down_open },
+		{ ABI_REASON_IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS, sender_open },
+		{ ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS, receiver_open },
+	};
+	static bool (*const gates[ABI_GATE_MAX])(struct adviser * x) = {
+		[ABI_GATE_SG_OUT] = group_open,       [ABI_GATE_SG_IN] = group_open,
+		[ABI_GATE_NACL_OUT] = nacl_open,      [ABI_GATE_NACL_IN] = nacl_open,
+		[ABI_GATE_ROUTE] = route_open,        [ABI_GATE_NAT] = nat_open,
+		[ABI_GATE_SOURCE_CHECK] = check_open, [ABI_GATE_DEST_CHECK] = check_open,
 	};
 
-	return openers[x->s->gate] && openers[x->s->gate](x);
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (reasons[i].reason == x->s->reason)
+			return reasons[i].open(x);
+	return gates[x->s->gate] && gates[x->s->gate](x);
 }

@@ -44,6 +44,14 @@ static struct src_loc line_behind(const struct section *s, const char *key)
 	return same.line ? same : any;
 }
 
+static bool entry_is_there(const struct section *s, const char *key, const char *value)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->entries[i].key, key) == 0 && strcmp(s->entries[i].value, value) == 0)
+			return true;
+	return false;
+}
+
 bool line_add(struct adviser *x, const char *kind, const char *name, const char *key, const char *value)
 {
 	const struct section *s = section_find(&x->d, kind, name);
@@ -60,6 +68,8 @@ bool line_add(struct adviser *x, const char *kind, const char *name, const char 
 			return false;
 		s = section_find(&x->d, kind, name);
 	}
+	if (entry_is_there(s, key, value))
+		return false;
 	behind = line_behind(s, key);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct entry *en = &s->entries[i];
@@ -83,6 +93,61 @@ bool line_add(struct adviser *x, const char *kind, const char *name, const char 
 	l = advice_note(x, ADVICE_ADD, kind, name, key, value);
 	l->new_section = fresh;
 	l->loc = behind;
+	return true;
+}
+
+/* A line that this advice adds already. */
+static struct advice_line *own_line(const struct adviser *x, const struct section *s, const struct entry *en)
+{
+	for (size_t i = 0; i < x->a->n; i++) {
+		struct advice_line *l = &x->a->v[i];
+
+		if (l->op == ADVICE_ADD && strcmp(l->kind, s->kind) == 0 && strcmp(l->name, s->name) == 0 &&
+		    strcmp(l->key, en->key) == 0 && strcmp(l->value, en->value) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+static void own_line_drop(struct adviser *x, struct advice_line *l)
+{
+	size_t i = (size_t)(l - x->a->v);
+
+	advice_line_done(l);
+	memmove(l, l + 1, (--x->a->n - i) * sizeof(*l));
+}
+
+bool line_remove(struct adviser *x, const struct section *s, const struct entry *en)
+{
+	struct advice_line *own = own_line(x, s, en);
+	_cleanup_free_ char *kind = xstrdup(s->kind), *name = xstrdup(s->name), *key = xstrdup(en->key),
+			    *value = xstrdup(en->value);
+	struct edit unset = { EDIT_UNSET, kind, name, key, value };
+	struct src_loc loc = en->loc;
+
+	if (document_edit(&x->d, &unset, NULL) < 0)
+		return false;
+	if (own)
+		own_line_drop(x, own);
+	else
+		advice_note(x, ADVICE_REMOVE, kind, name, key, value)->loc = loc;
+	return true;
+}
+
+bool line_replace(struct adviser *x, const struct section *s, const struct entry *en, const char *words)
+{
+	_cleanup_free_ char *kind = xstrdup(s->kind), *name = xstrdup(s->name), *key = xstrdup(en->key);
+	struct src_loc loc = en->loc;
+	struct edit set = { EDIT_SET, kind, name, key, words };
+	struct advice_line *l;
+
+	if (!line_remove(x, s, en) || (*words && document_edit(&x->d, &set, NULL) < 0))
+		return false;
+	if (!*words)
+		return true;
+	l = advice_note(x, ADVICE_ADD, kind, name, key, words);
+	l->keeps = true;
+	l->loc = loc;
 	return true;
 }
 

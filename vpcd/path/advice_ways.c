@@ -1,4 +1,4 @@
-/* advice_ways.c: what leads a packet on: routes, gateways, public addresses, checks of source and destination. Pure. */
+/* advice_ways.c: routes that lead a packet on, and the gateways they lead to. Pure. */
 #include <stdio.h>
 #include <string.h>
 #include "path/advice_open.h"
@@ -19,7 +19,7 @@ static uint32_t nat_of(const struct model *m, const struct eni *eni, uint32_t vp
 	return found;
 }
 
-static bool igw_need(struct adviser *x, uint32_t vpc, char *name, size_t size)
+bool igw_need(struct adviser *x, uint32_t vpc, char *name, size_t size)
 {
 	const struct model *m = x->now->m;
 
@@ -97,39 +97,4 @@ bool nat_open(struct adviser *x)
 	alone = prefix_of(&route->dst, addr_family(&route->dst) == FAMILY_V4 ? 32 : 128);
 	snprintf(target, sizeof(target), "igw:%s", name);
 	return route_add(x, index, prefix_format(&alone, destination), target);
-}
-
-/* Section of an interface: the instance's, or its own. */
-static const char *eni_kind(const struct adviser *x, const char *name)
-{
-	if (section_find(&x->d, "instance", name))
-		return "instance";
-	return section_find(&x->d, "interface", name) ? "interface" : NULL;
-}
-
-bool igw_open(struct adviser *x)
-{
-	const struct model *m = x->now->m;
-	const struct flow *f = &x->now->f;
-	uint32_t index = NONE;
-	char igw[64];
-
-	if (x->s->reason == ABI_REASON_IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS)
-		index = model_find_eni(m, x->s->eni);
-	else if (x->s->reason == ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS && f->no_public)
-		index = f->dst.index;
-	if (index == NONE || m->enis[index].owner != ENI_OF_INSTANCE || !eni_kind(x, m->enis[index].obj.name) ||
-	    !igw_need(x, model_eni_vpc(m, index), igw, sizeof(igw)))
-		return false;
-	return line_add(x, eni_kind(x, m->enis[index].obj.name), m->enis[index].obj.name, "public-ip", "auto");
-}
-
-bool check_open(struct adviser *x)
-{
-	uint32_t index = x->s->object ? model_find_eni(x->now->m, x->s->object) : NONE;
-
-	if (index == NONE || x->now->m->enis[index].owner != ENI_OF_INSTANCE ||
-	    !x->now->m->enis[index].source_dest_check || !eni_kind(x, x->s->object))
-		return false;
-	return line_add(x, eni_kind(x, x->s->object), x->s->object, "source-dest-check", "no");
 }
