@@ -4,9 +4,14 @@
  *   sg-out, sg-in           one more rule in the first group of the interface, naming the peer's group in one VPC
  *   nacl-out, nacl-in       one more numbered rule, before the one that denies; replies: the ephemeral range. Where no
  *                           number is free there, the rules in its way move up by one
- *   route (no route)        a default route: internet gateway, or NAT gateway of the zone for who has no public address
+ *   route (no route)        the peer's range, over the peering connection; else a default route: internet gateway, or
+ *                           NAT gateway of the zone for who has no public address
+ *   route (blackhole)       the route goes; what is missing then is opened next
  *   nat (outside it)        a route to the internet gateway for the other end alone
  *   igw (no public address) public-ip = auto, for whose address it is
+ *   igw (private address),
+ *   peering (of no peer)    the peer's range, over the peering connection, in the first table that can
+ *   igw (past an appliance) the gateway's route to the appliance goes
  *   source-, dest-check     source-dest-check = no
  *   any (link down)         the zone is taken out of zones-down
  * Everything else (nobody has the address, a NAT gateway's own address) no line changes. */
@@ -22,6 +27,7 @@
 
 enum { CHANGES_MAX = 10 };
 
+static void why_not_write(struct adviser *x);
 static int attempt_make(const struct advice_base *base, const struct document *d, const char *flow, struct attempt *ret,
 			struct err *e);
 static void document_start(const struct advice_base *base, struct document *d);
@@ -44,12 +50,8 @@ int advice_find(const struct advice_base *base, const char *flow, struct advice 
 		x.s = &t.walk.steps[t.walk.denied];
 		if (i == CHANGES_MAX)
 			give_up(&x, "after %d changes it is still denied at %s", CHANGES_MAX, gate_name(x.s->gate));
-		else if (x.s->reason == ABI_REASON_BAD_STATE_ROUTE)
-			give_up(&x,
-				"what the route leads to is gone, or attached to nothing; bring it back under its name, or "
-				"give the route another target");
 		else if (!step_open(&x))
-			ret->hopeless = !ret->why_not[0] && !give_up(&x, "%s", reason_text(x.s->reason));
+			why_not_write(&x);
 		attempt_done(&t);
 		if (ret->why_not[0])
 			break;
@@ -66,6 +68,19 @@ int advice_find(const struct advice_base *base, const char *flow, struct advice 
 	if (ret->works && ret->n > 1)
 		needless_drop(base, flow, ret);
 	return r;
+}
+
+/* Unless the gate said more than its reason does. */
+static void why_not_write(struct adviser *x)
+{
+	if (x->a->why_not[0])
+		return;
+	x->a->hopeless = !x->gone;
+	if (x->gone)
+		give_up(x, "what the route leads to is gone, or attached to nothing; bring it back under its name, or "
+			   "give the route another target");
+	else
+		give_up(x, "%s", reason_text(x->s->reason));
 }
 
 void advice_done(struct advice *a)
@@ -251,14 +266,19 @@ static bool step_open(struct adviser *x)
 		bool (*open)(struct adviser *x);
 	} reasons[] = {
 		{ ABI_REASON_PORT_DOWN, down_open },
+		{ ABI_REASON_NO_ROUTE_TO_DESTINATION, route_open },
+		{ ABI_REASON_BAD_STATE_ROUTE, blackhole_open },
 		{ ABI_REASON_IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS, sender_open },
 		{ ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS, receiver_open },
+		{ ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS, peer_open },
+		{ ABI_REASON_IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS, peer_open },
+		{ ABI_REASON_PCX_REQUIRES_ADDRESS_IN_VPC_CIDR, peer_open },
+		{ ABI_REASON_INGRESS_RTB_TRAFFIC_REDIRECTION, edge_open },
 	};
 	static bool (*const gates[ABI_GATE_MAX])(struct adviser * x) = {
-		[ABI_GATE_SG_OUT] = group_open,       [ABI_GATE_SG_IN] = group_open,
-		[ABI_GATE_NACL_OUT] = nacl_open,      [ABI_GATE_NACL_IN] = nacl_open,
-		[ABI_GATE_ROUTE] = route_open,        [ABI_GATE_NAT] = nat_open,
-		[ABI_GATE_SOURCE_CHECK] = check_open, [ABI_GATE_DEST_CHECK] = check_open,
+		[ABI_GATE_SG_OUT] = group_open,     [ABI_GATE_SG_IN] = group_open, [ABI_GATE_NACL_OUT] = nacl_open,
+		[ABI_GATE_NACL_IN] = nacl_open,     [ABI_GATE_NAT] = nat_open,     [ABI_GATE_SOURCE_CHECK] = check_open,
+		[ABI_GATE_DEST_CHECK] = check_open,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)

@@ -14,6 +14,7 @@ struct adviser {
 	struct advice *a;
 	const struct attempt *now;
 	const struct walk_step *s; /* that denies */
+	bool gone;                 /* a route whose target is gone was taken away */
 };
 
 /* Each adds the lines that let the packet of x->s pass. False: nothing was changed; why_not may say more than the reason
@@ -21,6 +22,9 @@ struct adviser {
 bool group_open(struct adviser *x); /* advice_rules.c */
 bool nacl_open(struct adviser *x);
 bool route_open(struct adviser *x); /* advice_ways.c */
+bool blackhole_open(struct adviser *x);
+bool peer_open(struct adviser *x);
+bool edge_open(struct adviser *x);
 bool nat_open(struct adviser *x);
 bool sender_open(struct adviser *x); /* advice_ends.c */
 bool receiver_open(struct adviser *x);

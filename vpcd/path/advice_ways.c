@@ -1,8 +1,15 @@
-/* advice_ways.c: routes that lead a packet on, and the gateways they lead to. Pure. */
+/* advice_ways.c: routes: those that are missing, those that lead astray, and other ways for one destination. Pure. */
 #include <stdio.h>
 #include <string.h>
+#include "model/route_text.h"
 #include "path/advice_open.h"
+#include "util/mem.h"
 #include "util/str.h"
+
+struct way { /* a route to be */
+	struct prefix to;
+	char target[80]; /* "igw:igw" */
+};
 
 static uint32_t nat_of(const struct model *m, const struct eni *eni, uint32_t vpc)
 {
@@ -31,24 +38,86 @@ bool igw_need(struct adviser *x, uint32_t vpc, char *name, size_t size)
 	return line_add(x, "internet-gateway", name, "vpc", m->vpcs[vpc].obj.name);
 }
 
+static const struct prefix *vpc_range(const struct vpc *v, const struct addr *a)
+{
+	for (uint32_t i = 0; i < v->n_cidrs; i++)
+		if (prefix_contains(&v->cidrs[i], a))
+			return &v->cidrs[i];
+	return NULL;
+}
+
 static bool in_some_vpc(const struct model *m, const struct addr *a)
 {
 	for (uint32_t v = 0; v < m->n_vpcs; v++)
-		for (uint32_t i = 0; i < m->vpcs[v].n_cidrs; i++)
-			if (prefix_contains(&m->vpcs[v].cidrs[i], a))
-				return true;
+		if (vpc_range(&m->vpcs[v], a))
+			return true;
 	return false;
 }
 
+/* ---- ways from an interface to an address ---- */
+
+/* Over the peering connection to the VPC that has the address: to that VPC's whole range. */
+static bool way_by_peering(struct adviser *x, uint32_t eni, const struct addr *a, struct way *ret)
+{
+	const struct model *m = x->now->m;
+	uint32_t vpc = model_eni_vpc(m, eni);
+
+	for (uint32_t v = 0; v < m->n_vpcs; v++) {
+		const struct prefix *range = vpc_range(&m->vpcs[v], a);
+		uint32_t pcx = v == vpc || !range ? NONE : model_peering_of(m, vpc, v);
+
+		if (pcx == NONE)
+			continue;
+		ret->to = *range;
+		snprintf(ret->target, sizeof(ret->target), "pcx:%s", m->peerings[pcx].obj.name);
+		return true;
+	}
+	return false;
+}
+
+static bool way_by_igw(struct adviser *x, uint32_t eni, const struct addr *a, struct way *ret)
+{
+	char name[64];
+
+	if (in_some_vpc(x->now->m, a) || !igw_need(x, model_eni_vpc(x->now->m, eni), name, sizeof(name)))
+		return false;
+	ret->to = (struct prefix){ .addr = prefix_of(a, 0).addr, .family = (uint8_t)addr_family(a) };
+	snprintf(ret->target, sizeof(ret->target), "igw:%s", name);
+	return true;
+}
+
+static bool way_by_nat(struct adviser *x, uint32_t eni, const struct addr *a, struct way *ret)
+{
+	const struct model *m = x->now->m;
+	uint32_t nat = nat_of(m, &m->enis[eni], model_eni_vpc(m, eni));
+
+	if (in_some_vpc(m, a) || nat == NONE)
+		return false;
+	ret->to = (struct prefix){ .addr = prefix_of(a, 0).addr, .family = (uint8_t)addr_family(a) };
+	snprintf(ret->target, sizeof(ret->target), "nat:%s", m->nat_gateways[nat].obj.name);
+	return true;
+}
+
+/* Where no route leads to it yet. */
+static bool way_find(struct adviser *x, uint32_t eni, const struct addr *a, struct way *ret)
+{
+	bool has_public = !addr_is_zero(&x->now->m->enis[eni].addrs[0].public_ip);
+
+	return way_by_peering(x, eni, a, ret) ||
+	       (!has_public && x->s->leg == LEG_FORWARD && way_by_nat(x, eni, a, ret)) || way_by_igw(x, eni, a, ret);
+}
+
+/* ---- routes ---- */
+
 /* Into the table of the interface's subnet, which may stand in no file. */
-static bool route_add(struct adviser *x, uint32_t eni, const char *destination, const char *target)
+static bool route_add(struct adviser *x, uint32_t eni, const struct way *w)
 {
 	const struct model *m = x->now->m;
 	const struct route_table *t = &m->route_tables[m->subnets[m->enis[eni].subnet].route_table];
 	const char *vpc = m->vpcs[model_eni_vpc(m, eni)].obj.name;
-	char value[PREFIX_STRLEN + 80], name[64];
+	char value[PREFIX_STRLEN + 80], name[64], to[PREFIX_STRLEN];
 
-	snprintf(value, sizeof(value), "%s via %s", destination, target);
+	snprintf(value, sizeof(value), "%s via %s", prefix_format(&w->to, to), w->target);
 	if (section_find(&x->d, "route-table", t->obj.name))
 		return line_add(x, "route-table", t->obj.name, "route", value);
 	snprintf(name, sizeof(name), "%.20s-main", vpc);
@@ -56,24 +125,102 @@ static bool route_add(struct adviser *x, uint32_t eni, const char *destination, 
 	       line_add(x, "route-table", name, "route", value);
 }
 
+static const struct entry *route_entry(const struct section *s, const struct model *m, const struct route *r)
+{
+	char text[PREFIX_STRLEN + 160];
+
+	route_text(m, r, text, sizeof(text));
+	for (size_t i = 0; s && i < s->n; i++)
+		if (strcmp(s->entries[i].key, "route") == 0 &&
+		    (r->loc.line ? s->entries[i].loc.line == r->loc.line : strcmp(s->entries[i].value, text) == 0))
+			return &s->entries[i];
+	return NULL;
+}
+
+/* The line of a route, whose number it is. */
+static bool route_remove(struct adviser *x, uint32_t number)
+{
+	const struct section *s;
+	const struct entry *en;
+	struct rule_place place;
+
+	if (!number || !model_route_place(x->now->m, number, &place) || !place.route)
+		return false;
+	s = section_find(&x->d, "route-table", place.owner);
+	en = route_entry(s, x->now->m, place.route);
+	return en && line_remove(x, s, en);
+}
+
+static uint32_t eni_of_step(const struct adviser *x, const struct walk_step *s)
+{
+	return s->eni ? model_find_eni(x->now->m, s->eni) : NONE;
+}
+
+/* Another way for what a step sent: narrower than the route that it took, or in its place. */
+static bool redirect(struct adviser *x, const struct walk_step *at,
+		     bool (*by)(struct adviser *x, uint32_t eni, const struct addr *a, struct way *ret))
+{
+	unsigned whole = addr_family(&at->dst) == FAMILY_V4 ? 32 : 128;
+	uint32_t eni = eni_of_step(x, at);
+	struct rule_place place;
+	struct way w;
+
+	if (eni == NONE || !by(x, eni, &at->dst, &w))
+		return false;
+	if (at->rule && model_route_place(x->now->m, at->rule, &place) && place.route) {
+		if (place.route->dst.len == whole && !route_remove(x, at->rule))
+			return false;
+		if (w.to.len <= place.route->dst.len)
+			w.to = prefix_of(&at->dst, whole);
+	}
+	return route_add(x, eni, &w);
+}
+
+/* ---- gates ---- */
+
 bool route_open(struct adviser *x)
 {
-	const struct model *m = x->now->m;
-	uint32_t index = x->s->eni ? model_find_eni(m, x->s->eni) : NONE, vpc, nat;
-	char name[64], target[72];
+	uint32_t eni = eni_of_step(x, x->s);
+	struct way w;
 
-	if (x->s->reason != ABI_REASON_NO_ROUTE_TO_DESTINATION || index == NONE || in_some_vpc(m, &x->s->dst))
-		return false;
-	vpc = model_eni_vpc(m, index);
-	nat = nat_of(m, &m->enis[index], vpc);
-	if (addr_is_zero(&m->enis[index].addrs[0].public_ip) && nat != NONE && x->s->leg == LEG_FORWARD) {
-		snprintf(target, sizeof(target), "nat:%s", m->nat_gateways[nat].obj.name);
-	} else {
-		if (!igw_need(x, vpc, name, sizeof(name)))
-			return false;
-		snprintf(target, sizeof(target), "igw:%s", name);
+	return x->s->reason == ABI_REASON_NO_ROUTE_TO_DESTINATION && eni != NONE && way_find(x, eni, &x->s->dst, &w) &&
+	       route_add(x, eni, &w);
+}
+
+/* Without it, what is left of the table leads there, or the way out is opened next. */
+bool blackhole_open(struct adviser *x)
+{
+	x->gone = true;
+	return route_remove(x, x->s->rule);
+}
+
+/* A packet for a peer's address, at a gateway that does not carry it: the first table that can sends it to the peer. */
+bool peer_open(struct adviser *x)
+{
+	for (size_t i = 0; i < x->now->walk.denied; i++) {
+		const struct walk_step *s = &x->now->walk.steps[i];
+
+		if (s->leg == x->s->leg && s->gate == ABI_GATE_ROUTE && redirect(x, s, way_by_peering))
+			return true;
 	}
-	return route_add(x, index, "0.0.0.0/0", target);
+	return false;
+}
+
+/* What comes in for the sender's subnet goes through an appliance: not any more. */
+bool edge_open(struct adviser *x)
+{
+	const struct model *m = x->now->m;
+	const struct route_table *t;
+	const struct route *best = NULL;
+	uint32_t eni = eni_of_step(x, x->s), igw = eni == NONE ? NONE : m->vpcs[model_eni_vpc(m, eni)].igw;
+
+	if (igw == NONE || m->igws[igw].edge_table == NONE)
+		return false;
+	t = &m->route_tables[m->igws[igw].edge_table];
+	for (uint32_t i = 0; i < t->n_routes; i++)
+		if (prefix_contains(&t->routes[i].dst, &x->s->src) && (!best || t->routes[i].dst.len > best->dst.len))
+			best = &t->routes[i];
+	return best && route_remove(x, best->number);
 }
 
 /* A packet that a route led to a NAT gateway, which does not take it: what answers somebody outside, or what it does not
@@ -82,19 +229,11 @@ bool nat_open(struct adviser *x)
 {
 	const struct model *m = x->now->m;
 	const struct walk_step *route = NULL;
-	uint32_t index = NONE;
-	char name[64], target[72], destination[PREFIX_STRLEN];
-	struct prefix alone;
+	uint32_t index;
 
 	for (size_t i = 0; i < x->now->walk.denied; i++)
 		if (x->now->walk.steps[i].leg == x->s->leg && x->now->walk.steps[i].gate == ABI_GATE_ROUTE)
 			route = &x->now->walk.steps[i];
-	if (route && route->eni)
-		index = model_find_eni(m, route->eni);
-	if (index == NONE || m->enis[index].owner != ENI_OF_INSTANCE || in_some_vpc(m, &route->dst) ||
-	    !igw_need(x, model_eni_vpc(m, index), name, sizeof(name)))
-		return false;
-	alone = prefix_of(&route->dst, addr_family(&route->dst) == FAMILY_V4 ? 32 : 128);
-	snprintf(target, sizeof(target), "igw:%s", name);
-	return route_add(x, index, prefix_format(&alone, destination), target);
+	index = route ? eni_of_step(x, route) : NONE;
+	return index != NONE && m->enis[index].owner == ENI_OF_INSTANCE && redirect(x, route, way_by_igw);
 }
