@@ -289,6 +289,13 @@ static const struct lab_case {
 	  "[instance fw]\nsubnet = f\nsource-dest-check = no\n[instance web]\nsubnet = s\npublic-ip = auto\n"
 	  "[host h]\naddress = 198.51.100.1\n",
 	  "web -> h tcp/80", "route-table edge - route = 10.0.1.0/24 via eni:fw\n" },
+	/* Led astray long before it is denied. */
+	{ "[vpc v]\ncidr = 10.0.0.0/16\n[internet-gateway ig]\nvpc = v\n"
+	  "[route-table main]\nvpc = v\nmain = yes\nroute = 10.0.2.0/24 via eni:fw\n"
+	  "[subnet s]\nvpc = v\ncidr = 10.0.1.0/24\n[subnet f]\nvpc = v\ncidr = 10.0.9.0/24\n"
+	  "[subnet t]\nvpc = v\ncidr = 10.0.2.0/24\n"
+	  "[instance fw]\nsubnet = f\nsource-dest-check = no\n[instance a]\nsubnet = s\n[instance b]\nsubnet = t\n",
+	  "a -> b tcp/80", "route-table main - route = 10.0.2.0/24 via eni:fw\n" },
 	/* A peer of a peer, that is one's own peer too. */
 	{ TWO_VPCS(
 		  "route = 172.16.0.0/12 via pcx:vw\n",

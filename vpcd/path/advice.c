@@ -14,7 +14,8 @@
  *   igw (past an appliance) the gateway's route to the appliance goes
  *   source-, dest-check     source-dest-check = no
  *   any (link down)         the zone is taken out of zones-down
- * Everything else (nobody has the address, a NAT gateway's own address) no line changes. */
+ * Everything else (nobody has the address, a NAT gateway's own address) no line changes. Where that ends in denial, each
+ * table on the way is tried without the route that was taken. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,17 @@
 
 enum { CHANGES_MAX = 10 };
 
+struct search {
+	const struct advice_base *base;
+	const char *flow;
+	bool detour; /* begin with one: */
+	size_t at;   /* which step of the flow as it is */
+};
+
+static int search_run(const struct search *q, struct advice *ret, struct err *e);
 static void why_not_write(struct adviser *x);
+static void detours_try(const struct search *q, struct advice *ret);
+static void detour_try(const struct search *q, struct advice *best);
 static int attempt_make(const struct advice_base *base, const struct document *d, const char *flow, struct attempt *ret,
 			struct err *e);
 static void document_start(const struct advice_base *base, struct document *d);
@@ -37,50 +48,14 @@ static bool step_open(struct adviser *x);
 
 int advice_find(const struct advice_base *base, const char *flow, struct advice *ret, struct err *e)
 {
-	struct adviser x = { .a = ret };
-	struct attempt t = { 0 };
-	struct err ignored;
-	int r;
+	struct search q = { .base = base, .flow = flow };
+	int r = search_run(&q, ret, e);
 
-	*ret = (struct advice){ 0 };
-	document_start(base, &x.d);
-	r = attempt_make(base, &x.d, flow, &t, e);
-	for (unsigned i = 0; r == 0 && !t.walk.allow; i++) {
-		x.now = &t;
-		x.s = &t.walk.steps[t.walk.denied];
-		if (i == CHANGES_MAX)
-			give_up(&x, "after %d changes it is still denied at %s", CHANGES_MAX, gate_name(x.s->gate));
-		else if (!step_open(&x))
-			why_not_write(&x);
-		attempt_done(&t);
-		if (ret->why_not[0])
-			break;
-		if (attempt_make(base, &x.d, flow, &t, &ignored) < 0) {
-			give_up(&x, "the file would then be wrong: %s", ignored.msg);
-			break;
-		}
-	}
-	ret->works = r == 0 && !ret->why_not[0];
-	attempt_done(&t);
-	document_done(&x.d);
+	if (r == 0 && !ret->works)
+		detours_try(&q, ret);
 	for (size_t i = 0; i < ret->n; i++)
 		ret->v[i].loc.file = ret->v[i].loc.line ? base->document->file : NULL;
-	if (ret->works && ret->n > 1)
-		needless_drop(base, flow, ret);
 	return r;
-}
-
-/* Unless the gate said more than its reason does. */
-static void why_not_write(struct adviser *x)
-{
-	if (x->a->why_not[0])
-		return;
-	x->a->hopeless = !x->gone;
-	if (x->gone)
-		give_up(x, "what the route leads to is gone, or attached to nothing; bring it back under its name, or "
-			   "give the route another target");
-	else
-		give_up(x, "%s", reason_text(x->s->reason));
 }
 
 void advice_done(struct advice *a)
@@ -131,6 +106,84 @@ char *advice_text(const struct advice *a)
 	}
 	strbuf_adds(&b, "checked: with this the request and its reply arrive\n");
 	return strbuf_take(&b);
+}
+
+/* ---- the search ---- */
+
+/* Opens gates until the walk allows, or one stays shut. Of q's detour, if it has one, at the step it is for, first. */
+static int search_run(const struct search *q, struct advice *ret, struct err *e)
+{
+	struct adviser x = { .a = ret };
+	struct attempt t = { 0 };
+	struct err ignored;
+	int r;
+
+	*ret = (struct advice){ 0 };
+	document_start(q->base, &x.d);
+	r = attempt_make(q->base, &x.d, q->flow, &t, e);
+	for (unsigned i = 0; r == 0 && !t.walk.allow; i++) {
+		x.now = &t;
+		x.s = &t.walk.steps[q->detour && i == 0 ? q->at : t.walk.denied];
+		if (i == CHANGES_MAX)
+			give_up(&x, "after %d changes it is still denied at %s", CHANGES_MAX, gate_name(x.s->gate));
+		else if (q->detour && i == 0 ? !detour_make(&x) : !step_open(&x))
+			why_not_write(&x);
+		attempt_done(&t);
+		if (ret->why_not[0])
+			break;
+		if (attempt_make(q->base, &x.d, q->flow, &t, &ignored) < 0) {
+			give_up(&x, "the file would then be wrong: %s", ignored.msg);
+			break;
+		}
+	}
+	ret->works = r == 0 && !ret->why_not[0];
+	attempt_done(&t);
+	document_done(&x.d);
+	if (ret->works && ret->n > 1)
+		needless_drop(q->base, q->flow, ret);
+	return r;
+}
+
+/* Unless the gate said more than its reason does. */
+static void why_not_write(struct adviser *x)
+{
+	if (x->a->why_not[0])
+		return;
+	x->a->hopeless = !x->gone;
+	if (x->gone)
+		give_up(x, "what the route leads to is gone, or attached to nothing; bring it back under its name, or "
+			   "give the route another target");
+	else
+		give_up(x, "%s", reason_text(x->s->reason));
+}
+
+/* The gate that stays shut may not be where the flow went wrong: each table that it passed is asked without its route. */
+static void detours_try(const struct search *q, struct advice *ret)
+{
+	struct attempt t = { 0 };
+	struct document d;
+
+	document_start(q->base, &d);
+	if (attempt_make(q->base, &d, q->flow, &t, NULL) == 0)
+		for (size_t i = 0; i <= t.walk.denied && i < t.walk.n; i++)
+			if (t.walk.steps[i].gate == ABI_GATE_ROUTE)
+				detour_try(&(struct search){ q->base, q->flow, true, i }, ret);
+	attempt_done(&t);
+	document_done(&d);
+}
+
+/* Keeps it where it works, with fewer lines than what there is. */
+static void detour_try(const struct search *q, struct advice *best)
+{
+	struct advice a;
+
+	if (search_run(q, &a, NULL) == 0 && a.works && (!best->works || a.n < best->n)) {
+		struct advice swap = *best;
+
+		*best = a;
+		a = swap;
+	}
+	advice_done(&a);
 }
 
 /* ---- one state of the document ---- */

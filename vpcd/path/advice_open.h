@@ -31,6 +31,8 @@ bool receiver_open(struct adviser *x);
 bool check_open(struct adviser *x);
 bool down_open(struct adviser *x);
 
+/* advice_ways.c: x->s is a step that passed its route table: the route that it took is not there. */
+bool detour_make(struct adviser *x);
 /* The VPC's gateway, or a new one. */
 bool igw_need(struct adviser *x, uint32_t vpc, char *name, size_t size);
 

@@ -237,3 +237,10 @@ bool nat_open(struct adviser *x)
 	index = route ? eni_of_step(x, route) : NONE;
 	return index != NONE && m->enis[index].owner == ENI_OF_INSTANCE && redirect(x, route, way_by_igw);
 }
+
+/* ---- what else a table on the way could do ---- */
+
+bool detour_make(struct adviser *x)
+{
+	return route_remove(x, x->s->rule);
+}
