@@ -1,7 +1,6 @@
 /* advice_ends.c: what an interface lacks: a public address, leave to carry what is not its own, a zone that is up. Pure. */
 #include <stdio.h>
 #include <string.h>
-#include "conf/schema.h"
 #include "path/advice_open.h"
 #include "util/mem.h"
 #include "util/str.h"

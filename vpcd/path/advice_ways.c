@@ -3,8 +3,6 @@
 #include <string.h>
 #include "model/route_text.h"
 #include "path/advice_open.h"
-#include "util/mem.h"
-#include "util/str.h"
 
 struct way { /* a route to be */
 	struct prefix to;
