@@ -115,6 +115,7 @@ like "$(vpc trace "$T/no-reply.ini" app-1 db-1 tcp/5432 --state established)" 'a
 check_rc 2 "--state of a kind that is none" vpc trace $three app-1 db-1 tcp/5432 --state old
 check_rc 2 "--state live of a file" vpc trace $three app-1 db-1 tcp/5432 --state live
 golden trace-flows.txt 1 vpc trace $three --flows tests/golden/cli/flows --advice
+like "$(vpc trace topologies/three-tier.ini web-1 app-1 icmp/3.1)" "checked: with this it arrives; no answer is due to it$" "advice promises no reply where none is due"
 golden trace-allowed.json 0 vpc trace topologies/minimal.ini a b icmp --advice -o json
 
 # ---- graph ---------------------------------------------------------------------------------------

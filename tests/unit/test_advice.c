@@ -197,7 +197,7 @@ static void each_gate(void **state)
 		if (advice_find(&base, cases[i].flow, &a, &e) < 0)
 			fail_msg("%s: %s", cases[i].flow, e.msg);
 		got = lines_of(&a);
-		text = advice_text(&a);
+		text = advice_text(&a, true);
 		if (strcmp(got, cases[i].lines) != 0) {
 			print_error("%s:\n%swanted\n%s%s\n", cases[i].flow, got, cases[i].lines, text);
 			bad++;
@@ -349,7 +349,7 @@ static void a_target_that_is_gone(void **state)
 	parse(text, "lab.ini", &d);
 	assert_int_equal(advice_find(&base, "a -> 192.168.0.9 tcp/80", &a, &e), 0);
 	assert_false(a.works || a.hopeless);
-	said = advice_text(&a);
+	said = advice_text(&a, true);
 	assert_string_equal(
 		said, "no suggestion: what the route leads to is gone, or attached to nothing; bring it back under "
 		      "its name, or give the route another target\n");
@@ -414,7 +414,7 @@ static void rules_without_gaps(void **state)
 		strbuf_adds(&text, "outbound = 10 allow all to 0.0.0.0/0\n");
 		parse(text.s, "lab.ini", &d);
 		assert_int_equal(advice_find(&base, "a -> b tcp/1", &a, &e), 0);
-		said = advice_text(&a);
+		said = advice_text(&a, true);
 		if (!said || !strstr(said, acls[i].says))
 			fail_msg("%u rules: %s", acls[i].rules, said);
 	}

@@ -271,7 +271,7 @@ static int advice_add(const struct tracer *t, const struct flow *f, bool one_lin
 	}
 	if (advice.works && !advice.n)
 		return 0;
-	more = advice_text(&advice);
+	more = advice_text(&advice, walk_is_answered(f));
 	strbuf_addf(&b, "%s%s%s", *text, one_line ? "" : "\n", more);
 	free(more);
 	free(*text);

@@ -81,7 +81,7 @@ static void place_text(struct strbuf *b, const struct advice_line *l)
 	strbuf_adds(b, "\n");
 }
 
-char *advice_text(const struct advice *a)
+char *advice_text(const struct advice *a, bool is_answered)
 {
 	struct strbuf b = { 0 };
 
@@ -104,7 +104,8 @@ char *advice_text(const struct advice *a)
 				strbuf_addf(&b, "  %c %s = %s\n", a->v[k].op == ADVICE_REMOVE ? '-' : '+', a->v[k].key,
 					    a->v[k].value);
 	}
-	strbuf_adds(&b, "checked: with this the request and its reply arrive\n");
+	strbuf_adds(&b, is_answered ? "checked: with this the request and its reply arrive\n"
+				    : "checked: with this it arrives; no answer is due to it\n");
 	return strbuf_take(&b);
 }
 

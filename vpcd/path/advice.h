@@ -34,5 +34,5 @@ struct advice_base {
 int advice_find(const struct advice_base *base, const char *flow, struct advice *ret, struct err *e);
 void advice_done(struct advice *a);
 #define _cleanup_advice_ __attribute__((cleanup(advice_done)))
-/* Text for people, with a newline at its end; to free(). */
-char *advice_text(const struct advice *a);
+/* Text for people, with a newline at its end; to free(). is_answered: a reply is due to the flow (walk.h). */
+char *advice_text(const struct advice *a, bool is_answered);
