@@ -206,7 +206,7 @@ static void post_captures(void *ctx, struct request *r)
 {
 	struct lab *l = find_lab(ctx, r, true);
 
-	if (l)
+	if (l && request_may_follow(r))
 		captures_ask(l->captures, r);
 }
 
@@ -231,6 +231,8 @@ static void get_events(void *ctx, struct request *r)
 		sample[i] = (uint32_t)n;
 	}
 	reader.follow = request_flag(r, "follow");
+	if (reader.follow && !request_may_follow(r))
+		return;
 	if (reader.follow) {
 		reader.gone = wish_gone;
 		reader.ctx = wish_add(s, sample);

@@ -360,7 +360,7 @@ static int on_frame(void *ctx, const struct abi_capture *f, const uint8_t *frame
 	return 0;
 }
 
-/* Once a second, changed or not: that finds out a reader who is gone. */
+/* Once a second, changed or not: a reader sees that it goes on. */
 static void on_second(void *ctx)
 {
 	struct captures *all = ctx;

@@ -22,7 +22,8 @@ enum {
 	BODY_MAX = 16 * 1024 * 1024,
 	WORDS_MAX = 4,
 	WORD_MAX = 64,
-	CONNECTIONS_MAX = 512,
+	CONNECTIONS_MAX = 512, /* of a door */
+	FOLLOWERS_MAX = 448,   /* of them: the others are for questions */
 	IDLE_TIMEOUT_S = 120,
 	STREAM_BLOCK = 64 * 1024,
 	STATUS_TOO_LARGE = 413,
@@ -63,7 +64,8 @@ struct stream {
 	struct door *door;
 	struct MHD_Connection *conn;
 	struct stream_setup setup;
-	bool suspended;
+	int fd;
+	bool suspended, left; /* left: by its reader */
 	struct stream *prev, *next;
 };
 
@@ -83,6 +85,7 @@ static bool args_known(struct request *r, const struct route_entry *t);
 static void answer(struct request *r, unsigned status, const char *type, void *body, size_t n);
 static json_t *diag_json(const struct diag *d);
 static ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max);
+static void stream_left(void *ctx, int fd, uint32_t events);
 static void stream_free(void *ctx);
 static unsigned status_of(int code);
 static const char *code_of(unsigned status);
@@ -258,6 +261,19 @@ json_t *diags_json(const struct diag_list *l, int severity)
 	return a;
 }
 
+bool request_may_follow(struct request *r)
+{
+	unsigned n = 0;
+
+	for (const struct stream *s = r->door->http->streams; s; s = s->next)
+		n += s->door == r->door;
+	if (n < FOLLOWERS_MAX)
+		return true;
+	answer_fail(r, 503, "RequestLimitExceeded",
+		    "%s: %u readers follow what happens, and it takes no more; end some", r->door->path, n);
+	return false;
+}
+
 struct stream *answer_stream(struct request *r, const struct stream_setup *setup)
 {
 	struct http *h = r->door->http;
@@ -267,6 +283,8 @@ struct stream *answer_stream(struct request *r, const struct stream_setup *setup
 	if (h->streams)
 		h->streams->prev = s;
 	h->streams = s;
+	s->fd = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	loop_watch(h->loop, s->fd, 0, stream_left, s); /* for a hang-up, which is told unasked */
 	r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, s, stream_free);
 	MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONTENT_TYPE, setup->type);
 	r->status = 200;
@@ -626,6 +644,8 @@ static ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max)
 	(void)pos;
 	if (n > 0)
 		return n;
+	if (s->left)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (n < 0 || s->door->http->closing)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	s->suspended = true;
@@ -633,10 +653,23 @@ static ssize_t stream_read(void *ctx, uint64_t pos, char *buf, size_t max)
 	return 0;
 }
 
+/* MHD does not look at a connection that sleeps. Who has ended only his own side still reads: that is no hang-up. */
+static void stream_left(void *ctx, int fd, uint32_t events)
+{
+	struct stream *s = ctx;
+
+	(void)events;
+	loop_unwatch(s->door->http->loop, fd);
+	s->left = true;
+	stream_wake(s);
+}
+
+/* MHD closes the connection after this. */
 static void stream_free(void *ctx)
 {
 	struct stream *s = ctx;
 
+	loop_unwatch(s->door->http->loop, s->fd);
 	if (s->prev)
 		s->prev->next = s->next;
 	else

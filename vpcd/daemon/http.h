@@ -69,5 +69,7 @@ struct stream_setup {
 	void (*gone)(void *ctx);
 	void *ctx;
 };
+/* False: so many readers of streams are at this door that no more are let in for long, and the request is answered. */
+bool request_may_follow(struct request *r);
 struct stream *answer_stream(struct request *r, const struct stream_setup *setup);
 void stream_wake(struct stream *s);
