@@ -38,6 +38,9 @@ all=$(n_of)
 is "$(($(n_of --verdict allow) + $(n_of --verdict deny)))" "$all" "--verdict parts them"
 is "$(n_of --from b1 --port 9)" 0 "--from"
 is "$(n_of --to 10.0.2.0/24 --port 9)" "$(n_of --to b1 --port 9)" "--to takes a prefix"
+is "$(n_of --to 10.0.2.4 --port 9)" "$(n_of --to b1 --port 9)" "... and an address"
+is "$(n_of --from 10.0.1.4 --to 10.0.2.4/32 --port 9)" "$(n_of --from a1 --to b1 --port 9)" "so does --from"
+check_rc 2 "an address that is none" vpc observe --from 10.0.1/24
 is "$(n_of --rule ob.ini:12)" "$(n_of --gate nacl-in)" "--rule FILE:LINE"
 # Behind a gateway the packet is still who sent it.
 cat >"$T/far.ini" <<'INI'

@@ -125,21 +125,14 @@ static int who_read(const struct args *a, enum option_id id, const char **ret, s
 {
 	const char *text = a->text[id];
 	struct addr one;
-	bool host_bits;
 
 	*ret = text;
 	if (!text)
 		return 0;
-	if (addr_parse(text, &one) == 0) {
-		prefix->addr = one;
-		prefix->len = addr_family(&one) == FAMILY_V4 ? 32 : 128;
-		*is_prefix = true;
-	} else if (strchr(text, '/')) {
-		if (prefix_parse(text, prefix, &host_bits) < 0)
-			return fail(EXIT_USAGE, "%s: %s %s: neither a name nor a prefix", a->verb->name,
-				    option_rows[id].name, text);
-		*is_prefix = true;
-	}
+	*is_prefix = addr_parse(text, &one) == 0 || strchr(text, '/');
+	if (*is_prefix && prefix_parse(text, prefix, NULL) < 0)
+		return fail(EXIT_USAGE, "%s: %s %s: neither a name nor a prefix", a->verb->name, option_rows[id].name,
+			    text);
 	return 0;
 }
 
