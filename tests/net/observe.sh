@@ -62,6 +62,7 @@ route = 10.0.0.0/16 via pcx:vw
 [nacl n]
 vpc = v
 inbound = 10 deny udp 9 from 0.0.0.0/0
+outbound = 10 allow all to 0.0.0.0/0
 [subnet a]
 vpc = v
 cidr = 10.0.1.0/24
@@ -88,6 +89,11 @@ for who in laptop peer; do
 done
 is "$(vpc observe far --from laptop --to web --verdict allow -o jsonl | json 'd[-1]["to"]')" igw "what is for an address is for who has it"
 is "$(vpc observe far --from web -o jsonl | json 'len(d)')" 0 "... and of nobody else"
+# A denial at the gateway itself is counted with its name.
+vpc probe web 192.168.9.9 udp/9 --lab far >/dev/null
+gates() { curl -sS --unix-socket "$VPCD_RUN_DIR/vpcd.sock" http://vpcd/v1/labs/far/gates | json 'sorted("%(eni)s %(gate)s@%(object)s" % g for g in d[0]["gates"] if g["gate"] == "igw")'; }
+is "$(vpc observe far --gate igw -o jsonl | json '["%(from)s %(gate)s@%(object)s" % e for e in d]')" "['web igw@igw']" "a denial at a gateway names it"
+is "$(gates)" "['web igw@igw']" "... in the counters too"
 vpc down far >/dev/null
 is "$(n_of --rule 'deny udp')" "$(n_of --gate nacl-in)" "--rule TEXT"
 is "$(n_of --since 1h)" "$all" "--since an hour ago: all"

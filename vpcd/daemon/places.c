@@ -18,6 +18,7 @@ struct places {
 static uint32_t highest_port(const struct model *m);
 static const char *gate_object(const struct places *p, const struct abi_event *ev);
 static const char *igw_name(const struct places *p, uint32_t port);
+static const char *vpc_igw_name(const struct places *p, uint32_t port);
 static int decisive_gate(const struct abi_event *ev);
 static const char *allow_reason(const struct abi_event *ev, int at);
 static const char *event_kind(const struct abi_event *ev);
@@ -294,7 +295,8 @@ static const char *gate_object(const struct places *p, const struct abi_event *e
 
 	if (ev->gate == ABI_GATE_IGW) {
 		name = igw_name(p, ev->gate_port);
-		return name ? name : igw_name(p, ev->peer);
+		name = name ? name : igw_name(p, ev->peer);
+		return name ? name : vpc_igw_name(p, ev->gate_port); /* counted by gate, a denial has no peer */
 	}
 	if (ev->gate == ABI_GATE_PEERING) {
 		if (at.kind != PLACE_PCX)
@@ -327,6 +329,13 @@ static const char *igw_name(const struct places *p, uint32_t port)
 	struct place at = place_of_port(p, port);
 
 	return at.kind == PLACE_IGW || at.kind == PLACE_INET ? p->m->igws[at.index].obj.name : NULL;
+}
+
+static const char *vpc_igw_name(const struct places *p, uint32_t port)
+{
+	uint32_t vpc = place_vpc(p, port), igw = vpc == NONE ? NONE : p->m->vpcs[vpc].igw;
+
+	return igw == NONE ? NULL : p->m->igws[igw].obj.name;
 }
 
 /* The last gate that asked its rules, or -1. */
