@@ -86,6 +86,9 @@ check_rc 2 "LAB/NAME against --lab" vpc probe --lab pair twin/gamma delta tcp/80
 check_rc 2 "an object that nobody has" vpc probe omega beta tcp/80
 check_rc 2 "a group that both have" vpc set security-group g inbound tcp 81 from sg:g
 
+like "$(vpc flows twin 2>&1) $?" 'lab twin has no flow log; .* 2$' "flows of a lab by its name alone"
+like "$(vpc flows omega 2>&1) $?" 'no lab has "omega"; .* 2$' "... of neither a lab nor a flow log"
+
 # ---- probe, trace, test ---------------------------------------------------------------------------------
 check_rc 1 "a denied probe" vpc probe alpha beta tcp/22
 like "$(vpc probe alpha beta tcp/22)" 'at sg-in@beta: no rule .*\(group g\) \[ENI_SG_RULES_MISMATCH\]' "gate and reason in words"

@@ -25,6 +25,7 @@ daemon_start
 check "goes up" vpc up "$T/pi.ini"
 check "packets are captured" timeout 10 "$VPC" capture pi/a2 -w "$T/some.pcap" --count 20
 vpc flows --lab pi --now >/dev/null
+is "$(vpc flows pi -o jsonl | grep -o '"flow_log": *"[a-z]*"' | sort -u | wc -l)" 2 "flows of a lab by its name alone: of all its flow logs"
 
 # ends CODE SENTENCE DESCRIPTION REDIRECTION WORD...; "| go": a reader that goes after a while
 ends() {

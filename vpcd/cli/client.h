@@ -50,7 +50,7 @@ int lab_of(const struct args *a, const char *word, char *ret_lab, const char **r
 /* The same for a thing of a kind ("security-group"); NULL: whatever has an address. */
 int lab_of_kind(const struct args *a, const char *kind, const char *word, char *ret_lab, const char **ret_name);
 /* The same where word may be a lab's name too: *ret_name NULL, all of that lab is meant. */
-int lab_or_name(const struct args *a, const char *word, char *ret_lab, const char **ret_name);
+int lab_or_name(const struct args *a, const char *kind, const char *word, char *ret_lab, const char **ret_name);
 /* Has the lab, which is up, something of that name that verdict events name as an end? Says nothing. */
 bool lab_knows(const char *lab, const char *name);
 #define LAB_SIZE 64

@@ -52,7 +52,7 @@ int lab_of_kind(const struct args *a, const char *kind, const char *word, char *
 	return lab_count(json_object_get(labs.json, "labs"), kind, word, ret_lab);
 }
 
-int lab_or_name(const struct args *a, const char *word, char *ret_lab, const char **ret_name)
+int lab_or_name(const struct args *a, const char *kind, const char *word, char *ret_lab, const char **ret_name)
 {
 	_cleanup_reply_ struct reply labs = { 0 };
 	bool is_lab = false, has = false;
@@ -62,7 +62,7 @@ int lab_or_name(const struct args *a, const char *word, char *ret_lab, const cha
 
 	*ret_name = NULL;
 	if (!word || a->lab || strchr(word, '/'))
-		return lab_of(a, word, ret_lab, ret_name);
+		return lab_of_kind(a, kind, word, ret_lab, ret_name);
 	r = client_get(&labs, "/v1/labs");
 	if (r)
 		return r;
@@ -71,10 +71,10 @@ int lab_or_name(const struct args *a, const char *word, char *ret_lab, const cha
 		const char *name = json_string_value(json_object_get(lab, "name"));
 
 		is_lab = is_lab || str_eq(name, word);
-		has = has || lab_has(name, NULL, word);
+		has = has || lab_has(name, kind, word);
 	}
 	if (!is_lab)
-		return lab_of(a, word, ret_lab, ret_name);
+		return lab_of_kind(a, kind, word, ret_lab, ret_name);
 	if (has)
 		return fail(EXIT_USAGE, "%s: %s is a lab and something in a lab; write --lab %s, or LAB/%s",
 			    a->verb->name, word, word, word);

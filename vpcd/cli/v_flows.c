@@ -21,7 +21,7 @@ static void row_of(const json_t *fields, struct strbuf *row);
 int flows_run(const struct args *a)
 {
 	struct flows_view v = { .a = a };
-	const char *more = a->now ? "&now=1" : "", *name = NULL;
+	const char *more = a->now ? "&now=1" : "";
 	struct err e = { 0 };
 	json_int_t since = 0;
 	bool again = true;
@@ -29,10 +29,9 @@ int flows_run(const struct args *a)
 
 	if (a->text[OPTION_FORMAT] && record_format_parse(a->text[OPTION_FORMAT], &v.format, &e) < 0)
 		return fail(EXIT_USAGE, "flows: --format: %s", e.msg);
-	r = lab_of_kind(a, "flow-log", a->n ? a->words[0] : NULL, v.lab, &name);
+	r = lab_or_name(a, "flow-log", a->n ? a->words[0] : NULL, v.lab, &v.log);
 	if (r)
 		return r;
-	v.log = name && *name ? name : NULL;
 	while (again && !ferror(stdout)) {
 		_cleanup_reply_ struct reply reply = { 0 };
 

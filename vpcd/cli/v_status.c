@@ -93,7 +93,7 @@ static int ct_flush(const struct args *a)
 	const char *name = NULL;
 	char lab[LAB_SIZE];
 	json_int_t n;
-	int r = lab_or_name(a, a->words[1], lab, &name);
+	int r = lab_or_name(a, NULL, a->words[1], lab, &name);
 
 	if (r)
 		return r;

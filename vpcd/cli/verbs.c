@@ -318,7 +318,7 @@ const struct verb verbs[] = {
 	  .word = WORD_NAME },
 	{ .name = "flows",
 	  .run = flows_run,
-	  .usage = "[[LAB/]FLOW-LOG]",
+	  .usage = "[LAB|[LAB/]FLOW-LOG]",
 	  .line = "flow log records: what interfaces sent and received, ACCEPT or REJECT",
 	  .text = "Of the [flow-log NAME] sections of the lab, in the format of each (AWS's version 2 unless it says other), or\n"
 		  "in that of --format. A record appears when its window ends; --now ends it now; -f goes on with what is to\n"
