@@ -309,6 +309,21 @@ check_rc 4 "flows: a NUL byte" vpc trace $three --flows "$T/nul"
 like "$(vpc trace $three --flows "$T/nul" 2>&1)" 'nul: a NUL byte in line 2' "... is named with its line"
 { printf 'web-1 -> db-1 tcp/80 '; head -c 200000 /dev/zero | tr '\0' x; } >"$T/long"
 check_rc 2 "flows: a line of 200,000 characters" vpc trace $three --flows "$T/long"
+like "$(vpc trace $three --flows "$T/long" 2>&1)" 'long:1: longer than 64 KB; that is no flow' "... and what is too much"
+check_rc 4 "flows: a directory" vpc trace $three --flows topologies
+check_rc 2 "flows: no such file" vpc trace $three --flows "$T/none"
+check_rc 4 "flows: stdin closed" eval "vpc trace $three --flows - <&-"
+mkfifo "$T/flows"
+vpc trace $three --flows - <"$T/flows" >"$T/answers" &
+tracer=$!
+exec {flows}>"$T/flows"
+echo 'app-1 -> mirror tcp/443' >&$flows
+check "flows: an answer before there is a second one" wait_for 10 grep -q . "$T/answers"
+printf 'app-1 -> mirror tcp/443' >&$flows
+exec {flows}>&-
+wait $tracer
+is "$? $(wc -l <"$T/answers")" "0 2" "... whose line does not end"
+is "$(yes 'app-1 -> mirror tcp/443' | vpc trace $three --flows - | head -n 3 | wc -l)" 3 "flows without end: as many as somebody reads"
 ms=$(cpu_ms vpc trace $three --flows <(yes 'app-1 -> mirror tcp/443' | head -n 20000))
 [ "$ms" -le 5000 ] && ok "20,000 flows: $ms ms" || not_ok "20,000 flows: $ms ms"
 is "$(wc -l <"$T/out")" 20000 "... all of them"

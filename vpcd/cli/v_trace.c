@@ -10,7 +10,8 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-enum { FLOWS_MAX = 64 << 20 };
+enum { FLOW_LINE_MAX = 64 << 10 };
+#define BOM "\xef\xbb\xbf"
 
 struct tracer {
 	const struct args *a;
@@ -158,47 +159,49 @@ static int words_trace(const struct tracer *t, char **words)
 	return r ? r : allow ? EXIT_OK : EXIT_FINDING;
 }
 
-static unsigned lines_until_nul(const char *text)
+/* The next line; NULL: there is none, and *ret is an exit code. Whoever goes on writing without one is told soon. */
+static char *line_next(FILE *in, const char *file, unsigned n, char *buf, int *ret)
 {
-	unsigned n = 1;
+	size_t len = 0;
+	int c;
 
-	for (; *text; text++)
-		n += *text == '\n';
-	return n;
+	*ret = EXIT_OK;
+	while ((c = getc(in)) != EOF && c != '\n') {
+		if (!c)
+			*ret = fail(EXIT_BROKEN, "%s: a NUL byte in line %u; flows are text", file, n);
+		else if (len + 1 == FLOW_LINE_MAX)
+			*ret = fail(EXIT_USAGE, "%s:%u: longer than %d KB; that is no flow", file, n,
+				    FLOW_LINE_MAX >> 10);
+		if (*ret)
+			return NULL;
+		buf[len++] = (char)c;
+	}
+	buf[len] = '\0';
+	if (ferror(in))
+		*ret = fail(EXIT_BROKEN, "%s cannot be read: %s", file, strerror(errno));
+	return *ret || (c == EOF && !len) ? NULL : buf;
 }
 
-static char *bom_skip(char *text)
-{
-	return text && strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text;
-}
-
-/* A flow a line; empty lines and lines of # or ; are left out. */
-static int flows_trace(const struct tracer *t)
+/* A flow a line, traced as it comes; empty lines and lines of # or ; are left out. */
+static int flows_of(const struct tracer *t, FILE *in, const char *file)
 {
 	const struct args *a = t->a;
-	_cleanup_source_ struct source s = { 0 };
-	char *save = NULL;
-	int r = source_read(a->flows, &s), worst = EXIT_OK;
-	unsigned n = 0;
+	_cleanup_free_ char *buf = xmalloc(FLOW_LINE_MAX);
+	int r, worst = EXIT_OK;
+	char *p;
 
-	if (r)
-		return r;
-	if (strlen(s.text) != s.len)
-		return fail(EXIT_BROKEN, "%s: a NUL byte in line %u; flows are text", s.file, lines_until_nul(s.text));
-	for (char *p = bom_skip(s.text); p && *p; p = save) {
+	for (unsigned n = 1; (p = line_next(in, file, n, buf, &r)); n++) {
 		struct err e = { 0 };
 		struct flow f;
 		bool allow;
 
-		save = strchr(p, '\n');
-		if (save)
-			*save++ = '\0';
-		n++;
+		if (n == 1 && strncmp(p, BOM, strlen(BOM)) == 0)
+			p += strlen(BOM);
 		p = str_trim(p);
 		if (!*p || *p == '#' || *p == ';')
 			continue;
 		if (flow_parse(t->m, p, &f, &e) < 0)
-			return fail(EXIT_USAGE, "%s:%u: %s", s.file, n, e.msg);
+			return fail(EXIT_USAGE, "%s:%u: %s", file, n, e.msg);
 		if (a->from_port)
 			f.sport = (uint16_t)a->from_port;
 		r = flow_trace(t, &f, true, &allow);
@@ -206,8 +209,26 @@ static int flows_trace(const struct tracer *t)
 			return r;
 		if (!allow)
 			worst = EXIT_FINDING;
+		if (fflush(stdout) != 0)
+			break; /* main tells of it */
 	}
-	return worst;
+	return r ? r : worst;
+}
+
+static int flows_trace(const struct tracer *t)
+{
+	const char *file = t->a->flows;
+	FILE *in;
+	int r;
+
+	if (strcmp(file, "-") == 0)
+		return flows_of(t, stdin, "stdin");
+	in = fopen(file, "re");
+	if (!in)
+		return fail(errno == ENOENT ? EXIT_USAGE : EXIT_BROKEN, "%s cannot be read: %s", file, strerror(errno));
+	r = flows_of(t, in, file);
+	fclose(in);
+	return r;
 }
 
 static int flow_trace(const struct tracer *t, const struct flow *f, bool one_line, bool *ret_allow)
