@@ -5,6 +5,7 @@
 cd "$ROOT"
 
 check "man pages are as the tables (make man)" docs/man --check
+like "$(sed 's/\\//g' docs/vpc.ini.5)" 'ipv6-cidrfR \(may be repeated\) \(not available yet' "a key that is refused is said to be"
 if command -v groff >/dev/null; then
 	for page in docs/*.[1-8]; do
 		is "$(groff -man -ww -k -Tutf8 "$page" 2>&1 >"$T/page" | head -n3; grep -c . "$T/page" | sed 's/^.$/short/; s/^[0-9]*$//')" "" "$page can be printed"

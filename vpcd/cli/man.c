@@ -155,10 +155,11 @@ static void ini_print(void)
 		for (const struct schema_key *key = kind->keys; key->name; key++) {
 			printf(".TP\n\\fB");
 			words(key->name);
-			printf("\\fR%s%s\n", key->required ? " (required)" : "",
+			printf("\\fR%s%s%s\n", key->required ? " (required)" : "",
 			       key->shape == KEY_LINES   ? " (may be repeated)"
 			       : key->shape == KEY_WORDS ? " (a list of words; may be repeated)"
-							 : "");
+							 : "",
+			       key->type == VALUE_LATER ? " (not available yet: it is refused)" : "");
 			line_begin(key->help);
 			words(key->help);
 			printf(".\n");
