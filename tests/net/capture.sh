@@ -98,6 +98,7 @@ wait $capture
 is "$? $(parsed 'len(p)')" "0 3" "-w - --count ends by itself"
 check_rc 2 "an instance that is none" vpc capture ca-fast/zz -w "$T/none"
 check_rc 2 "a filter that is none" vpc capture ca-fast/a1 -w "$T/none" --filter 'tcp prot 80'
+like "$(vpc capture ca-fast/a1 -w "$T/none" --filter $'tcp\nprot\t80\e[31m' 2>&1)" $'^vpc: capture: --filter \'tcp\\?prot\t80\\?\\[31m\': [^\n]*$' "... is quoted in one line"
 check_rc 2 "nowhere to write" vpc capture ca-fast/a1
 
 # ---- more than can be taken: a reader that sleeps -------------------------------------------------------

@@ -24,7 +24,7 @@ int fail(enum exit_code code, const char *fmt, ...)
 	return code;
 }
 
-/* What it quotes may come from a file of anybody's: no control character reaches the terminal, and no line without end. */
+/* What it quotes may be anybody's: no control character reaches the terminal, and it is one line that has an end. */
 static void say(const char *fmt, va_list ap)
 {
 	char text[MESSAGE_MAX];
@@ -36,7 +36,7 @@ static void say(const char *fmt, va_list ap)
 	left = strlen(text);
 	for (size_t i = 0, n; i < left; i += n) {
 		n = entry_utf8_len(text + i, left - i);
-		if (text[i] != '\n' && entry_is_control(text + i, n))
+		if (entry_is_control(text + i, n))
 			fputc('?', stderr);
 		else
 			fwrite(text + i, 1, n, stderr);
