@@ -6,6 +6,8 @@ cd "$ROOT"
 
 check "man pages are as the tables (make man)" docs/man --check
 like "$(sed 's/\\//g' docs/vpc.ini.5)" 'ipv6-cidrfR \(may be repeated\) \(not available yet' "a key that is refused is said to be"
+is "$(sed -nE 's/^\| `([A-Z_0-9]+)` \| (.*) \|$/\1 \2/p' docs/datapath.md)" \
+	"$(sed -n '/^#define ABI_REASONS/,/[^\\]$/p' bpf/abi.h | sed -nE 's/^\tX\(([A-Z_0-9]+), "(.*)"\).*/\1 \2/p' | grep -v ^NONE)" "docs/datapath.md has every reason"
 if command -v groff >/dev/null; then
 	for page in docs/*.[1-8]; do
 		is "$(groff -man -ww -k -Tutf8 "$page" 2>&1 >"$T/page" | head -n3; grep -c . "$T/page" | sed 's/^.$/short/; s/^[0-9]*$//')" "" "$page can be printed"
