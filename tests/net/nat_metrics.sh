@@ -112,6 +112,13 @@ before, after = (read_page(open(p).read())[0] for p in sys.argv[2:])
 print([k for k, v in before.items() if k[0].startswith("vpcd_nat_gateway_") and k[0].endswith("_total") and after.get(k, -1) < v])
 PY
 	)" "[]" "$mode: no counter is less after the daemon was killed"
+	# An alarm of every metric with every label that a sample has: all are known.
+	{ cat "$T/$mode.ini"; sed -nE 's/^([a-z_0-9]+)\{(.*)\} .*/\1 \2/p' "$T/page" | sed -E 's/"[^"]*"/x/g; s/,/ /g' | sort -u | awk '{
+		printf "[alarm a%d]\nmetric = %s\ndimensions =", NR, $1
+		for (i = 2; i <= NF; i++) printf " %s", $i
+		print "\ncomparison = LessThanThreshold\nthreshold = 0" }'; } >"$T/alarms.ini"
+	is "$(grep -c '^\[alarm a' "$T/alarms.ini")" "$(grep -c '^# TYPE' "$T/page")" "$mode: every metric has samples of one set of labels"
+	is "$(vpc validate "$T/alarms.ini" 2>&1 | grep -c 'has no label')" 0 "$mode: ... and alarms know them all"
 	check "$mode: goes down" vpc down $lab
 done
 done_testing

@@ -63,7 +63,19 @@ void build_flow_logs(struct build *b)
 	}
 }
 
-static void dimensions(struct build *b, const struct section *s, struct alarm *a)
+/* No error: CloudWatch takes an alarm of what does not exist, too. */
+static void label_check(struct build *b, const struct section *s, const struct entry *en, enum metric_id metric,
+			const char *label)
+{
+	_cleanup_free_ char *fix = xasprintf("its labels are %s", metric_names[metric].labels);
+
+	if (!metric_has_label(metric, label))
+		section_warning(b, s, en->loc, "InvalidParameterValue", fix,
+				"dimensions: %s has no label \"%s\": no sample is ever meant",
+				metric_names[metric].name, label);
+}
+
+static void dimensions(struct build *b, const struct section *s, bool metric_known, struct alarm *a)
 {
 	unsigned n = 0;
 
@@ -79,6 +91,8 @@ static void dimensions(struct build *b, const struct section *s, struct alarm *a
 			if (!value)
 				continue;
 			*value++ = '\0';
+			if (metric_known)
+				label_check(b, s, en, a->metric, word);
 			a->dimensions[a->n_dimensions++] = (struct dimension){ word, value };
 		}
 	}
@@ -98,9 +112,7 @@ void build_alarms(struct build *b)
 
 		build_obj(b, KIND_ALARM, "alarm", s, &a->obj);
 		en = entry_first(s, "metric");
-		if (en)
-			value_metric(en->value, &a->metric, NULL);
-		dimensions(b, s, a);
+		dimensions(b, s, en && value_metric(en->value, &a->metric, NULL) == 0, a);
 		en = entry_first(s, "comparison");
 		for (size_t k = 0; en && k < ARRAY_SIZE(comparisons); k++)
 			if (strcmp(comparisons[k], en->value) == 0)
