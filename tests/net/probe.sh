@@ -141,6 +141,9 @@ nat_lab() { # LINE...: of its subnet's network ACL
 		cidr = 10.0.2.0/24
 		[instance i]
 		subnet = priv
+		[instance own]
+		subnet = priv
+		public-ip = auto
 		[host h]
 		address = 198.51.100.1
 		[nacl pub]
@@ -162,6 +165,7 @@ like "$(vpc probe --lab behind i h udp/53 --from-port 20009 2>&1)" 'ms; nacl-out
 ]*behind.ini:[0-9]*$' "a new one's rule is named"
 nat_lab "100 allow all from 10.0.0.0/16" >"$T/behind.ini"
 for flow in udp/53 icmp; do echo "deny = i:20003 -> h $flow at return:nacl-in@pub"; done >>"$T/behind.ini"
+echo "deny = own:20004 -> own@public udp/53 at sg-in@own" >>"$T/behind.ini" # of its own VPC, but not by its address there
 check "nothing comes back in" vpc up "$T/behind.ini"
 for nth in first second third; do
 	check "denied by that a $nth time" vpc test --live behind

@@ -230,6 +230,15 @@ static int read_batch(struct batch *b, const json_t *o, struct err *e)
 	return 0;
 }
 
+/* A public address of an interface in the VPC is outside, too. */
+static bool is_outside(const struct model *m, uint32_t vpc, const struct addr *a)
+{
+	for (uint32_t i = 0; i < m->vpcs[vpc].n_cidrs; i++)
+		if (prefix_contains(&m->vpcs[vpc].cidrs[i], a))
+			return false;
+	return true;
+}
+
 /* Is there a route to a NAT gateway for a part of the VPC itself? */
 static bool nat_inside(const struct model *m, uint32_t vpc)
 {
@@ -294,7 +303,8 @@ static int read_flow(struct batch *b, struct probe *p, const json_t *o, struct e
 	side_add(p->b, &p->n_b, &f->dst_addr, p->wire.dport);
 	if (f->src.kind == END_ENI)
 		sides_of(m, f->src.index, &f->src.addr, p->a, &p->n_a, p->wire.sport);
-	p->may_nat = f->src.kind == END_ENI && (p->src_vpc != p->dst_vpc || nat_inside(m, p->src_vpc));
+	p->may_nat = f->src.kind == END_ENI &&
+		     (p->src_vpc != p->dst_vpc || is_outside(m, p->src_vpc, &f->dst_addr) || nat_inside(m, p->src_vpc));
 	if (f->dst.kind == END_ENI)
 		sides_of(m, f->dst.index, &f->dst_addr, p->b, &p->n_b, p->wire.dport);
 	return 0;
