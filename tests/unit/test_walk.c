@@ -280,6 +280,38 @@ static void hand_made_cases(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* A chain of more instances that forward than a walk follows. */
+static void a_long_way(void **state)
+{
+	struct strbuf text = { 0 };
+	struct model *m;
+	struct walker *w;
+	struct walk walk;
+
+	(void)state;
+	strbuf_adds(&text, "[lab l]\nquotas = off\n[vpc v]\ncidr = 10.0.0.0/16\n[host h]\naddress = 198.51.100.7\n"
+			   "[security-group g]\nvpc = v\ninbound = all from 0.0.0.0/0\n");
+	for (int i = 0; i < 2 * WALK_HOPS_MAX; i++) {
+		strbuf_addf(&text, "[route-table t%d]\nvpc = v\n", i);
+		if (i + 1 < 2 * WALK_HOPS_MAX)
+			strbuf_addf(&text, "route = 0.0.0.0/0 via instance:x%d\n", i + 1);
+		strbuf_addf(&text,
+			    "[subnet s%d]\nvpc = v\ncidr = 10.0.%d.0/24\nroute-table = t%d\n"
+			    "[instance x%d]\nsubnet = s%d\nsecurity-groups = g\nsource-dest-check = no\n",
+			    i, i, i, i, i);
+	}
+	m = load(text.s, "chain.ini");
+	w = walker_of(m);
+	walk_text(w, m, "x0 -> h tcp/80", &walk);
+	assert_false(walk.allow);
+	assert_int_equal(walk.steps[walk.denied].gate, ABI_GATE_ROUTE);
+	assert_non_null(strstr(walk.steps[walk.denied].reason_more, "after 32 hops it has not arrived"));
+	walk_done(&walk);
+	walker_free(&w);
+	model_free(&m);
+	strbuf_done(&text);
+}
+
 static const struct walk_step *step_of(const struct walk *w, enum walk_leg leg, enum abi_gate gate, unsigned nth)
 {
 	for (size_t i = 0; i < w->n; i++)
@@ -732,12 +764,19 @@ static void golden_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shipped_expectations_hold), cmocka_unit_test(hand_made_cases),
-		cmocka_unit_test(steps_say_what_decided),    cmocka_unit_test(translations_are_shown),
-		cmocka_unit_test(nat_ports_one_by_one),      cmocka_unit_test(nat_ports_nearly_all),
-		cmocka_unit_test(expectations_are_judged),   cmocka_unit_test(nat_addresses),
-		cmocka_unit_test(json_has_its_shape),        cmocka_unit_test(golden_texts),
-		cmocka_unit_test(strays_are_followed),       cmocka_unit_test(the_world_by_the_uplink),
+		cmocka_unit_test(shipped_expectations_hold),
+		cmocka_unit_test(hand_made_cases),
+		cmocka_unit_test(steps_say_what_decided),
+		cmocka_unit_test(translations_are_shown),
+		cmocka_unit_test(nat_ports_one_by_one),
+		cmocka_unit_test(nat_ports_nearly_all),
+		cmocka_unit_test(expectations_are_judged),
+		cmocka_unit_test(nat_addresses),
+		cmocka_unit_test(json_has_its_shape),
+		cmocka_unit_test(golden_texts),
+		cmocka_unit_test(strays_are_followed),
+		cmocka_unit_test(the_world_by_the_uplink),
+		cmocka_unit_test(a_long_way),
 	};
 
 	return cmocka_run_group_tests_name("walk", tests, NULL, NULL);

@@ -158,18 +158,18 @@ static bool is_same_end(const struct lab *l, uint32_t port, uint32_t other)
 	       (a.kind == PLACE_ENI && b.kind == PLACE_ENI && model_same_instance(l->model, a.index, b.index));
 }
 
-/* Once more from the same place: it was sent again. */
-static bool was_handed(struct probe *p, const struct abi_event *ev)
+/* False: who gets it had it before, from elsewhere; from the same place it was sent again. */
+static bool hand_over(struct probe *p, const struct abi_event *ev)
 {
 	if (!p->n_handed) /* the sender has it first */
 		p->handed[p->n_handed++] = (struct handed){ 0, p->flow.src.port, p->wire.dst.a };
 	for (unsigned i = 0; i < p->n_handed; i++)
 		if (is_same_end(p->batch->all->lab, p->handed[i].to, ev->peer) &&
 		    memcmp(&p->handed[i].dst, &ev->dst, sizeof(ev->dst)) == 0)
-			return p->handed[i].from != ev->port;
+			return p->handed[i].from == ev->port;
 	if (p->n_handed < HANDED_MAX)
 		p->handed[p->n_handed++] = (struct handed){ ev->port, ev->peer, ev->dst };
-	return false;
+	return true;
 }
 
 const char *probe_comes_back(struct probe *p, const struct abi_event *ev, int leg)
@@ -181,5 +181,5 @@ const char *probe_comes_back(struct probe *p, const struct abi_event *ev, int le
 		return NULL;
 	if (from.kind == PLACE_ENI && model_same_instance(l->model, from.index, to.index))
 		return flow_back_text;
-	return leg == LEG_FORWARD && was_handed(p, ev) ? flow_circle_text : NULL;
+	return leg == LEG_FORWARD && !hand_over(p, ev) ? flow_circle_text : NULL;
 }

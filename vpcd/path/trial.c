@@ -38,7 +38,7 @@ struct trip {
 	unsigned hops;
 	struct nat_entry nats[WALK_NATS_MAX];
 	unsigned n_nats;
-	struct handed handed[WALK_HOPS_MAX]; /* on this leg */
+	struct handed handed[1 + WALK_HOPS_MAX]; /* on this leg; the sender has it first */
 	unsigned n_handed;
 	uint32_t stray; /* the NAT gateway, an ENI, that the answer left by and the request did not pass; NONE */
 };
@@ -53,7 +53,7 @@ static void ask(const struct trip *t, struct pass *x);
 static bool instance_sends(const struct trip *t, struct packet *p, const struct eni *at);
 static bool nobody_answers(struct trip *t, const struct packet *p);
 static bool comes_back(struct trip *t, const struct packet *p, const struct outcome *o);
-static bool was_handed(struct trip *t, uint32_t eni, const struct addr *dst);
+static bool hand_over(struct trip *t, uint32_t eni, const struct addr *dst);
 static bool nat_pass(struct trip *t, struct packet *p, uint32_t eni);
 static uint32_t neighbour_port(const struct trip *t, const struct packet *p);
 static void hop_write(struct trip *t, const struct packet *p, const struct outcome *o);
@@ -114,7 +114,7 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 		return;
 	}
 	if (f->src.kind == END_ENI)
-		was_handed(&t, f->src.index, &f->dst_addr); /* the sender has it first */
+		hand_over(&t, f->src.index, &f->dst_addr);
 	if (travel(&t, &p) == ARRIVAL_DENIED || !walk_is_answered(f))
 		return;
 	t.leg = LEG_RETURN;
@@ -234,8 +234,8 @@ static enum arrival travel(struct trip *t, struct packet *p)
 		if (t->hops++ == WALK_HOPS_MAX) {
 			deny_add(t, p, ABI_GATE_ROUTE, p->port, ABI_REASON_NO_POSSIBLE_DESTINATION);
 			snprintf(t->t->walk.steps[t->t->walk.denied].reason_more,
-				 sizeof(t->t->walk.steps[0].reason_more),
-				 "the packet goes round in circles: after %d hops it has not arrived", WALK_HOPS_MAX);
+				 sizeof(t->t->walk.steps[0].reason_more), "after %d hops it has not arrived",
+				 WALK_HOPS_MAX);
 			return ARRIVAL_DENIED;
 		}
 		if (!hop(t, p, &to))
@@ -395,7 +395,7 @@ static bool comes_back(struct trip *t, const struct packet *p, const struct outc
 	if (to->owner != OWNER_ENI || eni_has(&t->w->m->enis[to->index], &dst))
 		return false;
 	if (from->owner != OWNER_ENI || !model_same_instance(t->w->m, from->index, to->index)) {
-		if (!was_handed(t, to->index, &dst))
+		if (hand_over(t, to->index, &dst))
 			return false;
 		why = flow_circle_text;
 	}
@@ -407,15 +407,15 @@ static bool comes_back(struct trip *t, const struct packet *p, const struct outc
 	return true;
 }
 
-/* Before; it is now. */
-static bool was_handed(struct trip *t, uint32_t eni, const struct addr *dst)
+/* False: it had the packet before. */
+static bool hand_over(struct trip *t, uint32_t eni, const struct addr *dst)
 {
 	for (unsigned i = 0; i < t->n_handed; i++)
 		if ((t->handed[i].eni == eni || model_same_instance(t->w->m, t->handed[i].eni, eni)) &&
 		    addr_cmp(&t->handed[i].dst, dst) == 0)
-			return true;
+			return false;
 	t->handed[t->n_handed++] = (struct handed){ eni, *dst };
-	return false;
+	return true;
 }
 
 /* A NAT gateway has the packet: out, its source becomes the gateway's; back, what it remembers. */
