@@ -21,8 +21,8 @@ def read_until(s, what):
 def ask():
     """A socket, and what it was refused with."""
     s = socket.socket(socket.AF_UNIX)
+    s.connect(path)  # no limit yet: with one, connect fails at once where many wait already
     s.settimeout(10)
-    s.connect(path)
     if how == "silent":
         return s, ""
     s.sendall(ASK)
