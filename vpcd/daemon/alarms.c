@@ -17,7 +17,7 @@
 #include "daemon/lab_counts.h"
 #include "daemon/loop.h"
 #include "daemon/metrics.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/server.h"
 #include "daemon/views.h"
 #include "model/alarm_state.h"

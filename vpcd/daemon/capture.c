@@ -9,7 +9,7 @@
 #include "daemon/http.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/server.h"
 #include "kern/datapath.h"
 #include "util/mem.h"
@@ -229,10 +229,9 @@ static void heads_write(struct capture *c)
 
 	pcapng_section(&c->out, "Linux", "vpcd " VPCD_VERSION);
 	for (uint32_t i = 0; i < c->n; i++) {
-		struct place at = place_of_port(l->places, c->ends[i].port);
-		const char *id = at.kind == PLACE_ENI ? l->model->enis[at.index].obj.id : NULL;
-		struct pcapng_interface head = { .name = place_name(l->places, c->ends[i].port),
-						 .snaplen = c->snaplen };
+		struct port at = port_get(l->ports, c->ends[i].port);
+		const char *id = at.owner == PORT_OF_ENI ? l->model->enis[at.index].obj.id : NULL;
+		struct pcapng_interface head = { .name = port_name(l->ports, c->ends[i].port), .snaplen = c->snaplen };
 		char text[160];
 
 		snprintf(text, sizeof(text), "%s/%s%s%s", l->name, head.name, id ? " " : "", id ? id : "");
@@ -324,7 +323,7 @@ static void on_ring(void *ctx, int fd, uint32_t events)
 
 	(void)fd;
 	(void)events;
-	if (!d || !all->lab->places)
+	if (!d || !all->lab->ports)
 		return;
 	all->real_ns = real_offset_ns();
 	datapath_captures_consume(d, FRAMES_AT_ONCE, on_frame, all);
@@ -425,7 +424,7 @@ static const char *words_of(struct captures *all, const struct abi_event *ev)
 	slot = &all->words[h % WORDS];
 	if (slot->text && memcmp(&slot->key, &key, sizeof(key)) == 0)
 		return slot->text;
-	verdict_words(all->lab->places, &key, &w);
+	verdict_words(all->lab->ports, &key, &w);
 	free(slot->text);
 	slot->key = key;
 	slot->text = verdict_sentence(&w);

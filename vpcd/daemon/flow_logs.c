@@ -17,7 +17,7 @@
 #include "daemon/http.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/server.h"
 #include "daemon/views.h"
 #include "kern/datapath.h"

@@ -91,7 +91,7 @@ void lab_free(struct lab **lp)
 	crew_free(&l->crew);
 	document_done(&l->document);
 	registry_free(&l->registry);
-	places_free(&l->places);
+	ports_free(&l->ports);
 	model_free(&l->model);
 	diag_list_done(&l->warnings);
 	free(l);
@@ -151,12 +151,12 @@ void lab_adopt(struct lab *l, struct document *d, struct registry **r, struct mo
 	*r = old_registry;
 	probes_model_gone(l->probes);
 	captures_model_gone(l->captures);
-	places_free(&l->places);
+	ports_free(&l->ports);
 	flow_logs_model_keep(l->flow_logs, &l->model);
 	old_model = l->model;
 	l->model = *m;
 	*m = old_model;
-	l->places = l->model ? places_new(l->model) : NULL;
+	l->ports = l->model ? ports_new(l->model) : NULL;
 	l->adoption = ++l->server->adoptions;
 }
 
@@ -293,7 +293,7 @@ static int on_event(void *ctx, const struct abi_event *ev)
 {
 	struct lab *l = ctx;
 
-	if (!l->places)
+	if (!l->ports)
 		return 0;
 	observe_event(l->observe, ev);
 	probes_event(l->probes, ev);

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "conf/document.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "model/model.h"
 #include "model/registry.h"
 #include "util/diag.h"
@@ -40,7 +40,7 @@ struct lab {
 	struct document document;
 	struct registry *registry;
 	struct model *model;
-	struct places *places; /* of model */
+	struct ports *ports; /* of model */
 	uint64_t adoption;     /* which model it is: of all that the server's labs have had, no two have the same */
 	struct diag_list warnings;
 	uint64_t revision;

@@ -6,7 +6,7 @@
 #include "daemon/lab.h"
 #include "daemon/lab_counts.h"
 #include "daemon/nat_metrics.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/server.h"
 #include "filters/explain.h"
 #include "kern/datapath.h"
@@ -62,13 +62,13 @@ static void sums_out(struct sums *s, metric_sink sink, void *ctx)
 
 static void place_labels(struct strbuf *b, const struct lab *l, uint32_t port)
 {
-	struct place at = place_of_port(l->places, port);
-	uint32_t vpc = place_vpc(l->places, port);
+	struct port at = port_get(l->ports, port);
+	uint32_t vpc = port_vpc(l->ports, port);
 	const struct model *m = l->model;
 
 	prom_label(b, "lab", l->name);
 	prom_label(b, "vpc", vpc == NONE ? "" : m->vpcs[vpc].obj.name);
-	prom_label(b, "subnet", at.kind == PLACE_ENI ? m->subnets[m->enis[at.index].subnet].obj.name : "");
+	prom_label(b, "subnet", at.owner == PORT_OF_ENI ? m->subnets[m->enis[at.index].subnet].obj.name : "");
 }
 
 /* ---- gates ---- */
@@ -338,7 +338,7 @@ static void (*const collectors[METRIC_MAX])(const struct look *k, metric_sink si
 
 static bool measurable(const struct lab *l)
 {
-	return l->model && l->places && lab_datapath(l);
+	return l->model && l->ports && lab_datapath(l);
 }
 
 bool metric_collect(struct lab *l, struct lab_counts *counts, enum metric_id id, metric_sink sink, void *ctx)

@@ -9,7 +9,7 @@
 #include "daemon/lab.h"
 #include "daemon/loop.h"
 #include "daemon/observe.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/server.h"
 #include "kern/datapath.h"
 #include "util/mem.h"
@@ -94,7 +94,7 @@ void observe_event(struct observe *o, const struct abi_event *ev)
 
 static void add(struct observe *o, const struct abi_event *ev)
 {
-	events_add(o->lab->server->events, o->lab->name, "verdict", verdict_json(o->lab->places, ev));
+	events_add(o->lab->server->events, o->lab->name, "verdict", verdict_json(o->lab->ports, ev));
 }
 
 /* ---- drops ---- */
@@ -207,7 +207,7 @@ static void on_second(void *ctx)
 	struct observe *o = ctx;
 	unsigned n = 0;
 
-	if (!lab_datapath(o->lab) || !o->lab->places)
+	if (!lab_datapath(o->lab) || !o->lab->ports)
 		return;
 	if (o->at == 0)
 		tell_lost(o);

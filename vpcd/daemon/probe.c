@@ -17,7 +17,7 @@
 #include "daemon/http.h"
 #include "daemon/lab.h"
 #include "daemon/loop.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/probe.h"
 #include "daemon/probe_door.h"
 #include "daemon/probe_parts.h"
@@ -149,7 +149,7 @@ void probes_event(struct probes *all, const struct abi_event *ev)
 		next = p->next;
 		leg = p->running ? probe_leg_of_arp(p, ev) : LEG_NONE;
 		if (leg != LEG_NONE) {
-			finish_arp(p, leg, place_of_port(all->lab->places, ev->port).index);
+			finish_arp(p, leg, port_get(all->lab->ports, ev->port).index);
 			continue;
 		}
 		if (!p->running || ev->proto != p->wire.proto)
@@ -583,7 +583,7 @@ static void finish_allow(struct probe *p, const char *note)
 	char state[256];
 
 	if (p->forward_seen)
-		verdict_words(p->batch->all->lab->places, &p->last_allow, &w);
+		verdict_words(p->batch->all->lab->ports, &p->last_allow, &w);
 	if (p->by_state) {
 		w.reason = reason_name(ABI_REASON_TRACKED);
 		snprintf(state, sizeof(state), "an older connection of this very flow let it pass%s%s%s",
@@ -606,7 +606,7 @@ static const char *igw_of_destination(const struct probe *p)
 static void stray_words(const struct probe *p, const struct abi_event *ev, char *note, size_t size)
 {
 	const struct lab *l = p->batch->all->lab;
-	const uint32_t at = place_of_port(l->places, ev->gate_port).index;
+	const uint32_t at = port_get(l->ports, ev->gate_port).index;
 	const bool refused = ev->gate == ABI_GATE_NAT && ev->reason == ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN &&
 			     !probe_is_for_nat(p, ev, &l->model->enis[at]);
 
@@ -623,10 +623,10 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev, co
 	struct verdict_words w;
 	char note[256];
 
-	verdict_words(l->places, ev, &w);
+	verdict_words(l->ports, ev, &w);
 	if (p->flow.no_public && ev->gate == ABI_GATE_IGW)
 		w.object = igw_of_destination(p); /* of all VPCs with that private address, the flow means one */
-	groups_words(l->places, ev, note, sizeof(note));
+	groups_words(l->ports, ev, note, sizeof(note));
 	if (why)
 		snprintf(note, sizeof(note), "%s", why);
 	if (leg == LEG_RETURN)

@@ -1,6 +1,6 @@
 /* probe_arp.c: addresses that nobody has. Who is to deliver to one asks for it by ARP in vain: the sender, the destination
  * for its answer, a NAT gateway or an appliance in the subnet of the address. */
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/probe_parts.h"
 #include "filters/packet.h"
 #include "kern/kern.h"
@@ -11,9 +11,9 @@
 static bool may_forward(const struct probe *p, uint32_t port)
 {
 	const struct lab *l = p->batch->all->lab;
-	const struct place at = place_of_port(l->places, port);
+	const struct port at = port_get(l->ports, port);
 
-	return p->forward_seen && at.kind == PLACE_ENI && probe_port_fits(p, port) &&
+	return p->forward_seen && at.owner == PORT_OF_ENI && probe_port_fits(p, port) &&
 	       (port == p->nat_port ||
 		(l->model->enis[at.index].owner == ENI_OF_INSTANCE && !l->model->enis[at.index].source_dest_check));
 }

@@ -1,7 +1,7 @@
 /* probe_leg.c: whether an event is about a probe: its request or its answer, under the addresses that gateways gave them. */
 #include <netinet/in.h>
 #include <string.h>
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/probe_parts.h"
 #include "filters/packet.h"
 #include "kern/kern.h"
@@ -11,7 +11,7 @@
  * route tables may have led there, and the sender's address is its own there too. */
 bool probe_port_fits(const struct probe *p, uint32_t port)
 {
-	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
+	uint32_t vpc = port_vpc(p->batch->all->lab->ports, port);
 
 	return vpc == NONE || vpc == p->src_vpc || vpc == p->dst_vpc ||
 	       (p->src_vpc != NONE && model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, vpc));
@@ -21,7 +21,7 @@ bool probe_port_fits(const struct probe *p, uint32_t port)
  * addresses of the source side and of the destination side. */
 static bool is_at_home(const struct probe *p, uint32_t port, const struct abi_addr *near, const struct abi_addr *far)
 {
-	uint32_t vpc = place_vpc(p->batch->all->lab->places, port);
+	uint32_t vpc = port_vpc(p->batch->all->lab->ports, port);
 
 	if (model_vpcs_joined(p->batch->all->lab->model, p->src_vpc, p->dst_vpc) || p->src_vpc == p->dst_vpc)
 		return true;
@@ -60,14 +60,15 @@ void probe_learn_nat(struct probe *p, const struct abi_event *ev)
 {
 	const struct lab *l = p->batch->all->lab;
 	const struct model *m = l->model;
-	const struct place to = place_of_port(l->places, ev->allow ? ev->peer : 0);
+	const struct port to = port_get(l->ports, ev->allow ? ev->peer : 0);
 
 	if (p->nat_port && ev->port == p->nat_port &&
 	    side_is(p->b, p->n_b, &ev->dst, be16(ev->dport), p->wire.dport != 0) &&
-	    sides_of_nat(&m->enis[place_of_port(l->places, p->nat_port).index], &ev->src, (uint16_t)be16(ev->sport),
-			 p->a, &p->n_a))
+	    sides_of_nat(&m->enis[port_get(l->ports, p->nat_port).index], &ev->src, (uint16_t)be16(ev->sport), p->a,
+			 &p->n_a))
 		probe_watch(p);
-	if (to.kind == PLACE_ENI && m->enis[to.index].owner == ENI_OF_NAT_GATEWAY && probe_leg_of(p, ev) == LEG_FORWARD)
+	if (to.owner == PORT_OF_ENI && m->enis[to.index].owner == ENI_OF_NAT_GATEWAY &&
+	    probe_leg_of(p, ev) == LEG_FORWARD)
 		p->nat_port = ev->peer;
 }
 
@@ -116,7 +117,7 @@ bool probe_is_for_nat(const struct probe *p, const struct abi_event *ev, const s
 {
 	const struct lab *l = p->batch->all->lab;
 
-	if (place_of_port(l->places, ev->port).kind == PLACE_IGW)
+	if (port_get(l->ports, ev->port).owner == PORT_OF_IGW)
 		return eni_owns(nat, &ev->dst);
 	for (uint32_t i = 0; i < nat->n_addrs; i++)
 		if (addr_is(&ev->dst, &nat->addrs[i].addr))
@@ -129,9 +130,9 @@ bool probe_is_for_nat(const struct probe *p, const struct abi_event *ev, const s
 uint32_t probe_stray_begins(const struct probe *p, const struct abi_event *ev, int leg)
 {
 	const struct lab *l = p->batch->all->lab;
-	struct place at = place_of_port(l->places, leg == LEG_RETURN && ev->allow ? ev->peer : 0);
+	struct port at = port_get(l->ports, leg == LEG_RETURN && ev->allow ? ev->peer : 0);
 
-	if (at.kind != PLACE_ENI || l->model->enis[at.index].owner != ENI_OF_NAT_GATEWAY ||
+	if (at.owner != PORT_OF_ENI || l->model->enis[at.index].owner != ENI_OF_NAT_GATEWAY ||
 	    probe_is_for_nat(p, ev, &l->model->enis[at.index]))
 		return NONE;
 	return at.index;
@@ -141,21 +142,21 @@ uint32_t probe_stray_begins(const struct probe *p, const struct abi_event *ev, i
 bool probe_stray_arrived(const struct probe *p, const struct abi_event *ev)
 {
 	const struct lab *l = p->batch->all->lab;
-	const struct place at = place_of_port(l->places, ev->peer);
+	const struct port at = port_get(l->ports, ev->peer);
 	const struct flow_end *src = &p->flow.src;
 
 	if (p->stray == NONE || !ev->allow)
 		return false;
 	return ev->peer == src->port ||
-	       (at.kind == PLACE_ENI && src->kind == END_ENI && model_same_instance(l->model, at.index, src->index));
+	       (at.owner == PORT_OF_ENI && src->kind == END_ENI && model_same_instance(l->model, at.index, src->index));
 }
 
 static bool is_same_end(const struct lab *l, uint32_t port, uint32_t other)
 {
-	const struct place a = place_of_port(l->places, port), b = place_of_port(l->places, other);
+	const struct port a = port_get(l->ports, port), b = port_get(l->ports, other);
 
 	return port == other ||
-	       (a.kind == PLACE_ENI && b.kind == PLACE_ENI && model_same_instance(l->model, a.index, b.index));
+	       (a.owner == PORT_OF_ENI && b.owner == PORT_OF_ENI && model_same_instance(l->model, a.index, b.index));
 }
 
 /* False: who gets it had it before, from elsewhere; from the same place it was sent again. */
@@ -175,11 +176,11 @@ static bool hand_over(struct probe *p, const struct abi_event *ev)
 const char *probe_comes_back(struct probe *p, const struct abi_event *ev, int leg)
 {
 	const struct lab *l = p->batch->all->lab;
-	const struct place from = place_of_port(l->places, ev->port), to = place_of_port(l->places, ev->peer);
+	const struct port from = port_get(l->ports, ev->port), to = port_get(l->ports, ev->peer);
 
-	if (!ev->allow || to.kind != PLACE_ENI || eni_owns(&l->model->enis[to.index], &ev->dst))
+	if (!ev->allow || to.owner != PORT_OF_ENI || eni_owns(&l->model->enis[to.index], &ev->dst))
 		return NULL;
-	if (from.kind == PLACE_ENI && model_same_instance(l->model, from.index, to.index))
+	if (from.owner == PORT_OF_ENI && model_same_instance(l->model, from.index, to.index))
 		return flow_back_text;
 	return leg == LEG_FORWARD && !hand_over(p, ev) ? flow_circle_text : NULL;
 }

@@ -10,7 +10,7 @@
 #include "daemon/flow_logs.h"
 #include "daemon/lab.h"
 #include "daemon/nat_metrics.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/views.h"
 #include "kern/datapath.h"
 #include "kern/kern.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "daemon/lab.h"
 #include "daemon/loop.h"
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "daemon/views.h"
 #include "filters/world.h"
 #include "filters/conntrack.h"
@@ -236,8 +236,8 @@ static int add_gate(void *ctx, const struct abi_gate_key *key, const struct abi_
 	struct verdict_words w;
 	json_t *o = json_object();
 
-	verdict_words(v->l->places, &ev, &w);
-	json_object_set_new(o, "eni", json_text(place_name(v->l->places, key->port)));
+	verdict_words(v->l->ports, &ev, &w);
+	json_object_set_new(o, "eni", json_text(port_name(v->l->ports, key->port)));
 	json_object_set_new(o, "gate", json_text(w.gate));
 	json_object_set_new(o, "object", json_text(w.object));
 	json_object_set_new(o, "reason", json_text(w.reason));
@@ -298,7 +298,7 @@ static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_
 	uint64_t ends;
 	json_t *o;
 
-	if (!tracked && place_of_port(v->l->places, key->port).kind != PLACE_ENI)
+	if (!tracked && port_get(v->l->ports, key->port).owner != PORT_OF_ENI)
 		return 0; /* gateways and hosts have no groups */
 	datapath_flow_whole(v->d, key, f);
 	ends = f->seen_ns + datapath_timeout_ns(v->d, key, f);
@@ -306,7 +306,7 @@ static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_
 		return 0;
 	rule_words(v->l->model, f->own_rule, rule, sizeof(rule), &loc);
 	o = json_object();
-	json_object_set_new(o, "eni", json_text(place_name(v->l->places, key->port)));
+	json_object_set_new(o, "eni", json_text(port_name(v->l->ports, key->port)));
 	json_object_set_new(o, "src", json_addr(inbound ? &other : &own));
 	json_object_set_new(o, "dst", json_addr(inbound ? &own : &other));
 	json_object_set_new(o, "proto", json_string(rule_proto_name(key->proto, proto)));

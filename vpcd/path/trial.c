@@ -227,7 +227,7 @@ static enum arrival travel(struct trip *t, struct packet *p)
 	const struct model *m = t->w->m;
 
 	for (;;) {
-		const struct port_place *at;
+		struct port at;
 		const struct eni *eni;
 		uint32_t to, link;
 
@@ -240,12 +240,12 @@ static enum arrival travel(struct trip *t, struct packet *p)
 		}
 		if (!hop(t, p, &to))
 			return t->t->walk.allow ? ARRIVAL_HERE : ARRIVAL_DENIED;
-		at = port_place_of(t->w, to);
+		at = port_get(t->w->ports, to);
 		p->port = to;
-		switch (at->owner) {
-		case OWNER_HOST: return ARRIVAL_HERE;
-		case OWNER_UPLINK: uplink_write(t, p); return ARRIVAL_HERE;
-		case OWNER_ENI: break;
+		switch (at.owner) {
+		case PORT_OF_HOST: return ARRIVAL_HERE;
+		case PORT_OF_UPLINK: uplink_write(t, p); return ARRIVAL_HERE;
+		case PORT_OF_ENI: break;
 		default:
 			link = port_row(t, to) ? port_row(t, to)->link : 0;
 			if (!link) {
@@ -255,9 +255,9 @@ static enum arrival travel(struct trip *t, struct packet *p)
 			p->port = link; /* through a gateway or a peering connection to its other end */
 			continue;
 		}
-		eni = &m->enis[at->index];
+		eni = &m->enis[at.index];
 		if (eni->owner == ENI_OF_NAT_GATEWAY) {
-			if (!nat_pass(t, p, at->index))
+			if (!nat_pass(t, p, at.index))
 				return ARRIVAL_DENIED;
 		} else if (!instance_sends(t, p, eni)) {
 			return ARRIVAL_HERE;
@@ -361,15 +361,15 @@ static bool hop(struct trip *t, struct packet *p, uint32_t *ret_to)
 static bool nobody_answers(struct trip *t, const struct packet *p)
 {
 	const struct model *m = t->w->m;
-	const struct port_place *at = port_place_of(t->w, p->port);
+	const struct port at = port_get(t->w->ports, p->port);
 	const struct abi_port *row = port_row(t, p->port);
 	const struct route_table *table;
 	struct abi_addr_key key;
 	const struct subnet *s;
 
-	if (at->owner != OWNER_ENI || !row || !row->kind)
+	if (at.owner != PORT_OF_ENI || !row || !row->kind)
 		return false;
-	s = &m->subnets[m->enis[at->index].subnet];
+	s = &m->subnets[m->enis[at.index].subnet];
 	memset(&key, 0, sizeof(key));
 	key.vpc = row->vpc;
 	key.addr = p->dst.a;
@@ -387,15 +387,15 @@ static bool nobody_answers(struct trip *t, const struct packet *p)
  * NAT gateway that had it before. */
 static bool comes_back(struct trip *t, const struct packet *p, const struct outcome *o)
 {
-	const struct port_place *from = port_place_of(t->w, p->port), *to = port_place_of(t->w, o->peer);
+	const struct port from = port_get(t->w->ports, p->port), to = port_get(t->w->ports, o->peer);
 	const struct addr dst = { .a = o->flags & ABI_FLOW_DNAT ? o->xaddr : p->dst.a };
 	const char *why = flow_back_text;
 	struct walk_step *s;
 
-	if (to->owner != OWNER_ENI || eni_has(&t->w->m->enis[to->index], &dst))
+	if (to.owner != PORT_OF_ENI || eni_has(&t->w->m->enis[to.index], &dst))
 		return false;
-	if (from->owner != OWNER_ENI || !model_same_instance(t->w->m, from->index, to->index)) {
-		if (hand_over(t, to->index, &dst))
+	if (from.owner != PORT_OF_ENI || !model_same_instance(t->w->m, from.index, to.index)) {
+		if (hand_over(t, to.index, &dst))
 			return false;
 		why = flow_circle_text;
 	}
@@ -472,18 +472,18 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 /* Whose MAC the sender puts on the frame: a neighbour's of its own subnet, else the router's (0). */
 static uint32_t neighbour_port(const struct trip *t, const struct packet *p)
 {
-	const struct port_place *at = port_place_of(t->w, p->port);
+	const struct port at = port_get(t->w->ports, p->port);
 	const struct model *m = t->w->m;
 	const struct eni *eni;
 	uint32_t to;
 
-	if (at->owner != OWNER_ENI)
+	if (at.owner != PORT_OF_ENI)
 		return 0;
-	eni = &m->enis[at->index];
+	eni = &m->enis[at.index];
 	if (!prefix_contains(&m->subnets[eni->subnet].cidr, &p->dst))
 		return 0;
 	to = model_eni_by_addr(m, m->subnets[eni->subnet].vpc, &p->dst, NULL);
-	return to != NONE && to != at->index && m->enis[to].subnet == eni->subnet ? m->enis[to].obj.number : 0;
+	return to != NONE && to != at.index && m->enis[to].subnet == eni->subnet ? m->enis[to].obj.number : 0;
 }
 
 /* The gates of one pass in AWS's order, up to the one that denied. */
@@ -603,13 +603,14 @@ static struct walk_step *step_add(struct trip *t, const struct packet *p, enum a
 {
 	struct walk *w = &t->t->walk;
 	struct walk_step *s = VEC_PUSH(w->steps, w->n, w->cap);
+	const struct obj *object = port_gate_object(t->w->ports, gate, port);
 	bool ports = p->proto == PKT_PROTO_TCP || p->proto == PKT_PROTO_UDP;
 
 	*VEC_PUSH(t->t->natted, t->t->n_natted, t->t->cap_natted) = p->natted;
 	s->leg = t->leg;
 	s->gate = gate;
 	s->allow = true;
-	s->object = gate_object(t->w, gate, port);
+	s->object = object ? object->name : NULL;
 	s->eni = port_eni_name(t->w, port);
 	if (!s->eni)
 		s->eni = port_eni_name(t->w, p->port);
@@ -677,13 +678,13 @@ static bool eni_has(const struct eni *eni, const struct addr *a)
 static bool came_back(const struct trip *t, const struct packet *p)
 {
 	const struct model *m = t->w->m;
-	const struct port_place *at = port_place_of(t->w, p->port);
+	const struct port at = port_get(t->w->ports, p->port);
 
 	if (t->f->src.kind == END_ADDRESS || p->port == t->f->src.port)
 		return true;
 	/* Another interface of the same instance will do. */
-	return at->owner == OWNER_ENI && t->f->src.kind == END_ENI &&
-	       model_same_instance(m, at->index, t->f->src.index);
+	return at.owner == PORT_OF_ENI && t->f->src.kind == END_ENI &&
+	       model_same_instance(m, at.index, t->f->src.index);
 }
 
 static bool is_own_loop(const struct model *m, const struct flow *f)

@@ -1,21 +1,16 @@
 /* trial.h: inside path/: one try of a flow and its reply with one port and address chosen by NAT gateways. */
 #pragma once
 #include "filters/world.h"
+#include "model/port.h"
 #include "path/walk.h"
 
 enum { NAT_PORT_LO = 1024, NAT_PORT_HI = 65535 }; /* semantics 4.1 */
 enum { WALK_HOPS_MAX = 32, WALK_NATS_MAX = 8 };
 
-enum port_owner { OWNER_NONE, OWNER_ENI, OWNER_IGW, OWNER_INET, OWNER_PCX, OWNER_HOST, OWNER_UPLINK };
-struct port_place {
-	enum port_owner owner;
-	uint32_t index; /* into enis, igws (IGW and INET), peerings or hosts */
-};
 struct walker {
 	const struct model *m;
 	struct world *world;
-	struct port_place *ports; /* by port number */
-	uint32_t n_ports;
+	struct ports *ports;
 	uint32_t *cuts; /* first ports of the pieces of 1024..65535 within which no rule of the lab
 				   * makes a difference; ascending, cuts[0] = 1024 */
 	size_t n_cuts, cap_cuts;
@@ -41,8 +36,6 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 void trial_done(struct trial *t);
 
 /* walk_words.c: names and rule texts for a step. */
-const struct port_place *port_place_of(const struct walker *w, uint32_t port);
-const char *gate_object(const struct walker *w, enum abi_gate gate, uint32_t port);
 const char *port_eni_name(const struct walker *w, uint32_t port);
 /* Of groups and ACLs; what another gate names is a route. */
 bool gate_has_rules(enum abi_gate gate);

@@ -13,8 +13,6 @@
 
 enum { WALK_FLOWS_MAX = 4096, PROTO_TCP = 6, PROTO_UDP = 17, RANGES_SHOWN_MAX = 3 };
 
-static void ports_index(struct walker *w);
-static void port_set(struct walker *w, uint32_t port, enum port_owner owner, uint32_t index);
 static void cuts_make(struct walker *w);
 static void cuts_of(struct walker *w, const struct rule_list *l);
 static int cut_cmp(const void *x, const void *y);
@@ -45,7 +43,7 @@ int walker_new(const struct model *m, struct walker **ret, struct err *e)
 		walker_free(&w);
 		return r;
 	}
-	ports_index(w);
+	w->ports = ports_new(m);
 	cuts_make(w);
 	*ret = w;
 	return 0;
@@ -56,7 +54,7 @@ void walker_free(struct walker **w)
 	if (!w || !*w)
 		return;
 	world_free(&(*w)->world);
-	free((*w)->ports);
+	ports_free(&(*w)->ports);
 	free((*w)->cuts);
 	free(*w);
 	*w = NULL;
@@ -128,36 +126,6 @@ void walk_done(struct walk *w)
 {
 	free(w->steps);
 	*w = (struct walk){ 0 };
-}
-
-static void ports_index(struct walker *w)
-{
-	const struct model *m = w->m;
-
-	for (uint32_t i = 0; i < m->n_enis; i++)
-		port_set(w, m->enis[i].obj.number, OWNER_ENI, i);
-	for (uint32_t i = 0; i < m->n_hosts; i++)
-		port_set(w, m->hosts[i].port, OWNER_HOST, i);
-	for (uint32_t i = 0; i < m->n_igws; i++) {
-		port_set(w, m->igws[i].port, OWNER_IGW, i);
-		port_set(w, m->igws[i].inet_port, OWNER_INET, i);
-	}
-	if (m->uplink.on)
-		port_set(w, m->uplink.port, OWNER_UPLINK, 0);
-	for (uint32_t i = 0; i < m->n_peerings; i++)
-		for (int end = 0; end < 2; end++)
-			port_set(w, m->peerings[i].ports[end], OWNER_PCX, i);
-}
-
-static void port_set(struct walker *w, uint32_t port, enum port_owner owner, uint32_t index)
-{
-	if (port >= w->n_ports) {
-		w->ports = xrealloc(w->ports, (port + 1) * sizeof(*w->ports));
-		memset(w->ports + w->n_ports, 0, (port + 1 - w->n_ports) * sizeof(*w->ports));
-		w->n_ports = port + 1;
-	}
-	if (port)
-		w->ports[port] = (struct port_place){ .owner = owner, .index = index };
 }
 
 static void cuts_make(struct walker *w)

@@ -5,49 +5,11 @@
 #include "path/trial.h"
 #include "util/str.h"
 
-const struct port_place *port_place_of(const struct walker *w, uint32_t port)
-{
-	static const struct port_place nobody = { .owner = OWNER_NONE, .index = NONE };
-
-	return port < w->n_ports ? &w->ports[port] : &nobody;
-}
-
 const char *port_eni_name(const struct walker *w, uint32_t port)
 {
-	const struct port_place *p = port_place_of(w, port);
+	const struct port at = port_get(w->ports, port);
 
-	return p->owner == OWNER_ENI ? w->m->enis[p->index].obj.name : NULL;
-}
-
-/* port: the interface or gateway whose gate it is. */
-const char *gate_object(const struct walker *w, enum abi_gate gate, uint32_t port)
-{
-	const struct port_place *p = port_place_of(w, port);
-	const struct model *m = w->m;
-	const struct subnet *s;
-
-	if (gate == ABI_GATE_IGW)
-		return p->owner == OWNER_IGW || p->owner == OWNER_INET ? m->igws[p->index].obj.name : NULL;
-	if (gate == ABI_GATE_PEERING)
-		return p->owner == OWNER_PCX ? m->peerings[p->index].obj.name : NULL;
-	if (gate == ABI_GATE_ROUTE && p->owner == OWNER_IGW) /* what comes in has the edge table */
-		return m->igws[p->index].edge_table == NONE ? NULL
-							    : m->route_tables[m->igws[p->index].edge_table].obj.name;
-	if (p->owner != OWNER_ENI)
-		return NULL;
-	s = &m->subnets[m->enis[p->index].subnet];
-	switch (gate) {
-	case ABI_GATE_NACL_OUT:
-	case ABI_GATE_NACL_IN: return m->nacls[s->nacl].obj.name;
-	case ABI_GATE_ROUTE: return m->route_tables[s->route_table].obj.name;
-	case ABI_GATE_SOURCE_CHECK:
-	case ABI_GATE_SG_OUT:
-	case ABI_GATE_SG_IN:
-	case ABI_GATE_DEST_CHECK:
-	case ABI_GATE_CONNTRACK:
-	case ABI_GATE_NAT: return m->enis[p->index].obj.name;
-	default: return NULL;
-	}
+	return at.owner == PORT_OF_ENI ? w->m->enis[at.index].obj.name : NULL;
 }
 
 bool gate_has_rules(enum abi_gate gate)
@@ -80,13 +42,13 @@ void step_rule_set(const struct walker *w, struct walk_step *s, uint32_t number)
 
 void step_groups_set(const struct walker *w, struct walk_step *s, uint32_t port)
 {
-	const struct port_place *p = port_place_of(w, port);
+	const struct port at = port_get(w->ports, port);
 	const struct eni *eni;
 	size_t n;
 
-	if (p->owner != OWNER_ENI || w->no_words)
+	if (at.owner != PORT_OF_ENI || w->no_words)
 		return;
-	eni = &w->m->enis[p->index];
+	eni = &w->m->enis[at.index];
 	n = (size_t)snprintf(s->reason_more, sizeof(s->reason_more), "group%s", eni->n_groups == 1 ? "" : "s");
 	for (uint32_t i = 0; i < eni->n_groups && n < sizeof(s->reason_more); i++)
 		n += (size_t)snprintf(s->reason_more + n, sizeof(s->reason_more) - n, "%s%s", i ? ", " : " ",

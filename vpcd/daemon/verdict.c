@@ -1,106 +1,60 @@
-/* places.c: an index from port numbers to a model's things, and the words for what happens at them.
- * Makes no system call. */
+/* verdict.c: the words for what happens at ports: whose gate, which rule, where it stands. Makes no system call. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include "daemon/places.h"
+#include "daemon/verdict.h"
 #include "filters/explain.h"
 #include "model/route_text.h"
 #include "util/mem.h"
 #include "util/str.h"
 
-struct places {
-	const struct model *m;
-	struct place *by_port;
-	uint32_t n;
-};
-
-static uint32_t highest_port(const struct model *m);
-static const char *gate_object(const struct places *p, const struct abi_event *ev);
-static const char *igw_name(const struct places *p, uint32_t port);
-static const char *vpc_igw_name(const struct places *p, uint32_t port);
+static const struct obj *gate_object(const struct ports *p, const struct abi_event *ev);
 static int decisive_gate(const struct abi_event *ev);
 static const char *allow_reason(const struct abi_event *ev, int at);
 static const char *event_kind(const struct abi_event *ev);
 
-struct places *places_new(const struct model *m)
+uint32_t port_vpc(const struct ports *p, uint32_t port)
 {
-	struct places *p = xcalloc(1, sizeof(*p));
+	struct port at = port_get(p, port);
 
-	p->m = m;
-	p->n = highest_port(m) + 1;
-	p->by_port = xcalloc(p->n, sizeof(*p->by_port));
-	for (uint32_t i = 0; i < m->n_enis; i++)
-		p->by_port[m->enis[i].obj.number] = (struct place){ PLACE_ENI, i };
-	for (uint32_t i = 0; i < m->n_hosts; i++)
-		p->by_port[m->hosts[i].port] = (struct place){ PLACE_HOST, i };
-	for (uint32_t i = 0; i < m->n_igws; i++) {
-		p->by_port[m->igws[i].port] = (struct place){ PLACE_IGW, i };
-		p->by_port[m->igws[i].inet_port] = (struct place){ PLACE_INET, i };
-	}
-	if (m->uplink.on)
-		p->by_port[m->uplink.port] = (struct place){ PLACE_UPLINK, 0 };
-	for (uint32_t i = 0; i < m->n_peerings; i++)
-		for (int end = 0; end < 2; end++)
-			p->by_port[m->peerings[i].ports[end]] = (struct place){ PLACE_PCX, i };
-	p->by_port[0] = (struct place){ PLACE_NONE, 0 };
-	return p;
-}
-
-void places_free(struct places **p)
-{
-	if (!*p)
-		return;
-	free((*p)->by_port);
-	free(*p);
-	*p = NULL;
-}
-
-struct place place_of_port(const struct places *p, uint32_t port)
-{
-	return port < p->n ? p->by_port[port] : (struct place){ PLACE_NONE, 0 };
-}
-
-uint32_t place_vpc(const struct places *p, uint32_t port)
-{
-	struct place at = place_of_port(p, port);
-
-	if (at.kind == PLACE_ENI)
+	if (at.owner == PORT_OF_ENI)
 		return model_eni_vpc(p->m, at.index);
-	if (at.kind == PLACE_PCX)
+	if (at.owner == PORT_OF_PEERING)
 		return p->m->peerings[at.index].vpcs[p->m->peerings[at.index].ports[1] == port];
-	return at.kind == PLACE_IGW ? p->m->igws[at.index].vpc : NONE;
+	return at.owner == PORT_OF_IGW ? p->m->igws[at.index].vpc : NONE;
 }
 
-const char *place_name(const struct places *p, uint32_t port)
+const char *port_name(const struct ports *p, uint32_t port)
 {
-	struct place at = place_of_port(p, port);
+	struct port at = port_get(p, port);
 
-	switch (at.kind) {
-	case PLACE_ENI: return p->m->enis[at.index].obj.name;
-	case PLACE_IGW:
-	case PLACE_INET: return p->m->igws[at.index].obj.name;
-	case PLACE_PCX: return p->m->peerings[at.index].obj.name;
-	case PLACE_HOST: return p->m->hosts[at.index].obj.name;
-	case PLACE_UPLINK: return "internet";
+	switch (at.owner) {
+	case PORT_OF_ENI: return p->m->enis[at.index].obj.name;
+	case PORT_OF_IGW:
+	case PORT_OF_INET: return p->m->igws[at.index].obj.name;
+	case PORT_OF_PEERING: return p->m->peerings[at.index].obj.name;
+	case PORT_OF_HOST: return p->m->hosts[at.index].obj.name;
+	case PORT_OF_UPLINK: return "internet";
 	default: return NULL;
 	}
 }
 
 /* A denial by groups has no rule (design 4): that none of them matched is the reason. */
-void verdict_words(const struct places *p, const struct abi_event *ev, struct verdict_words *ret)
+void verdict_words(const struct ports *p, const struct abi_event *ev, struct verdict_words *ret)
 {
 	static const enum abi_gate gates[ABI_CACHED_MAX] = { ABI_GATE_SG_OUT, ABI_GATE_NACL_OUT, ABI_GATE_ROUTE,
 							     ABI_GATE_NACL_IN, ABI_GATE_SG_IN };
 	int decisive = decisive_gate(ev);
 	uint32_t rule = !ev->allow ? ev->deny_rule : decisive < 0 ? 0 : ev->rule[decisive];
+	const struct obj *object;
 	struct rule_place at;
 
 	*ret = (struct verdict_words){ .allow = ev->allow };
 	ret->reason = ev->allow ? allow_reason(ev, decisive) : reason_name(ev->reason);
 	if (!ev->allow) {
 		ret->gate = ret->rule_gate = gate_name(ev->gate);
-		ret->object = gate_object(p, ev);
+		object = gate_object(p, ev);
+		ret->object = object ? object->name : NULL;
 	} else if (decisive >= 0) {
 		ret->rule_gate = gate_name(gates[decisive]);
 	}
@@ -148,13 +102,13 @@ void local_route_words(const struct model *m, const struct route_table *t, const
 }
 
 /* What a group denial lacks in rules it says in names. */
-void groups_words(const struct places *p, const struct abi_event *ev, char *buf, size_t size)
+void groups_words(const struct ports *p, const struct abi_event *ev, char *buf, size_t size)
 {
-	struct place at = place_of_port(p, ev->gate_port);
+	struct port at = port_get(p, ev->gate_port);
 	size_t n;
 
 	*buf = '\0';
-	if ((ev->gate != ABI_GATE_SG_IN && ev->gate != ABI_GATE_SG_OUT) || at.kind != PLACE_ENI)
+	if ((ev->gate != ABI_GATE_SG_IN && ev->gate != ABI_GATE_SG_OUT) || at.owner != PORT_OF_ENI)
 		return;
 	n = (size_t)snprintf(buf, size, "group%s", p->m->enis[at.index].n_groups == 1 ? "" : "s");
 	for (uint32_t i = 0; i < p->m->enis[at.index].n_groups && n < size; i++)
@@ -163,18 +117,19 @@ void groups_words(const struct places *p, const struct abi_event *ev, char *buf,
 }
 
 /* The VPC at a port, and the one behind it where it is an end of a peering connection. */
-static uint32_t vpc_of_end(const struct places *p, uint32_t port, bool behind)
+static uint32_t vpc_of_end(const struct ports *p, uint32_t port, bool behind)
 {
-	const struct place at = place_of_port(p, port);
-	uint32_t vpc = place_vpc(p, port);
+	const struct port at = port_get(p, port);
+	uint32_t vpc = port_vpc(p, port);
 
 	if (!behind)
 		return vpc;
-	return at.kind == PLACE_PCX ? p->m->peerings[at.index].vpcs[p->m->peerings[at.index].vpcs[0] == vpc] : NONE;
+	return at.owner == PORT_OF_PEERING ? p->m->peerings[at.index].vpcs[p->m->peerings[at.index].vpcs[0] == vpc]
+					   : NONE;
 }
 
 /* Whose address it is, as it is meant where the packet is; NULL: nobody's. */
-static const char *owner_name(const struct places *p, const struct abi_event *ev, const struct abi_addr *of_packet)
+static const char *owner_name(const struct ports *p, const struct abi_event *ev, const struct abi_addr *of_packet)
 {
 	const struct addr a = { *of_packet };
 	uint32_t eni = NONE, host;
@@ -193,7 +148,7 @@ static const char *owner_name(const struct places *p, const struct abi_event *ev
 	return host == NONE ? NULL : p->m->hosts[host].obj.name;
 }
 
-json_t *verdict_json(const struct places *p, const struct abi_event *ev)
+json_t *verdict_json(const struct ports *p, const struct abi_event *ev)
 {
 	bool icmp = ev->proto == 1 || ev->proto == 58;
 	unsigned sport = (unsigned)ev->sport[0] << 8 | ev->sport[1], dport = (unsigned)ev->dport[0] << 8 | ev->dport[1];
@@ -211,8 +166,8 @@ json_t *verdict_json(const struct places *p, const struct abi_event *ev)
 	json_object_set_new(o, "rule", json_text(w.rule));
 	json_object_set_new(o, "file", json_file(w.loc));
 	json_object_set_new(o, "line", json_line(w.loc));
-	json_object_set_new(o, "from", json_text(place_name(p, ev->port)));
-	json_object_set_new(o, "to", json_text(place_name(p, ev->peer)));
+	json_object_set_new(o, "from", json_text(port_name(p, ev->port)));
+	json_object_set_new(o, "to", json_text(port_name(p, ev->peer)));
 	json_object_set_new(o, "sender", json_text(owner_name(p, ev, &ev->src)));
 	json_object_set_new(o, "receiver", json_text(owner_name(p, ev, &ev->dst)));
 	json_object_set_new(o, "proto", json_integer(ev->proto));
@@ -267,75 +222,19 @@ json_t *json_addr(const struct addr *a)
 	return addr_is_zero(a) ? json_null() : json_string(addr_format(a, buf));
 }
 
-static uint32_t highest_port(const struct model *m)
+/* A denial at a gateway or a peering connection is told by the port in front of it, too. */
+static const struct obj *gate_object(const struct ports *p, const struct abi_event *ev)
 {
-	uint32_t max = 0;
+	const enum abi_gate gate = (enum abi_gate)ev->gate;
+	const struct obj *o = port_gate_object(p, gate, ev->gate_port);
+	uint32_t vpc;
 
-	for (uint32_t i = 0; i < m->n_enis; i++)
-		max = m->enis[i].obj.number > max ? m->enis[i].obj.number : max;
-	for (uint32_t i = 0; i < m->n_hosts; i++)
-		max = m->hosts[i].port > max ? m->hosts[i].port : max;
-	for (uint32_t i = 0; i < m->n_igws; i++) {
-		max = m->igws[i].port > max ? m->igws[i].port : max;
-		max = m->igws[i].inet_port > max ? m->igws[i].inet_port : max;
-	}
-	max = m->uplink.port > max ? m->uplink.port : max;
-	for (uint32_t i = 0; i < m->n_peerings; i++)
-		for (int end = 0; end < 2; end++)
-			max = m->peerings[i].ports[end] > max ? m->peerings[i].ports[end] : max;
-	return max;
-}
-
-/* design 4: the object is the NACL, the route table, the gateway, or the interface. */
-static const char *gate_object(const struct places *p, const struct abi_event *ev)
-{
-	struct place at = place_of_port(p, ev->gate_port);
-	const struct subnet *subnet;
-	const char *name;
-
-	if (ev->gate == ABI_GATE_IGW) {
-		name = igw_name(p, ev->gate_port);
-		name = name ? name : igw_name(p, ev->peer);
-		return name ? name : vpc_igw_name(p, ev->gate_port); /* counted by gate, a denial has no peer */
-	}
-	if (ev->gate == ABI_GATE_PEERING) {
-		if (at.kind != PLACE_PCX)
-			at = place_of_port(p, ev->peer);
-		return at.kind == PLACE_PCX ? p->m->peerings[at.index].obj.name : NULL;
-	}
-	if (at.kind == PLACE_IGW && ev->gate == ABI_GATE_ROUTE) /* what comes in has the edge table */
-		return p->m->igws[at.index].edge_table == NONE
-			       ? NULL
-			       : p->m->route_tables[p->m->igws[at.index].edge_table].obj.name;
-	if (at.kind != PLACE_ENI)
-		return NULL;
-	subnet = &p->m->subnets[p->m->enis[at.index].subnet];
-	switch (ev->gate) {
-	case ABI_GATE_NACL_OUT:
-	case ABI_GATE_NACL_IN: return p->m->nacls[subnet->nacl].obj.name;
-	case ABI_GATE_ROUTE: return p->m->route_tables[subnet->route_table].obj.name;
-	case ABI_GATE_SOURCE_CHECK:
-	case ABI_GATE_SG_OUT:
-	case ABI_GATE_SG_IN:
-	case ABI_GATE_DEST_CHECK:
-	case ABI_GATE_CONNTRACK:
-	case ABI_GATE_NAT: return p->m->enis[at.index].obj.name;
-	default: return NULL;
-	}
-}
-
-static const char *igw_name(const struct places *p, uint32_t port)
-{
-	struct place at = place_of_port(p, port);
-
-	return at.kind == PLACE_IGW || at.kind == PLACE_INET ? p->m->igws[at.index].obj.name : NULL;
-}
-
-static const char *vpc_igw_name(const struct places *p, uint32_t port)
-{
-	uint32_t vpc = place_vpc(p, port), igw = vpc == NONE ? NONE : p->m->vpcs[vpc].igw;
-
-	return igw == NONE ? NULL : p->m->igws[igw].obj.name;
+	if (!o && (gate == ABI_GATE_IGW || gate == ABI_GATE_PEERING))
+		o = port_gate_object(p, gate, ev->peer);
+	if (o || gate != ABI_GATE_IGW)
+		return o;
+	vpc = port_vpc(p, ev->gate_port); /* counted by gate, a denial has no peer */
+	return vpc == NONE || p->m->vpcs[vpc].igw == NONE ? NULL : &p->m->igws[p->m->vpcs[vpc].igw].obj;
 }
 
 /* The last gate that asked its rules, or -1. */

@@ -1,30 +1,13 @@
-/* places.h: from the numbers that packets and maps carry to the things of a model, and events in words. */
+/* verdict.h: events in words: the numbers that packets and maps carry, by the names of a model. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 #include <jansson.h>
 #include "abi.h"
-#include "model/model.h"
+#include "model/port.h"
 
-enum place_kind {
-	PLACE_NONE,
-	PLACE_ENI,
-	PLACE_IGW,
-	PLACE_INET /* the gateway's far end */,
-	PLACE_PCX,
-	PLACE_HOST,
-	PLACE_UPLINK
-};
-struct place {
-	enum place_kind kind;
-	uint32_t index; /* into enis, igws, peerings or hosts */
-};
-struct places;
-struct places *places_new(const struct model *m); /* borrows m */
-void places_free(struct places **p);
-struct place place_of_port(const struct places *p, uint32_t port);
-uint32_t place_vpc(const struct places *p, uint32_t port);     /* index; NONE on the internet */
-const char *place_name(const struct places *p, uint32_t port); /* NULL */
+uint32_t port_vpc(const struct ports *p, uint32_t port);     /* index; NONE on the internet */
+const char *port_name(const struct ports *p, uint32_t port); /* NULL */
 
 /* What an event says, with names. Strings belong to the model or to this. */
 struct verdict_words {
@@ -36,11 +19,11 @@ struct verdict_words {
 	char rule[160];     /* "" = null */
 	struct src_loc loc; /* line 0 = none */
 };
-void verdict_words(const struct places *p, const struct abi_event *ev, struct verdict_words *ret);
+void verdict_words(const struct ports *p, const struct abi_event *ev, struct verdict_words *ret);
 /* "deny at nacl-in@db: rule \"10 deny …\" FILE:LINE [REASON]". To free(). */
 char *verdict_sentence(const struct verdict_words *w);
-bool event_has_rule(const struct abi_event *ev);                          /* of a group or NACL */
-json_t *verdict_json(const struct places *p, const struct abi_event *ev); /* for the event stream */
+bool event_has_rule(const struct abi_event *ev);                         /* of a group or NACL */
+json_t *verdict_json(const struct ports *p, const struct abi_event *ev); /* for the event stream */
 json_t *json_ktime(uint64_t ns);  /* a moment of CLOCK_MONOTONIC as the wall clock says it; 0: null */
 json_t *json_second(uint64_t ns); /* the same without the fractions of the second */
 /* The text of rule or route NUMBER, and where it stands. */
@@ -49,7 +32,7 @@ void rule_words(const struct model *m, uint32_t number, char *buf, size_t size, 
 void local_route_words(const struct model *m, const struct route_table *t, const struct addr *a,
 		       struct verdict_words *ret);
 /* "groups web, base": what a group denial lacks in rules it says in names; "" of others. */
-void groups_words(const struct places *p, const struct abi_event *ev, char *buf, size_t size);
+void groups_words(const struct ports *p, const struct abi_event *ev, char *buf, size_t size);
 json_t *json_text(const char *s);        /* NULL, "": null */
 json_t *json_line(struct src_loc loc);   /* 0: null */
 json_t *json_file(struct src_loc loc);   /* without a line: null */
