@@ -7,7 +7,7 @@
 #	done_testing
 #
 # TAP comes out; the daemon is ended, the labs are taken down and what is left is compared with what
-# was there before, whatever way the script ends. No sleeping: wait_for SECONDS CONDITION.
+# was there before, whatever way the script ends. No sleeping: wait_for CONDITION.
 # The script runs in tests/isolate (it brings itself there when started by hand), so names and
 # addresses of two tests cannot meet, and the test sees a machine of its own.
 set -u
@@ -89,7 +89,7 @@ bail() { # the rest makes no sense without this
 done_testing() { # ends the script: labs down, nothing left, plan printed
 	daemon_killed_in_the_middle now
 	labs_down
-	if wait_for 5 same_as_before; then ok "nothing is left behind"; else
+	if wait_for same_as_before; then ok "nothing is left behind"; else
 		not_ok "nothing is left behind"
 		note "$(diff <(echo "$leftovers_before") <(leftovers))"
 	fi
@@ -116,7 +116,8 @@ PY
 }
 
 # ---- waiting -------------------------------------------------------------------------------------
-wait_for() { # SECONDS COMMAND...: looks 50 times a second until COMMAND succeeds
+wait_for() { wait_up_to 60 "$@"; } # COMMAND...: for what comes, however busy the machine is
+wait_up_to() { # SECONDS COMMAND...: looks 50 times a second until COMMAND succeeds
 	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
@@ -131,7 +132,7 @@ daemon_start() { # [OPTION...]
 	# Freed memory is overwritten at once (the cache of a thread would keep it as it was), so that using it shows.
 	MALLOC_PERTURB_=165 GLIBC_TUNABLES=glibc.malloc.tcache_count=0 "$VPCD" "$@" >>"$T/vpcd.log" 2>&1 {tick}<&- &
 	daemon_pid=$!
-	wait_for 10 daemon_answers || bail "vpcd does not answer: $(tail -n5 "$T/vpcd.log")"
+	wait_for daemon_answers || bail "vpcd does not answer: $(tail -n5 "$T/vpcd.log")"
 }
 daemon_answers() { [ -S "$VPCD_RUN_DIR/vpcd.sock" ] && kill -0 "$daemon_pid" && vpc show -o json; }
 daemon_stop() { daemon_signal TERM; }
@@ -139,7 +140,7 @@ daemon_kill() { daemon_signal KILL; }
 daemon_signal() { # SIGNAL: sends it and waits for the end
 	[ -n "$daemon_pid" ] || return 0
 	kill -"$1" "$daemon_pid" 2>/dev/null || :
-	wait_for 10 eval '! kill -0 "$daemon_pid"' || kill -KILL "$daemon_pid"
+	wait_for eval '! kill -0 "$daemon_pid"' || kill -KILL "$daemon_pid"
 	wait "$daemon_pid" 2>/dev/null || :
 	daemon_pid=
 }
@@ -153,7 +154,7 @@ daemon_killed_in_the_middle() { # [now]
 	"$ROOT/tests/answers" >"$T/answers.before" || not_ok "what the daemon says before it is killed"
 	daemon_kill
 	daemon_start "${daemon_options[@]}"
-	wait_for 10 labs_rest || note "labs come to no rest"
+	wait_for labs_rest || note "labs come to no rest"
 	"$ROOT/tests/answers" >"$T/answers.after" || not_ok "what it says afterwards"
 	check "the daemon is killed: show, rules and ct say the same afterwards" \
 		"$ROOT/tests/answers" --compare "$T/answers.before" "$T/answers.after"

@@ -21,10 +21,10 @@ talk_open() { # ID LAB/SRC ADDRESS
 		cat >&3
 	' "$3" <&$in >&$out 2>/dev/null {in}<&- {out}<&- {tick}<&- &
 	talk_pid[$1]=$!
-	talk_hears "$1" connected
+	talk_hears "$1" connected 30
 }
-talk_hears() { # ID LINE
-	local line end=$((${EPOCHREALTIME/[.,]/} + 2000000))
+talk_hears() { # ID LINE SECONDS
+	local line end=$((${EPOCHREALTIME/[.,]/} + $3 * 1000000))
 	while ((${EPOCHREALTIME/[.,]/} < end)); do
 		read -rt 0.1 -u "${talk_out[$1]}" line || continue
 		[ "$line" != "$2" ] || return 0
@@ -34,7 +34,7 @@ talk_hears() { # ID LINE
 talk_says() { # ID
 	talk_n=$((talk_n + 1))
 	echo "line $talk_n" >&"${talk_in[$1]}"
-	talk_hears "$1" "line $talk_n"
+	talk_hears "$1" "line $talk_n" 5
 }
 talk_close() { # ID
 	kill "${talk_pid[$1]}" 2>/dev/null

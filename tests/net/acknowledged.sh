@@ -1,4 +1,3 @@
-# timeout: 120
 # acknowledged: rules, membership, routes and ACLs change as fast as the daemon takes it, under traffic from two
 # other senders. No packet is judged by a policy older than the last acknowledged change. In both modes.
 # SECONDS_EACH: how long in each mode (2).

@@ -1,4 +1,3 @@
-# timeout: 120
 # capture: several interfaces in one pcapng, each packet with its verdict and what decided, as it was sent and as it would
 # be received; filter, count, snaplen; a flood whose losses are counted. Read back by a reader of our own and by tshark.
 . "${0%/*}/../lib.sh"
@@ -22,10 +21,10 @@ begin() { # NAME… -w FILE …
 	rm -f "$T/cap.pcapng"
 	"$VPC" capture "$@" 2>"$T/cap.err" &
 	capture=$!
-	wait_for 5 eval '[ -s "$T/cap.pcapng" ]' || bail "no capture begins: $(cat "$T/cap.err")"
+	wait_for eval '[ -s "$T/cap.pcapng" ]' || bail "no capture begins: $(cat "$T/cap.err")"
 }
 end() { # waits until CONDITION holds of what was captured
-	wait_for 5 "$@" || note "never came: $*"
+	wait_for "$@" || note "never came: $*"
 	kill -INT "$capture"
 	wait "$capture"
 }
@@ -92,7 +91,7 @@ is "$(parsed "(lambda i: i['delivered'] > i['accepted'] == i['packets'])(d['inte
 rm -f "$T/cap.pcapng"
 "$VPC" capture ca-fast/a1 -w - --count 3 >"$T/cap.pcapng" 2>/dev/null &
 capture=$!
-wait_for 5 eval '[ -s "$T/cap.pcapng" ]'
+wait_for eval '[ -s "$T/cap.pcapng" ]'
 vpc probe ca-fast/a1 b1 tcp/80 >/dev/null
 wait $capture
 is "$? $(parsed 'len(p)')" "0 3" "-w - --count ends by itself"
@@ -116,6 +115,6 @@ is "$(($(denied) - before >= ${sent%% *}))" 1 "a flood under capture: every drop
 is "$(parsed "(lambda i: i['ifdrop'] > 0 and i['ifrecv'] == i['delivered'] + i['ifdrop'] and i['ifrecv'] >= ${sent%% *})(d['interfaces'][0])")" True \
 	"each frame was written, or counted as lost"
 like "$(cat "$T/cap.err")" ', [1-9][0-9]* lost$' "the loss is told of"
-is "$(vpc capture ca-fast/a1 -w /dev/full --count 1 2>&1 >/dev/null & c=$!; wait_for 5 eval 'vpc probe ca-fast/a1 b1 tcp/7 >/dev/null; ! kill -0 $c'; wait $c)" \
+is "$(vpc capture ca-fast/a1 -w /dev/full --count 1 2>&1 >/dev/null & c=$!; wait_for eval 'vpc probe ca-fast/a1 b1 tcp/7 >/dev/null; ! kill -0 $c'; wait $c)" \
 	"vpc: /dev/full: No space left on device" "a disk that is full is told of"
 done_testing

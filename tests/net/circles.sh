@@ -1,4 +1,3 @@
-# timeout: 90
 # circles: routes that lead a packet back to who sent it on before. No gate stops it, its TTL does; whoever says what becomes
 # of it says where the circle closes.
 . "${0%/*}/../lib.sh"

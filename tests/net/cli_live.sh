@@ -1,4 +1,3 @@
-# timeout: 120
 # cli_live: vpc with a daemon: starting one, exit codes, which lab is meant, tables and JSON, edits,
 # commands inside instances, the demo.
 . "${0%/*}/../lib.sh"
@@ -37,12 +36,12 @@ pid=$(vpc version -o json | json 'd["vpcd"]["pid"]')
 is "$(vpc up "$T/pair.ini" 2>&1)" "no changes" "up again: no changes, and no word about a daemon"
 is "$(cat "/proc/$pid/comm")" vpcd "the daemon is its own process"
 kill -KILL "$pid"
-wait_for 5 eval "! vpc show" || bail "the daemon does not go"
+wait_for eval "! vpc show" || bail "the daemon does not go"
 check "exec works without the daemon" vpc exec alpha -- true
 is "$(vpc down --all 2>/dev/null)" "lab pair is down" "down starts one for a lab that outlived its daemon"
 pid=$(vpc version -o json | json 'd["vpcd"]["pid"]')
 kill -TERM "$pid"
-wait_for 5 eval "! kill -0 $pid" || bail "the daemon does not end"
+wait_for eval "! kill -0 $pid" || bail "the daemon does not end"
 
 daemon_start
 # ---- plan, up -----------------------------------------------------------------------------------------
@@ -148,7 +147,7 @@ check "ct flush of a lab" vpc ct flush --lab pair
 check "a connection" vpc probe alpha beta tcp/80
 like "$(vpc ct flush pair)" '^[1-9][0-9]* connections? forgotten' "ct flush of a lab by its name alone"
 check_rc 2 "... of neither a lab nor anything in one" vpc ct flush omega
-wait_for 5 eval 'vpc logs alpha | grep -qx "hello from alpha"' && ok "logs" || not_ok "logs: $(vpc logs alpha 2>&1 | head -n3)"
+wait_for eval 'vpc logs alpha | grep -qx "hello from alpha"' && ok "logs" || not_ok "logs: $(vpc logs alpha 2>&1 | head -n3)"
 
 # ---- set, unset -------------------------------------------------------------------------------------------
 like "$(vpc set security-group g inbound tcp 22 from sg:g --lab pair)" 'update +security-group +g +.*tcp 22 from sg:g' "set says what changed"

@@ -1,4 +1,3 @@
-# timeout: 60
 # cli_usage: vpc without a daemon: exit codes, one sentence on stderr, results on stdout.
 . "${0%/*}/../lib.sh"
 
@@ -34,7 +33,7 @@ except BlockingIOError:
 os.rename('$T/$what/socket', '$T/$what/vpcd.sock')
 signal.pause()" &
 	deaf+=($!)
-	wait_for 5 test -S "$T/$what/vpcd.sock"
+	wait_for test -S "$T/$what/vpcd.sock"
 	(VPCD_RUN_DIR=$T/$what timeout 30 "$VPC" show >"$T/$what.out" 2>&1; echo $? >>"$T/$what.out") &
 	asked+=($!)
 done
@@ -175,7 +174,7 @@ for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", b"HTTP/1.1 20
     c.sendall(answer)
     c.close()
 PY
-wait_for 5 test -S "$T/odd/vpcd.sock"
+wait_for test -S "$T/odd/vpcd.sock"
 odd() { VPCD_RUN_DIR=$T/odd vpc "$@"; }
 for what in "in its answer" "in a chunk" "before it answers"; do
 	says 4 'odd/vpcd.sock did not finish its answer to /v1/labs: .' "it ends $what" odd show

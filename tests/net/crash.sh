@@ -1,4 +1,3 @@
-# timeout: 120
 # crash: SIGKILL of the daemon. The lab goes on without it, the next daemon finds everything as it was; killed at
 # a chosen system call in the middle of up, of a change or of down, the next up or down mends it.
 # SEED=N repeats the choice of system calls, POINTS=N takes more of them.
@@ -148,7 +147,7 @@ settled() { vpc show -o json | python3 -c 'import json, sys
 sys.exit(any(l["state"] == "applying" for l in json.load(sys.stdin)["labs"]))'; }
 restart() {
 	daemon_start
-	wait_for 10 settled || bail "the lab never came to rest: $(vpc show)"
+	wait_for settled || bail "the lab never came to rest: $(vpc show)"
 }
 
 # ---- a lab without its daemon ---------------------------------------------------------------------
@@ -156,7 +155,7 @@ for mode in fast kernel; do
 	topology $mode >"$T/crash.ini"
 	daemon_start
 	check "$mode: up" vpc up "$T/crash.ini"
-	wait_for 10 both_talk || bail "the programs of the lab do not answer"
+	wait_for both_talk || bail "the programs of the lab do not answer"
 	talk_open outside crash/laptop 203.0.113.10 || bail "no connection from the internet"
 	talk_open inside crash/web 10.0.1.10 || bail "no connection inside"
 	talk_says outside && talk_says inside || bail "the connections are silent"
@@ -264,8 +263,8 @@ doomed_start() {
 	kill_at 0
 	"$BASH" -c 'LD_PRELOAD=$0 exec "$1"' "$T/kill.so" "$VPCD" >>"$T/vpcd.log" 2>&1 {tick}<&- &
 	daemon_pid=$!
-	wait_for 10 daemon_answers || bail "vpcd with a preloaded library does not answer"
-	wait_for 10 settled
+	wait_for daemon_answers || bail "vpcd with a preloaded library does not answer"
+	wait_for settled
 }
 ask() { # METHOD [CURL-OPTION...]: vpc itself would start another daemon in the place of a dead one
 	curl -sS --max-time 30 --unix-socket "$VPCD_RUN_DIR/vpcd.sock" -X "$@" http://vpcd/v1/labs/crash
@@ -300,10 +299,10 @@ nothing_but_daemon() { [ "$(leftovers | grep -v "^process vpcd $daemon_pid$")" =
 round() { # NAME: after the kill; up or down must mend it
 	daemon_kill # the number of calls varies a little: one behind the last did not hit
 	daemon_start
-	wait_for 10 settled || return 1
+	wait_for settled || return 1
 	if [ $((RANDOM % 3)) = 0 ]; then
 		vpc down --all
-		wait_for 5 nothing_but_daemon || {
+		wait_for nothing_but_daemon || {
 			diff <(echo "$leftovers_before") <(leftovers)
 			return 1
 		}

@@ -1,4 +1,3 @@
-# timeout: 120
 # The control interface as curl sees it: labs up, changed, refused, rolled back and down; agent, logs, events,
 # what a killed daemon leaves, what a second one says.
 . "${0%/*}/../lib.sh"
@@ -136,7 +135,7 @@ print(s.recv(100).decode())')" \
 	"^web 10.0.0.20:[0-9]+$" "udp/53 answers"
 logs() { api GET /v1/labs/pair/logs/web; }
 logs_say() { logs | grep -q -- "$1"; }
-wait_for 5 logs_say "web speaks"
+wait_for logs_say "web speaks"
 like "$(logs)" "web speaks" "what a program prints is kept"
 like "$(logs)" "10.0.0.20[[:space:]]other" "names of the lab are in its /etc/hosts"
 like "$(logs)" "exit code 0: cat /etc/hosts" "its exit code is there"
@@ -200,19 +199,19 @@ like "$(ask pair.other 10.0.0.10 80)" "^web " "after kill -9 the lab works"
 like "$(ask pair.laptop 203.0.113.10 80)" "^web " "from the internet too"
 daemon_start
 settled() { [ "$(api GET /v1/labs/pair | pick 'o["state"]')" = up ]; }
-wait_for 5 settled
+wait_for settled
 is "$(put pair "$T/pair.ini" | pick '[o["applied"], o["changes"]]')" '[false, []]' "a new daemon finds nothing to change"
 is "$(agent) $(tail_pid)" "$was $old" "and the same agent with the same program"
 kill -9 "$was"
 back() { [ -n "$(agent)" ] && [ "$(agent)" != "$was" ] && [[ $(ask pair.other 10.0.0.10 80) == web* ]]; }
-wait_for 5 back && ok "a killed agent is started again" || not_ok "a killed agent is started again"
+wait_for back && ok "a killed agent is started again" || not_ok "a killed agent is started again"
 
 # ---- things that went missing ----
 daemon_stop
 ip -n pair.other link set eth0 down
 nsenter --net=/run/netns/pair.other ip route flush table main
 daemon_start
-wait_for 5 settled
+wait_for settled
 like "$(ask pair.other 10.0.0.10 80)" "^web " "a start mends what went missing"
 
 # ---- read-only door, events ----
@@ -227,7 +226,7 @@ api GET "/v1/events?since=$last&follow=1" --no-buffer >"$T/follow" &
 follow=$!
 probe '{"src":"laptop","dst":"web","proto":"tcp/22"}' >/dev/null
 followed() { grep -q '"verdict":"deny","kind":"denied","gate":"sg-in"' "$T/follow"; }
-wait_for 5 followed && ok "new events arrive as they happen" || not_ok "new events arrive as they happen"
+wait_for followed && ok "new events arrive as they happen" || not_ok "new events arrive as they happen"
 kill $follow
 
 # ---- its end, while a probe waits for a machine that is deaf: nothing that is freed may be used ----
@@ -236,7 +235,7 @@ asked_before=$(grep -c 'POST /v1/labs/pair/probes' "$T/vpcd.log")
 api POST /v1/labs/pair/probes --data '{"flows":[{"src":"laptop","dst":"web","proto":"tcp/80"}],"timeout_ms":20000}' >"$T/waits" 2>&1 &
 waits=$!
 asked() { [ "$(grep -c 'POST /v1/labs/pair/probes' "$T/vpcd.log")" -gt $asked_before ]; }
-wait_for 5 asked
+wait_for asked
 kill -TERM $daemon_pid
 wait $daemon_pid
 is "$?" 0 "it ends well with a probe under way"
@@ -258,7 +257,7 @@ is "$(cat "$VPCD_STATE_DIR/pair/lab.json")" '{"version":1,' "the file is left as
 daemon_stop
 cp "$T/lab.json" "$VPCD_STATE_DIR/pair/lab.json"
 daemon_start
-wait_for 5 settled && ok "mended by hand, the lab is there again" || not_ok "mended by hand, the lab is there again"
+wait_for settled && ok "mended by hand, the lab is there again" || not_ok "mended by hand, the lab is there again"
 
 # ---- down ----
 is "$(code DELETE /v1/labs/pair)" 200 "down"
@@ -275,6 +274,6 @@ daemon_stop
 "$VPCD" --exit-when-idle 1 2>>"$T/vpcd.log" &
 daemon_pid=$!
 ended() { ! kill -0 $daemon_pid; }
-wait_for 5 ended && ok "--exit-when-idle ends it" || not_ok "--exit-when-idle ends it"
+wait_for ended && ok "--exit-when-idle ends it" || not_ok "--exit-when-idle ends it"
 daemon_pid=
 done_testing

@@ -1,4 +1,3 @@
-# timeout: 120
 # The daemon is killed at a moment that luck decides, in the middle of changes of a lab; the next one must find
 # its way back each time: one of the two topologies whole, or nothing, and the next `up` mends the rest.
 . "${0%/*}/../lib.sh"
@@ -44,7 +43,7 @@ for ((n = 1; n <= 12; n++)); do
 	daemon_kill
 	wait $asked || :
 	daemon_start
-	wait_for 20 settled || bail "round $n: the lab never came to rest: $(api GET /v1/labs)"
+	wait_for settled || bail "round $n: the lab never came to rest: $(api GET /v1/labs)"
 	now=$([ $((RANDOM % 2)) = 0 ] && echo a || echo b)
 	put $now >"$T/first"
 	put $now >"$T/second"

@@ -1,4 +1,3 @@
-# timeout: 60
 # disk: the state directory's disk is full or read-only: nothing is changed, the lab runs on, and down still works.
 . "${0%/*}/../lib.sh"
 

@@ -1,4 +1,3 @@
-# timeout: 90
 # docs: what the help, the README and the man pages show works as it stands there; the man pages say what the
 # tables say.
 . "${0%/*}/../lib.sh"

@@ -1,4 +1,3 @@
-# timeout: 240
 # Edits of a running lab: one rule of a large lab is changed without looking at all of it, while packets and a
 # connection go on; what somebody broke by hand is found when an edit stumbles over it, or by `plan`.
 . "${0%/*}/../lib.sh"
@@ -64,11 +63,11 @@ daemon_start
 check "a lab of 200 instances comes up" vpc up "$T/large.ini"
 ip netns exec large.i0-0 python3 "$T/echo.py" &
 echo_pid=$!
-wait_for 10 eval 'ip netns exec large.i0-0 ss -Hltn | grep -q :80' || bail "nobody listens"
+wait_for eval 'ip netns exec large.i0-0 ss -Hltn | grep -q :80' || bail "nobody listens"
 server=$(ip -n large.i0-0 -o -4 addr show eth0 | sed -E 's/.* inet ([0-9.]+).*/\1/')
 ip netns exec large.i1-0 python3 "$T/ask.py" "$server" "$T/stop" >"$T/asked" &
 ask_pid=$!
-wait_for 10 grep -q begun "$T/asked" || bail "no traffic"
+wait_for grep -q begun "$T/asked" || bail "no traffic"
 
 # ---- many edits, no packet lost ----
 bad=0
@@ -130,7 +129,7 @@ is "$(vpc plan "$T/large.ini" 2>&1 | tail -n1)" "no changes" "... and the lab is
 daemon_kill
 ip -n large.i2-1 addr flush dev eth0
 daemon_start
-wait_for 10 eval '[ -n "$(ip -n large.i2-1 -o -4 addr show eth0)" ]'
+wait_for eval '[ -n "$(ip -n large.i2-1 -o -4 addr show eth0)" ]'
 is $? 0 "a new daemon mends what was broken meanwhile"
 like "$(edit "$(rule set app "tcp 23 from 10.0.0.0/8")")" '"applied":true' "and takes edits"
 done_testing

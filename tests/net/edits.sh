@@ -1,4 +1,3 @@
-# timeout: 120
 # edits: a running lab is changed by vpc set and unset, by /changes and by an edited file: what should change does
 # so at once, and connections, programs, counters and all else stay.
 . "${0%/*}/../lib.sh"
@@ -86,7 +85,7 @@ for mode in fast kernel; do
 	topology $mode >"$T/edits.ini"
 	daemon_start
 	check "$mode: up" vpc up "$T/edits.ini"
-	wait_for 10 reaches 10.0.1.10 && wait_for 10 reaches 10.0.1.20 || bail "the programs do not answer"
+	wait_for reaches 10.0.1.10 && wait_for reaches 10.0.1.20 || bail "the programs do not answer"
 	talk_open tracked edits/web 10.0.1.10 && talk_open untracked edits/web 10.0.1.20 || bail "no connections"
 	talk_says tracked && talk_says untracked || bail "the connections are silent"
 	runs >"$T/runs"
@@ -100,12 +99,12 @@ for mode in fast kernel; do
 	check "$mode: unset of the rule of an untracked one" vpc unset security-group untracked inbound tcp from 0.0.0.0/0
 	are_not "$mode: cuts it at once" talk_says untracked
 	check "$mode: set of a narrower rule" vpc set security-group untracked inbound tcp 9000 from 10.0.0.0/24
-	are "$mode: and it goes on" wait_for 10 talk_says untracked
+	are "$mode: and it goes on" wait_for talk_says untracked
 	check "$mode: a network ACL denies" vpc set nacl edge inbound 50 deny tcp 9000 from 10.0.0.0/24
 	are_not "$mode: a tracked connection dies of it at once" talk_says tracked
 	are_not "$mode: a new one, too" reaches 10.0.1.10
 	check "$mode: the ACL lets go" vpc unset nacl edge inbound 50 deny tcp 9000 from 10.0.0.0/24
-	are "$mode: the connection goes on" wait_for 10 talk_says tracked
+	are "$mode: the connection goes on" wait_for talk_says tracked
 
 	# ---- membership ----
 	check "$mode: web changes its group" vpc set instance web security-groups other

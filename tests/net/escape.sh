@@ -1,4 +1,3 @@
-# timeout: 60
 # escape: root inside an instance, by vpc exec or as its run program, has its own network and nothing else:
 # not the machine, not the lab's other instances, not the router.
 . "${0%/*}/../lib.sh"
@@ -88,7 +87,7 @@ check "its own settings it may" a sh -c 'echo 1 >/proc/sys/net/ipv4/icmp_echo_ig
 is "$(cat /proc/sys/net/ipv4/icmp_echo_ignore_all)" 0 "they are not the machine's"
 
 # ---- run programs, too ---------------------------------------------------------------------------------
-wait_for 5 eval "vpc logs a --lab es | grep -q ready" || bail "run program: $(vpc logs a --lab es)"
+wait_for eval "vpc logs a --lab es | grep -q ready" || bail "run program: $(vpc logs a --lab es)"
 log=$(vpc logs a --lab es)
 n=$(grep -cx '[0-9]*' <<<"$log")
 [ "$n" -ge 2 ] && [ "$n" -le 4 ] && ok "a run program sees itself alone" || not_ok "a run program sees $n processes"
@@ -107,7 +106,7 @@ begun() { # SIGNAL
 	: >"$T/out"
 	"$VPC" exec es/a -- sh -c "trap 'kill \$!; echo got; exit 9' $1; tail -f /dev/null & echo begun; wait" >"$T/out" &
 	victim=$!
-	wait_for 5 grep -q begun "$T/out" || bail "the program does not start"
+	wait_for grep -q begun "$T/out" || bail "the program does not start"
 }
 begun TERM
 kill -TERM $victim
@@ -118,5 +117,5 @@ begun INT
 inside=$(pgrep -n -x sh)
 kill -KILL $victim
 wait $victim 2>"$T/killed"
-check "vpc exec killed: the program ends" wait_for 5 eval "! kill -0 $inside"
+check "vpc exec killed: the program ends" wait_for eval "! kill -0 $inside"
 done_testing

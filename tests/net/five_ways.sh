@@ -1,4 +1,3 @@
-# timeout: 400
 # five_ways: of each flow trace, probe, observe, flows and the comments of capture name the same gate and rule: between all
 # ends of labs in which answers leave by a NAT gateway that the request did not pass, in both modes; of each shipped topology, the
 # modes by turns; of a random one (SEED=N repeats it, COUNT=N takes so many). ONLY=NAME takes one, MODES="fast kernel" takes both of all.

@@ -1,4 +1,3 @@
-# timeout: 120
 # flow_logs: records of real packets, read by a strict parser that knows only AWS's table of fields: the ping of AWS's
 # manual, every packet at rate in exactly one record an interface, NAT, files, NODATA, formats. In both modes.
 . "${0%/*}/../lib.sh"
@@ -138,7 +137,7 @@ for mode in fast kernel; do
 	ip netns exec $lab.home ping -c 3 -i 0.2 -W 1 198.51.100.12 >/dev/null
 	daemon_kill
 	daemon_start
-	labs_rest || wait_for 10 labs_rest
+	labs_rest || wait_for labs_rest
 	window
 	is "$(read_lines default "packets(r, interface_id='$id', srcaddr='203.0.113.12', action='ACCEPT')" <"$file")" 3 "$mode: packets counted before the daemon was killed are in the records after"
 done
@@ -150,7 +149,7 @@ like "$(vpc flows --lab fl-fast --format '${srcadr}' 2>&1)" 'there is no field "
 vpc flows fl-fast/everything -f >"$T/follow" & follower=$!
 ip netns exec fl-fast.home ping -c 1 -W 1 198.51.100.12 >/dev/null
 vpc flows --lab fl-fast --now >/dev/null
-check "a follower sees the next window" wait_for 5 grep -q "203.0.113.12 172.31.16.139 0 0 1 1 84 " "$T/follow"
+check "a follower sees the next window" wait_for grep -q "203.0.113.12 172.31.16.139 0 0 1 1 84 " "$T/follow"
 kill $follower
 sed -i 's/^traffic = reject/traffic = everything/; s/^vpc = v$/&/' "$T/fast.ini"
 like "$(vpc validate "$T/fast.ini" 2>&1)" 'fast.ini:[0-9]+: error: flow-log rejected: traffic: ' "a bad value has its line"
@@ -160,7 +159,7 @@ is "$(vpc show flow-logs --lab fl-fast -o json | python3 -c 'import json,sys; pr
 vpc flows fl-fast/everything -f >"$T/follow" 2>"$T/end" & follower=$!
 waits() { [ -s "$T/follow" ] && ss -xH state established | grep -q "$VPCD_RUN_DIR/vpcd.sock"; }
 vpc flows --lab fl-fast --now >/dev/null
-wait_for 5 waits
+wait_for waits
 daemon_stop
 wait $follower
 is "$?" 3 "a follower is told when vpcd ends"

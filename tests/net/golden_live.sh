@@ -1,4 +1,3 @@
-# timeout: 90
 # golden_live: what the verbs of a running lab print, and replay, against tests/golden/live/; UPDATE_GOLDEN=1 writes those
 # anew. The packets are the same each time; tests/net/wire/blank.py has what may differ all the same.
 . "${0%/*}/../lib.sh"
@@ -48,7 +47,7 @@ udp web-1 40005 10.31.1.10 53
 udp db-1 40006 192.0.2.1 53
 ip netns exec gold.web-1 ping -c 1 10.30.2.10 >/dev/null || bail "no ping"
 udp laptop 40007 203.0.113.10 9 5
-wait_for 10 eval 'vpc observe --port 9 | grep -q "5 packets since"' || bail "drops are not gathered"
+wait_for eval 'vpc observe --port 9 | grep -q "5 packets since"' || bail "drops are not gathered"
 
 take observe.txt 0 vpc observe
 take observe.jsonl 0 vpc observe -o jsonl

@@ -1,4 +1,3 @@
-# timeout: 90
 # isolation: two labs from one file, each with two VPCs of equal ranges, on a machine that has the same
 # addresses itself: no packet crosses, and taking one lab down disturbs nobody.
 . "${0%/*}/../lib.sh"

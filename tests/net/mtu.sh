@@ -1,4 +1,3 @@
-# timeout: 150
 # mtu: what fits each way, to the byte; who says so of what does not, and that it passes in pieces where it may; that TCP
 # finds its size by itself, both ways, without a rule for ICMP. In both modes. (EC2's network_mtu page; semantics 3.1, 4.1, 9.1)
 . "${0%/*}/../lib.sh"
@@ -122,7 +121,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 53)); s.settim
 open("'"$T/ready"'", "w").close()
 print(len(s.recv(65536)))' >"$T/pieces" 2>&1 &
 	local server=$!
-	wait_for 3 test -e "$T/ready"
+	wait_for test -e "$T/ready"
 	inside "$2" python3 -c 'import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(socket.SOL_IP, 10, 0)
 s.sendto(b"m" * (int(sys.argv[2]) - 28), (sys.argv[1], 53))' "$4" "$5"
@@ -146,7 +145,7 @@ mtu = s.getsockopt(socket.SOL_IP, 14)
 s.send(b"a" * (mtu - 28))
 print(mtu)' "$5" >"$T/told" 2>&1 &
 	local server=$!
-	wait_for 3 test -e "$T/ready"
+	wait_for test -e "$T/ready"
 	got=$(inside "$2" timeout 5 python3 -c 'import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect((sys.argv[1], 53)); s.settimeout(.05)
 for ask in range(90):
@@ -166,7 +165,7 @@ c, _ = s.accept(); got = b""
 while len(got) < 300000: got += c.recv(65536)
 c.sendall(got); c.close()' &
 	local server=$! got
-	wait_for 3 test -e "$T/ready"
+	wait_for test -e "$T/ready"
 	got=$(inside "$2" timeout 10 python3 -c 'import socket, sys
 s = socket.create_connection((sys.argv[1], 80), 5); s.sendall(bytes(range(200)) * 1500); got = b""
 while True:

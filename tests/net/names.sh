@@ -1,4 +1,3 @@
-# timeout: 60
 # names: programs inside an instance find the lab's names in /etc/hosts, on a machine that has none too.
 . "${0%/*}/../lib.sh"
 
@@ -20,7 +19,7 @@ names_are_there() { # WHERE
 	check "$1: goes up" vpc up "$T/nm.ini"
 	like "$(vpc exec nm/a -- cat /etc/hosts)" '10\.0\.1\.77[[:space:]]+b' "$1: exec sees the names of the lab"
 	is "$(vpc exec nm/a -- getent ahostsv4 b | head -n1 | cut -d' ' -f1)" 10.0.1.77 "$1: they resolve"
-	wait_for 5 eval 'vpc logs nm/a | grep -q "10\.0\.1\.77[[:space:]]*b"'
+	wait_for eval 'vpc logs nm/a | grep -q "10\.0\.1\.77[[:space:]]*b"'
 	like "$(vpc logs nm/a)" '10\.0\.1\.77[[:space:]]+b' "$1: so does what run starts"
 	check "$1: /sys is the instance's" vpc exec nm/a -- test -d /sys/class/net/eth0
 	check "$1: the rest of /etc is there" vpc exec nm/a -- test -s /etc/passwd

@@ -1,4 +1,3 @@
-# timeout: 90
 # nat: what a NAT gateway carries and what not, which ports it takes, who may come back in, and that
 # connections through it outlive changes that are none of its business. In both modes.
 . "${0%/*}/../lib.sh"

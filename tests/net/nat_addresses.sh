@@ -1,4 +1,3 @@
-# timeout: 90
 # nat_addresses: NAT gateways with several addresses. Connections are spread over them and stay; each has its own
 # public address; one that comes leaves what is there alone, one that goes takes its own along. In both modes.
 . "${0%/*}/../lib.sh"

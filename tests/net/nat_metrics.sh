@@ -1,4 +1,3 @@
-# timeout: 240
 # nat_metrics: CloudWatch's metrics of a NAT gateway in /metrics, equal to those of vpc show; 55,000 flows to one
 # destination in a lab, and the alarm that says so. In both modes.
 . "${0%/*}/../lib.sh"
@@ -64,7 +63,7 @@ for mode in fast kernel; do
 	inside h python3 -c 'import socket
 s = socket.create_server(("", 80)); held = [s.accept()[0] for _ in range(2)]; held[1].recv(1)
 held[1].close(); held[0].recv(1)' &
-	wait_for 5 eval 'inside h ss -ltn | grep -q ":80 "'
+	wait_for eval 'inside h ss -ltn | grep -q ":80 "'
 	nsenter --net="/run/netns/$lab.a" python3 -c 'import signal, socket
 at = ("198.51.100.7", 80)
 held = socket.create_connection(at)
@@ -73,7 +72,7 @@ u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for _ in range(10): u.sendto(b"x" * 72, ("198.51.100.7", 9))
 signal.pause()' &
 	client=$!
-	wait_for 5 eval '[ "$(compare ActiveConnectionCount ConnectionAttemptCount ConnectionEstablishedCount IdleTimeoutCount ErrorPortAllocation)" = "1 2 2 0 0" ]'
+	wait_for eval '[ "$(compare ActiveConnectionCount ConnectionAttemptCount ConnectionEstablishedCount IdleTimeoutCount ErrorPortAllocation)" = "1 2 2 0 0" ]'
 	is "$(compare ActiveConnectionCount ConnectionAttemptCount ConnectionEstablishedCount IdleTimeoutCount ErrorPortAllocation)" "1 2 2 0 0" "$mode: page and show agree on connections"
 	vpc probe --lab $lab a h 47 >/dev/null
 	set -- $(compare PacketsDropCount BytesInFromSource BytesOutToDestination PacketsInFromSource PacketsOutToDestination)
@@ -90,18 +89,18 @@ signal.pause()' &
 	if [ $mode = fast ]; then
 		[ $# = 2 ] && [ "$1" -ge 10000 ] && [ "$(($2 - before + $1))" = 120000 ] && ok "$mode: each of 120,000 datagrams found a port or is counted" || not_ok "$mode: $* of 120000"
 		[ "$carried" -ge 54950 ] && [ "$carried" -le 55010 ] && ok "$mode: 55,000 connections, and a few to elsewhere" || not_ok "$mode: $carried connections"
-		check "$mode: the alarm says so" wait_for 10 rang
+		check "$mode: the alarm says so" wait_for rang
 	else
 		is "$1 $(($2 - before))" "0 3000" "$mode: 3,000 flows find a port each"
-		check "$mode: no alarm" wait_for 10 alarm OK
+		check "$mode: no alarm" wait_for alarm OK
 	fi
 	kill $client
-	wait_for 5 eval '[ "$(compare ActiveConnectionCount IdleTimeoutCount)" = "0 0" ]'
+	wait_for eval '[ "$(compare ActiveConnectionCount IdleTimeoutCount)" = "0 0" ]'
 	is "$(compare ActiveConnectionCount IdleTimeoutCount)" "0 0" "$mode: a connection that ended is neither active nor idle"
 	cp "$T/page" "$T/before"
 	daemon_kill
 	daemon_start
-	wait_for 10 labs_rest || bail "labs do not come back"
+	wait_for labs_rest || bail "labs do not come back"
 	compare >/dev/null
 	is "$(python3 - "$ROOT/tests/net/wire" "$T/before" "$T/page" <<'PY'
 import sys

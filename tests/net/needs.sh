@@ -1,4 +1,3 @@
-# timeout: 60
 # needs: on a kernel, or in a container, that lacks something vpc says in one sentence what and how to get it, exits
 # 3, and nothing is left.
 . "${0%/*}/../lib.sh"

@@ -1,4 +1,3 @@
-# timeout: 120
 # observe: verdicts as they are given: names, filters, gathered drops, sampling, what is lost. Then a flood of drops:
 # counters are exact, the loss is told, the daemon stays small. LOAD_S=N floods for N seconds, RATE=N so fast; KEEP_UP=1: it is a
 # failure when this machine cannot send so fast (make soak).
@@ -110,14 +109,14 @@ for option in --from --to --instance; do
 done
 nobody_told() { grep -q 'lab ob has nothing called nobody' "$T/nobody"; }
 "$VPC" observe ob -f --from nobody 2>"$T/nobody" & follower=$!
-check "-f --from nobody: told, and it waits" wait_for 5 nobody_told
+check "-f --from nobody: told, and it waits" wait_for nobody_told
 check "... still" kill -0 $follower
 kill $follower && wait $follower 2>/dev/null
 ip netns exec ob.a1 python3 -c "
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 99)
 s.sendto(b'x' * 8, ('10.0.2.4', 0))"
-wait_for 5 eval 'vpc observe --proto 99 | grep -q .'
+wait_for eval 'vpc observe --proto 99 | grep -q .'
 like "$(vpc observe --proto 99)" 'a1 10.0.1.4 -> b1 10.0.2.4 99  at' "a protocol without ports has none"
 is "$(vpc observe | grep -c ' $')" 0 "no line ends in blanks"
 check_rc 2 "a time that is none" vpc observe --since yesterday
@@ -152,7 +151,7 @@ follow() { # FILE OPTION...: an observer in the background, once it hears
 	shift
 	"$VPC" observe -f -o jsonl "$@" >"$out" 2>&1 &
 	follower=$!
-	wait_for 5 follower_hears "$out" || bail "the observer hears nothing: $(cat "$out")"
+	wait_for follower_hears "$out" || bail "the observer hears nothing: $(cat "$out")"
 }
 follower_hears() { vpc probe b1 a1 icmp >/dev/null; grep -q '"from":"b1"' "$1"; }
 follow_end() { kill "$follower" && wait "$follower" 2>/dev/null; true; }
@@ -164,7 +163,7 @@ for i in range($4): s.sendto(b'x', ('$2', $3))"; }
 follow "$T/f"
 send a1 10.0.2.4 9 500
 gathered() { json '[e["count"] for e in d if e.get("dport") == 9][-1]' <"$T/f" | grep -qx 500; }
-wait_for 10 gathered
+wait_for gathered
 is "$(json '[e["count"] for e in d if e.get("dport") == 9][-1]' <"$T/f")" 500 "500 drops of one flow: the last event has their number"
 is "$(json 'len([e for e in d if e.get("dport") == 9]) <= 3' <"$T/f")" True "in a few events"
 is "$(json '[e["first"] <= e["last"] for e in d if e.get("dport") == 9][-1]' <"$T/f")" True "with first and last"
@@ -172,7 +171,7 @@ follow_end
 follow "$T/f" --sample-established 10 --proto icmp
 ip netns exec ob.a1 ping -qf -c 200 10.0.2.4 >/dev/null
 sampled() { json 'len([e for e in d if e.get("kind") == "established" and e["from"] == "a1" and e["icmp_type"] == 8])' <"$T/f"; }
-wait_for 5 eval '[ $(sampled) -ge 19 ]'
+wait_for eval '[ $(sampled) -ge 19 ]'
 like "$(sampled)" '^(19|20)$' "one of ten packets of a known flow"
 is "$(json 'sorted({(e["reason"], e["rule"]) for e in d if e.get("kind") == "established" and e["from"] == "b1" and e["icmp_type"] == 0})' <"$T/f")" "[('TRACKED', 'all to 0.0.0.0/0')]" \
 	"an answer is tracked, by the rule that let the request out"
@@ -197,7 +196,7 @@ PY
 last_says() { # NUMBER: of how many flows the last event says it
 	json "list({(e['from'], e['dport']): e['count'] for e in d if e.get('sport') == 4444}.values()).count($1)" <"$T/f"
 }
-wait_for 5 eval '[ "$(last_says 2)" = 190 ]'
+wait_for eval '[ "$(last_says 2)" = 190 ]'
 is "$(last_says 2)" 190 "two drops each of 190 flows: the last event of each says so"
 follow_end
 
@@ -229,11 +228,11 @@ flooded() { # WHAT RATE SECONDS SENDERS
 	is "$((used < 500))" 1 "$what: the daemon uses less than half a core"
 	is "$((rss < 64))" 1 "$what: and less than 64 MB"
 	is "$((lost1 > lost0))" 1 "$what: not every drop can be told of"
-	wait_for 5 eval '[ $(told) -ge $((lost1 - lost0)) ]'
+	wait_for eval '[ $(told) -ge $((lost1 - lost0)) ]'
 	is "$(told)" "$((lost1 - lost0))" "$what: what was lost is told"
 	like "$(vpc observe --since 1m | grep -c ' lost  ')" '^[1-9]' "$what: in a line"
 	[ "$4" = 1 ] || { follow_end && return; }
-	wait_for 5 eval '[ $(flow9) = $((total / 2)) ]'
+	wait_for eval '[ $(flow9) = $((total / 2)) ]'
 	is "$(flow9)" "$((total / 2))" "$what: the drops of the one flow are all in its number"
 	follow_end
 }

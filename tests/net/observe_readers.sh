@@ -1,4 +1,3 @@
-# timeout: 90
 # observe_readers: who follows the event stream says how many of a kind it wants; of all readers the finest wish holds, until
 # that reader goes. Alarms stand in the stream, and packets' filters leave them out.
 . "${0%/*}/../lib.sh"
@@ -20,13 +19,13 @@ follow() { # FILE OPTION...: a reader in the background, once it hears; its pid 
 	shift
 	"$VPC" observe re -f -o jsonl "$@" >"$out" 2>&1 &
 	reader=$!
-	wait_for 5 fence "$out" || bail "the reader hears nothing: $(cat "$out")"
+	wait_for fence "$out" || bail "the reader hears nothing: $(cat "$out")"
 }
 end() { kill "$1" 2>/dev/null; wait "$1" 2>/dev/null; } # one that lived through the daemon's death has ended
 fences() { grep -c '"from":"laptop"' "$1"; }
 fence() { # FILE: what comes behind everything else has come: a probe's packets are told of, whatever is sampled
 	fenced=$(fences "$1")
-	vpc probe re/laptop b1 tcp/80 >/dev/null && wait_for 2 eval "[ \$(fences '$1') -gt $fenced ]"
+	vpc probe re/laptop b1 tcp/80 >/dev/null && wait_up_to 2 eval "[ \$(fences '$1') -gt $fenced ]"
 }
 # From a1: 40 new ICMP flows of two packets each, and 40 denied datagrams, each another flow.
 cat >"$T/burst.py" <<'PY'
@@ -65,15 +64,15 @@ burst "$T/one"
 is "$got" "40 0 40" "a reader without wishes: each new flow, no known one, each drop"
 end "$one"
 follow "$T/one" --sample-new 10 && one=$reader
-wait_for 5 heard "$T/one" "4 0 40"
+wait_for heard "$T/one" "4 0 40"
 is "$got" "4 0 40" "--sample-new 10: one of ten new flows"
 end "$one"
 follow "$T/one" --sample-denied 10 && one=$reader
-wait_for 5 heard "$T/one" "40 0 4"
+wait_for heard "$T/one" "40 0 4"
 is "$got" "40 0 4" "--sample-denied 10: one of ten drops"
 end "$one"
 follow "$T/one" --sample-new 0 --sample-denied 0 && one=$reader
-wait_for 5 heard "$T/one" "0 0 0"
+wait_for heard "$T/one" "0 0 0"
 is "$got" "0 0 0" "0: none"
 follow "$T/two" --sample-new 20 --sample-established 4 --sample-denied 10 && two=$reader
 burst "$T/two"
@@ -84,15 +83,15 @@ follow "$T/three" --sample-new 4 --sample-established 8 --sample-denied 20 && th
 burst "$T/one"
 is "$got" "10 10 4" "the finest of three, kind by kind"
 end "$two"
-wait_for 5 heard "$T/three" "10 5 2"
+wait_for heard "$T/three" "10 5 2"
 is "$got" "10 5 2" "one of them gone: the finest of the other two"
 end "$three"
-wait_for 5 heard "$T/one" "0 0 0"
+wait_for heard "$T/one" "0 0 0"
 is "$got" "0 0 0" "the last one's own"
 end "$one"
 "$VPC" observe re --since 0 -o jsonl -f >"$T/all" 2>&1 &
 reader=$!
-wait_for 5 fence "$T/all"
+wait_for fence "$T/all"
 burst "$T/all"
 is "$got" "40 0 40" "and again as it was"
 end "$reader"
@@ -102,14 +101,14 @@ alarms() { vpc observe re "$@" | grep ' alarm  '; }
 alarm_rings() { vpc probe a1 b1 udp/9 >/dev/null; alarms "$@" | grep -q "state ALARM  was OK"; }
 alarm_rests() { alarms "$@" | tail -n1 | grep -q "state OK  was ALARM"; }
 follow "$T/one"
-check "an alarm is told of" wait_for 10 alarm_rings
-check "and its end" wait_for 10 alarm_rests
+check "an alarm is told of" wait_for alarm_rings
+check "and its end" wait_for alarm_rests
 number='[0-9]+\.0' clock='[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}'
 like "$(alarms | grep 'state ALARM' | tail -n1)" "^$clock  alarm  alarm knocked  state ALARM  was OK  metric vpcd_gate_packets_total  value $number  comparison GreaterThanOrEqualToThreshold  threshold 1\.0\$" \
 	"a line for people"
 like "$(alarms | tail -n1)" "^$clock  alarm  alarm knocked  state OK  was ALARM  metric vpcd_gate_packets_total  value 0\.0  comparison GreaterThanOrEqualToThreshold  threshold 1\.0\$" "... of its end"
 told() { grep '"type":"alarm"' "$1" | tail -n1; }
-wait_for 5 eval 'told "$T/one" | grep -q "\"state\":\"OK\""'
+wait_for eval 'told "$T/one" | grep -q "\"state\":\"OK\""'
 like "$(told "$T/one")" '^\{"seq":[0-9]+,"time":"[0-9T:.-]+Z","lab":"re","type":"alarm","alarm":"knocked","state":"OK","was":"ALARM","metric":"vpcd_gate_packets_total","value":0\.0,"comparison":"GreaterThanOrEqualToThreshold","threshold":1\.0\}$' \
 	"who follows has its members"
 end "$reader"

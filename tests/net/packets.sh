@@ -1,4 +1,3 @@
-# timeout: 90
 # packets: what may pass arrives, whole and counted once; what may not dies with its reason. In both modes.
 . "${0%/*}/../lib.sh"
 . "$ROOT/tests/net/wire/wire.sh"

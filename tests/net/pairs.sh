@@ -1,4 +1,3 @@
-# timeout: 400
 # pairs: in every shipped topology, for every pair of instances and hosts, TCP on 22, 80, 443 and 5432, UDP on 53 and ICMP
 # echo, and for what the topology expects itself: the walk and real packets give the same verdict, leg, gate, object, reason
 # and rule; what the interfaces saw of them, replayed, meets verdict, gate and rule again. Fast mode, and kernel mode

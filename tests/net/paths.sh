@@ -1,4 +1,3 @@
-# timeout: 120
 # paths: each composite path (semantics 8.3) with a trap at each of its gates. A trap is a port that one rule list denies and
 # nothing else minds: a packet to that port must die there, and nowhere if the list is not on the way. By the walk and by
 # packets, in both modes.

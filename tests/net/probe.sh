@@ -1,4 +1,3 @@
-# timeout: 120
 # probe: what each kind of packet meets is heard of, whatever was said on the same ports before.
 . "${0%/*}/../lib.sh"
 

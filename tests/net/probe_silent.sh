@@ -1,4 +1,3 @@
-# timeout: 60
 # probe_silent: an address that nobody has, asked for over and over: by its subnet, behind a NAT gateway and behind an appliance.
 # Each probe hears of it, and none waits until the one before is forgotten.
 . "${0%/*}/../lib.sh"

@@ -1,4 +1,3 @@
-# timeout: 90
 # rate: 200,000 packets as fast as they go, allowed and denied mixed, from two senders at once: every
 # counter is exact. In both modes.
 . "${0%/*}/../lib.sh"

@@ -1,4 +1,3 @@
-# timeout: 60
 # readers: those of streams who go while nothing happens are found out at once, whatever killed them; many who stay keep
 # nobody from asking, at neither door.
 . "${0%/*}/../lib.sh"
@@ -38,7 +37,7 @@ check "another, and the daemon was killed once" vpc show
 before=$(fds_least)
 for door in vpcd.sock view.sock; do
 	is "$(readers $door 600 leave)" 600 "$door: 600 readers come and go, one behind the other"
-	check "... and nothing of them stays open" wait_for 5 settled
+	check "... and nothing of them stays open" wait_for settled
 done
 heard() { # something has come by now, or comes with one packet more
 	[ -s "$T/out" ] || { vpc probe a1 a2 udp/9 >/dev/null && [ -s "$T/out" ]; }
@@ -47,14 +46,14 @@ for verb in "observe re -f" "capture re/a1 -w -"; do
 	: >"$T/out"
 	"$VPC" $verb >>"$T/out" &
 	client=$!
-	wait_for 10 heard
+	wait_for heard
 	is "$(connections vpcd.sock)" 1 "$verb: one connection"
 	kill -KILL $client && wait $client 2>/dev/null
-	check "... and none when it is killed" wait_for 5 settled
+	check "... and none when it is killed" wait_for settled
 done
 readers vpcd.sock 1 half >"$T/half" &
 half=$!
-wait_for 5 grep -q . "$T/half"
+wait_for grep -q . "$T/half"
 vpc probe a1 a2 udp/9 >/dev/null
 wait $half
 is "$(tail -n1 "$T/half")" "an event" "who has ended only his own side still reads"
@@ -65,7 +64,7 @@ for door in view.sock vpcd.sock; do
 	readers $door 600 stay <"$T/$door" >"$T/stay" &
 	stay=$!
 	exec {go_on}>"$T/$door"
-	wait_for 10 grep -q . "$T/stay"
+	wait_for grep -q . "$T/stay"
 	like "$(cat "$T/stay")" "^448 HTTP/1.1 503 .*\"$VPCD_RUN_DIR/$door: 448 readers follow what happens, and it takes no more; end some\"" \
 		"$door: the 449th that would stay is told why not"
 	for other in view.sock vpcd.sock; do
@@ -79,14 +78,14 @@ for door in view.sock vpcd.sock; do
 	fi
 	exec {go_on}>&-
 	wait $stay
-	check "... and all end together" wait_for 5 settled
+	check "... and all end together" wait_for settled
 done
 # Connections that ask nothing take all of a door's places, and no other door's.
 mkfifo "$T/silent"
 readers view.sock 512 silent <"$T/silent" >"$T/stay" &
 stay=$!
 exec {go_on}>"$T/silent"
-wait_for 10 grep -q ^512 "$T/stay"
+wait_for grep -q ^512 "$T/stay"
 check "vpc asks at vpcd.sock while view.sock is full" vpc show
 exec {go_on}>&-
 wait $stay

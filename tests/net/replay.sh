@@ -1,4 +1,3 @@
-# timeout: 300
 # replay: captures of every kind through the filter of an interface, by the host's engine and by the programs.
 . "${0%/*}/../lib.sh"
 

@@ -1,4 +1,3 @@
-# timeout: 120
 # route_tables: what `vpc show route-tables` says of every shipped topology is what its routers' Linux tables hold:
 # destination, target and state, each route of the one among those of the other, and the tables themselves.
 . "${0%/*}/../lib.sh"

@@ -1,4 +1,3 @@
-# timeout: 400
 # routing: each target of a route forwards, and drops with its reason; tables, their Linux twins, blackholes,
 # MTU and hops. In both modes.
 . "${0%/*}/../lib.sh"

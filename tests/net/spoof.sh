@@ -1,4 +1,3 @@
-# timeout: 120
 # spoof: root inside an instance lies about who it is, floods, marks and changes its own devices: nothing
 # gets past its interface, nobody else is hurt, and the next up mends what it broke. In both modes.
 . "${0%/*}/../lib.sh"

@@ -1,4 +1,3 @@
-# timeout: 240
 # stops: whatever a route points at, a flow that stops there has the code of AWS's Reachability Analyzer, on its way and on
 # its way back, by the walk and by packets, in both modes. Every kind of target must have both.
 . "${0%/*}/../lib.sh"
@@ -174,7 +173,7 @@ for mode in fast kernel; do
 	while read -r target leg src dst proto gate code; do
 		[ -n "$target" ] || continue
 		[ $mode = kernel ] || is "$(vpc trace "$T/stops.ini" "$src" "$dst" "$proto" -o json | stop_of)" "$leg $gate $code" "walk: $target, $leg: $src -> $dst $proto: $code"
-		is "$(vpc probe --lab stops "$src" "$dst" "$proto" -o json | stop_of)" "$leg $gate $code" "$mode: $target, $leg: $src -> $dst $proto: $code"
+		is "$(vpc probe --lab stops --timeout 20000 "$src" "$dst" "$proto" -o json | stop_of)" "$leg $gate $code" "$mode: $target, $leg: $src -> $dst $proto: $code"
 	done <<<"$cases"
 	vpc down stops >/dev/null
 done

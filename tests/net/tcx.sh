@@ -1,4 +1,3 @@
-# timeout: 60
 # tcx: some time after `up` the kernel calls the program of a small lab's hooks itself; the same verdicts and counters. When
 # the data path is loaded anew, it is not left behind; what is taken away is seen and mended.
 . "${0%/*}/../lib.sh"
@@ -38,7 +37,7 @@ pinned() { bpftool -j prog show pinned "$VPCD_BPF_DIR/tx/prog_eni_ingress" | pyt
 quick() { [ "$(tcx)" = "$(pinned)" ]; }
 sent() { vpc status -o json | python3 -c 'import json, sys; print(next(e["tx_packets"] + e["denied"] for e in json.load(sys.stdin)["enis"] if e["name"] == "a"))'; }
 
-check "the kernel calls the program itself" wait_for 20 quick
+check "the kernel calls the program itself" wait_for quick
 before=$(sent)
 check "what is allowed passes" vpc probe a b tcp/80
 check_rc 1 "what is denied does not" vpc probe a b tcp/81
@@ -52,7 +51,7 @@ tcx detach >/dev/null # of which nobody is told
 like "$(vpc status -o json | tr -d '\n ')" '"name":"a",[^}]*"filters":"missing"' "without both status says so"
 check "up mends it" vpc up "$T/tx.ini"
 like "$(vpc status -o json | tr -d '\n ')" '"name":"a",[^}]*"filters":"ok"' "status says so"
-check "and the kernel calls it itself again" wait_for 20 quick
+check "and the kernel calls it itself again" wait_for quick
 
 old=$(pinned)
 topology 9000 | sed 's/^inbound = tcp 80 from 0/inbound = tcp 81 from 0/' >"$T/tx.ini"

@@ -1,4 +1,3 @@
-# timeout: 120
 # timers: [lab] clock reaches the filter and the NAT gateway, idle connections through which end; timers of one instance; a
 # share of the table.
 . "${0%/*}/../lib.sh"
@@ -64,18 +63,18 @@ pid=$(vpc version -o json | json 'd["vpcd"]["pid"]')
 mkfifo "$T/open"
 address=$(vpc show instance t/b -o json | json 'd["instance"][0]["addresses"][0]["private"]')
 ip netns exec t.b python3 -c 'import socket; s=socket.create_server(("", 81)); c=s.accept()[0]; c.recv(1)' &
-wait_for 5 eval 'ip netns exec t.b ss -ltn | grep -q ":81 "'
+wait_for eval 'ip netns exec t.b ss -ltn | grep -q ":81 "'
 ip netns exec t.a python3 -c 'import socket,sys; s=socket.create_connection((sys.argv[1], 81)); sys.stdin.read()' "$address" <"$T/open" &
 exec 9>"$T/open"
 states() { vpc ct t -o json | json "' '.join(sorted(e['state'] for e in d['entries'] if e['tracked'] and e['proto'] == 'tcp'))"; }
-wait_for 5 eval '[ "$(states)" = "established established" ]' && ok "a connection, seen by both ends" || not_ok "no connection: $(vpc ct t)"
+wait_for eval '[ "$(states)" = "established established" ]' && ok "a connection, seen by both ends" || not_ok "no connection: $(vpc ct t)"
 between 40 "$(left b tcp)" 60 "b's own timer: 60 s"
 between 431900 "$(left a tcp)" 432000 "a's is AWS's: five days"
 
 lab "clock = 50x" >"$T/t.ini"
 like "$(vpc up "$T/t.ini")" 'clock 1x -> 50x' "the clock is changed while the lab runs"
 between 8500 "$(left a tcp)" 8640 "50x: five days are 8640 s"
-wait_for 5 eval '[ "$(left b tcp)" = -1 ]' && ok "b's minute is over after 1.2 s" || not_ok "still there: $(vpc ct t)"
+wait_for eval '[ "$(left b tcp)" = -1 ]' && ok "b's minute is over after 1.2 s" || not_ok "still there: $(vpc ct t)"
 is "$(nat_timer tcp_timeout_established) $(nat_timer udp_timeout)" "7 7" "the NAT gateway's clock runs too"
 is "$(vpc version -o json | json 'd["vpcd"]["pid"]')" "$pid" "by the same daemon"
 exec 9>&-

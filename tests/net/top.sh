@@ -1,4 +1,3 @@
-# timeout: 60
 # top: the screen as a person sees it, on a terminal of its own: views, order, filter, pause, help, keys.
 . "${0%/*}/../lib.sh"
 

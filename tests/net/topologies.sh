@@ -1,4 +1,3 @@
-# timeout: 180
 # topologies: every shipped topology goes up in both modes of the data path, holds what it expects by walk
 # and by packets, is the same when applied again, and comes down.
 . "${0%/*}/../lib.sh"
@@ -47,7 +46,7 @@ for l in json.load(sys.stdin)["labs"]: print(l["name"], l["state"], l["datapath"
 		vpc show topology --lab "$lab" >"$T/canonical.ini"
 		is "$(vpc up --lab "$lab" "$T/canonical.ini" 2>&1)" "no changes" "$what its canonical file means the same"
 		check "$what goes down" vpc down "$lab"
-		if wait_for 5 same_but_daemon; then ok "$what leaves nothing"; else
+		if wait_for same_but_daemon; then ok "$what leaves nothing"; else
 			not_ok "$what leaves nothing"
 			note "$(diff <(echo "$leftovers_before") <(leftovers))"
 		fi

@@ -1,4 +1,3 @@
-# timeout: 60
 # tutorial: docs/tutorial.md, played as its reader would, real packets and all; UPDATE=1 writes what is printed into it.
 . "${0%/*}/../lib.sh"
 export PATH=$B:$PATH

@@ -1,4 +1,3 @@
-# timeout: 90
 # unjudged: where a filter is missing nothing passes, status says so, and up mends it; what is put into a
 # router past its filters goes nowhere. In both modes.
 . "${0%/*}/../lib.sh"

@@ -1,4 +1,3 @@
-# timeout: 240
 # uplink: a lab's internet reaches the network of the machine: TCP, UDP, ICMP and their errors; only when vpcd was told
 # so and the machine forwards; nothing is left of it afterwards, whatever became of vpcd. The machine is this test's own
 # network namespace, and the world beyond it another one. In both modes.
@@ -101,7 +100,7 @@ SERVER
 ip netns exec world python3 "$T/server.py" &
 server=$!
 trap 'kill $server 2>/dev/null; on_exit' EXIT
-wait_for 5 ip netns exec world python3 -c 'import socket; socket.create_connection(("127.0.0.1", 80))' || bail "no server"
+wait_for ip netns exec world python3 -c 'import socket; socket.create_connection(("127.0.0.1", 80))' || bail "no server"
 leftovers_before=$(leftovers)
 sysctl -qw net.ipv4.ip_forward=0
 
@@ -205,16 +204,16 @@ for mode in fast kernel; do
 	daemon_kill
 	is "$(client a web tcp 198.18.5.5 80)" 192.0.2.1 "$mode: it outlives vpcd"
 	daemon_start --allow-uplink
-	wait_for 10 labs_rest
+	wait_for labs_rest
 	is "$(vpc plan "$T/a.ini" 2>/dev/null)" "no changes" "$mode: which finds all as it was"
 	daemon_stop
 	daemon_start
-	wait_for 10 labs_rest
+	wait_for labs_rest
 	check_rc 1 "$mode: a vpcd that may not takes it away" pings a web 198.18.5.5
 	is "$(ip -o link | grep -c vpcd)" 0 "$mode: wholly"
 	daemon_stop
 	daemon_start --allow-uplink
-	wait_for 10 labs_rest
+	wait_for labs_rest
 	is "$(client a web tcp 198.18.5.5 80)" 192.0.2.1 "$mode: one that may brings it back"
 
 	# by an edit, and down

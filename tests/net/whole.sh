@@ -1,4 +1,3 @@
-# timeout: 90
 # whole: the road from a file to its end with a topology that has everything: two VPCs, several groups an instance,
 # every kind of thing, names of 30 characters; both data path modes, a killed daemon, JSON as documented.
 . "${0%/*}/../lib.sh"

@@ -1,4 +1,3 @@
-# timeout: 90
 # zones: an outage of a zone in both modes: what dies and with which reason, what goes on, and that it lasts.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../talk.sh"
@@ -21,7 +20,7 @@ for mode in fast kernel; do
 	sed -i 's/^inbound = tcp 8080 from/inbound = tcp 9000 from 10.0.0.0\/16\n&/' "$T/z.ini"
 	daemon_start
 	check "$mode: goes up" vpc up "$T/z.ini"
-	wait_for 5 talk_open t$mode z/web-b "$(vpc show instance app-b --lab z -o json | sed -n 's/.*"private": "\(.*\)",/\1/p')" ||
+	wait_for talk_open t$mode z/web-b "$(vpc show instance app-b --lab z -o json | sed -n 's/.*"private": "\(.*\)",/\1/p')" ||
 		bail "no connection in zone b"
 	check "$mode: all holds before" vpc test --live z
 	before=$(vpc show instances --lab z; vpc show route-tables --lab z -o json | grep '"state"')
@@ -58,7 +57,7 @@ F
 	is "$(vpc up "$T/z.ini" 2>&1)" "no changes" "$mode: up of the file does not end an outage"
 	daemon_kill
 	daemon_start
-	wait_for 10 labs_rest
+	wait_for labs_rest
 	is "$(vpc zone z | awk '{print $1, $3}' | xargs)" "ZONE STATE a down b up" "$mode: nor does a new daemon"
 	is "$(vpc up "$T/z.ini" 2>&1)" "no changes" "$mode: ... which finds all as it is to be"
 	is "$(vpc zone down z a)" "no changes" "$mode: it cannot go down twice"

@@ -8,12 +8,12 @@ captures_start() { # LAB NAME...: returns when they are heard
 	rm -f "$T"/cap.*
 	"$VPC" capture "${@/#/$lab/}" -w "$T/cap.all" 2>"$T/cap.error" &
 	capturing=$!
-	wait_for 10 test -s "$T/cap.all" || bail "no capture: $(cat "$T/cap.error")"
+	wait_for test -s "$T/cap.all" || bail "no capture: $(cat "$T/cap.error")"
 }
 captures_end() { # when nothing has been added for 25 looks: what was sent has been captured
 	local same=0
 	touch -d @0 "$T/cap.seen"
-	wait_for 10 captures_rest
+	wait_for captures_rest
 	kill -INT $capturing
 	wait $capturing
 	like "$(cat "$T/cap.error")" ' captured, 0 lost$' "no packet is missing in the capture"

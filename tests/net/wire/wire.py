@@ -26,7 +26,7 @@ ROUTER = bytes.fromhex("027600000000")
 BROADCAST = b"\xff" * 6
 TCP, UDP, ICMP = 6, 17, 1
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-LIMIT_S = 5  # nothing here takes that long
+LIMIT_S = 30  # nothing here takes that long, on a busy machine either
 
 
 # ---- results --------------------------------------------------------------------------------
