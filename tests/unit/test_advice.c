@@ -103,7 +103,10 @@ static const struct advice_case {
 	{ "h -> nat tcp/80", "-" },         /* takes nothing from outside */
 	{ "p1 -> 10.0.1.99 tcp/80", "-" },  /* nobody */
 	{ "p2@10.0.0.99 -> s1 icmp", "-" }, /* nobody to answer to */
-	{ "p1 -> 10.1.0.10 tcp/80", "-" },  /* another VPC's */
+	{ "p1 -> 10.1.0.10 tcp/80",         /* another VPC's */
+	  "vpc-peering-connection v-w + vpc = v\nvpc-peering-connection v-w + peer-vpc = w\n"
+	  "route-table pub + route = 10.1.0.0/16 via pcx:v-w\nroute-table w-main + vpc = w\n"
+	  "route-table w-main + main = yes\nroute-table w-main + route = 10.0.0.0/16 via pcx:v-w\n" },
 };
 
 static char *lines_of(const struct advice *a)
@@ -242,6 +245,12 @@ static void each_gate(void **state)
 	"[route-table r]\nvpc = v\ngone = nat:old\n" routes \
 	"[subnet s]\nvpc = v\ncidr = 10.0.1.0/24\nroute-table = r\n[instance a]\nsubnet = s\n[host h]\naddress = 198.51.100.7\n"
 
+#define NO_PEERS(range, of_b, more) \
+	"[vpc v]\ncidr = 10.0.0.0/16\n[vpc w]\ncidr = " range "\n" more "[route-table v]\nvpc = v\nmain = yes\n" \
+	"[route-table w]\nvpc = w\nmain = yes\n[subnet a]\nvpc = v\ncidr = 10.0.4.0/24\n[instance a]\nsubnet = a\n" \
+	"[subnet b]\nvpc = w\ncidr = " of_b "\n[instance b]\nsubnet = b\nsecurity-groups = g\n" \
+	"[security-group g]\nvpc = w\ninbound = all from 10.0.0.0/8\n"
+
 static const struct lab_case {
 	const char *text, *flow, *lines;
 } lab_cases[] = {
@@ -256,6 +265,14 @@ static const struct lab_case {
 	  "route-table v + route = 192.168.1.4/32 via pcx:vw\n" },
 	{ TWO_VPCS("route = 192.168.1.4/32 via nat:n\n", "route = 10.0.4.0/24 via pcx:vw\n"), "a -> b tcp/80",
 	  "route-table v - route = 192.168.1.4/32 via nat:n\nroute-table v + route = 192.168.1.4/32 via pcx:vw\n" },
+	/* Who is no peer may become one, unless their ranges overlap. */
+	{ NO_PEERS("172.16.0.0/16", "172.16.1.0/24", ""), "a -> b@172.16.1.4 tcp/80",
+	  "vpc-peering-connection v-w + vpc = v\nvpc-peering-connection v-w + peer-vpc = w\n"
+	  "route-table v + route = 172.16.0.0/16 via pcx:v-w\nroute-table w + route = 10.0.0.0/16 via pcx:v-w\n" },
+	{ NO_PEERS("10.0.0.0/20", "10.5.1.0/24", "cidr = 10.5.0.0/16\n"), "a -> b@10.5.1.4 tcp/80", "-" },
+	{ NO_PEERS("172.16.0.0/16", "172.16.1.0/24",
+		   "[vpc x]\ncidr = 172.17.0.0/16\n[vpc-peering-connection v-w]\nvpc = v\npeer-vpc = x\n"),
+	  "a -> b@172.16.1.4 tcp/80", "-" },
 	/* Behind an appliance it is the sender that needs the address, and not its second one. */
 	{ APPLIANCE(""), "web -> h tcp/80", "instance web + public-ip = auto\n" },
 	{ APPLIANCE("public-ip = auto\n"), "web -> h tcp/80", "" },

@@ -4,13 +4,13 @@
  *   sg-out, sg-in           one more rule in the first group of the interface, naming the peer's group in one VPC
  *   nacl-out, nacl-in       one more numbered rule, before the one that denies; replies: the ephemeral range. Where no
  *                           number is free there, the rules in its way move up by one
- *   route (no route)        the peer's range, over the peering connection; else a default route: internet gateway, or
+ *   route (no route)        the peer's range, over a peering connection; else a default route: internet gateway, or
  *                           NAT gateway of the zone for who has no public address
  *   route (blackhole)       the route goes; what is missing then is opened next
  *   nat (outside it)        a route to the internet gateway for the other end alone
  *   igw (no public address) public-ip = auto, for whose address it is
  *   igw (private address),
- *   peering (of no peer)    the peer's range, over the peering connection, in the first table that can
+ *   peering (of no peer)    the peer's range, over the peering connection or a new one, in the first table that can
  *   igw (past an appliance) the gateway's route to the appliance goes
  *   source-, dest-check     source-dest-check = no
  *   any (link down)         the zone is taken out of zones-down

@@ -54,23 +54,52 @@ static bool in_some_vpc(const struct model *m, const struct addr *a)
 
 /* ---- ways from an interface to an address ---- */
 
-/* Over the peering connection to the VPC that has the address: to that VPC's whole range. */
+static bool may_peer(const struct vpc *v, const struct vpc *w)
+{
+	for (uint32_t i = 0; i < v->n_cidrs; i++)
+		for (uint32_t k = 0; k < w->n_cidrs; k++)
+			if (prefix_overlaps(&v->cidrs[i], &w->cidrs[k]))
+				return false;
+	return true;
+}
+
+/* The peering connection of two VPCs, or a new one. */
+static bool peering_need(struct adviser *x, uint32_t vpc, uint32_t other, char *name, size_t size)
+{
+	const struct model *m = x->now->m;
+	const char *kind = obj_kind_name(KIND_PEERING), *from = m->vpcs[vpc].obj.name, *to = m->vpcs[other].obj.name;
+	uint32_t pcx = model_peering_of(m, vpc, other);
+
+	if (pcx != NONE) {
+		snprintf(name, size, "%s", m->peerings[pcx].obj.name);
+		return true;
+	}
+	snprintf(name, size, "%.20s-%.20s", from, to);
+	return may_peer(&m->vpcs[vpc], &m->vpcs[other]) && !section_find(&x->d, kind, name) &&
+	       line_add(x, kind, name, "vpc", from) && line_add(x, kind, name, "peer-vpc", to);
+}
+
+/* Over the peering connection to a VPC that has the address, to that VPC's whole range; over a new one where there is
+ * none. */
 static bool way_by_peering(struct adviser *x, uint32_t eni, const struct addr *a, struct way *ret)
 {
 	const struct model *m = x->now->m;
-	uint32_t vpc = model_eni_vpc(m, eni);
+	uint32_t vpc = model_eni_vpc(m, eni), found = NONE;
+	char name[64];
 
 	for (uint32_t v = 0; v < m->n_vpcs; v++) {
-		const struct prefix *range = vpc_range(&m->vpcs[v], a);
-		uint32_t pcx = v == vpc || !range ? NONE : model_peering_of(m, vpc, v);
-
-		if (pcx == NONE)
+		if (v == vpc || !vpc_range(&m->vpcs[v], a))
 			continue;
-		ret->to = *range;
-		snprintf(ret->target, sizeof(ret->target), "pcx:%s", m->peerings[pcx].obj.name);
-		return true;
+		if (found == NONE || model_peering_of(m, vpc, v) != NONE)
+			found = v;
+		if (model_peering_of(m, vpc, v) != NONE)
+			break;
 	}
-	return false;
+	if (found == NONE || !peering_need(x, vpc, found, name, sizeof(name)))
+		return false;
+	ret->to = *vpc_range(&m->vpcs[found], a);
+	snprintf(ret->target, sizeof(ret->target), "pcx:%s", name);
+	return true;
 }
 
 static bool way_by_igw(struct adviser *x, uint32_t eni, const struct addr *a, struct way *ret)
