@@ -125,6 +125,12 @@ is "$(vpc show topology --lab pair | "$VPC" validate - | sed 's/.*: valid/valid/
 is "$(vpc status pair -o json | json '" ".join(d["enis"][0])')" "$(json_members STATUS)" "status -o json as documented"
 is "$(vpc rules pair -o json | json '" ".join(d["rules"][0])')" "$(json_members RULE)" "rules -o json as documented"
 check "ct" vpc ct pair
+vpc exec pair/alpha -- python3 -c 'import socket, sys
+for p in range(3000, 3040): # whether somebody listens or not
+    with socket.socket() as s: s.bind(("", p)), s.connect_ex((sys.argv[1], 80))' \
+	"$(vpc show instance beta --lab pair -o json | json 'd["instance"][0]["addresses"][0]["private"]')"
+is "$(vpc ct pair -o json | json '[e["sport"] for e in d["entries"] if e["eni"] == "alpha" and e["sport"] in range(3000, 3040)] == list(range(3000, 3040))')" \
+	True "ct has an order: by interface, protocol, addresses and ports"
 vpc ct flush pair/alpha >/dev/null
 vpc ct flush pair/beta >/dev/null
 is "$(vpc ct pair -o json | json 'len([e for e in d["entries"] if e["tracked"]])')" 0 "ct flush of both ends leaves nothing tracked"

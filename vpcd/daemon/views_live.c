@@ -261,6 +261,11 @@ json_t *view_gates(struct lab *l)
 struct ct_view {
 	const struct lab *l;
 	struct datapath *d;
+	struct ct_row {
+		struct abi_flow_key key;
+		struct abi_flow entry;
+	} * rows;
+	size_t n, cap;
 	json_t *a;
 	uint64_t now;
 };
@@ -285,10 +290,8 @@ static unsigned be16(const uint8_t v[2])
 
 /* As the side that opened the flow sees it; one that is not tracked as its interface sends it. ICMP has an
  * identifier and no ports. */
-static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_flow *entry)
+static void add_flow(struct ct_view *v, const struct abi_flow_key *key, struct abi_flow *f)
 {
-	struct ct_view *v = ctx;
-	struct abi_flow whole = *entry, *f = &whole;
 	bool tracked = f->flags & ABI_FLOW_TRACKED;
 	bool inbound = f->flags & ABI_FLOW_INBOUND, ports = key->proto == 6 || key->proto == 17;
 	struct addr own = { key->src }, other = { key->dst };
@@ -299,11 +302,11 @@ static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_
 	json_t *o;
 
 	if (!tracked && port_get(v->l->ports, key->port).owner != PORT_OF_ENI)
-		return 0; /* gateways and hosts have no groups */
+		return; /* gateways and hosts have no groups */
 	datapath_flow_whole(v->d, key, f);
 	ends = f->seen_ns + datapath_timeout_ns(v->d, key, f);
 	if (ends <= v->now)
-		return 0;
+		return;
 	rule_words(v->l->model, f->own_rule, rule, sizeof(rule), &loc);
 	o = json_object();
 	json_object_set_new(o, "eni", json_text(port_name(v->l->ports, key->port)));
@@ -321,7 +324,26 @@ static int add_flow(void *ctx, const struct abi_flow_key *key, const struct abi_
 	json_object_set_new(o, "file", json_file(loc));
 	json_object_set_new(o, "line", json_line(loc));
 	json_array_append_new(v->a, o);
+}
+
+static int keep_flow(void *ctx, const struct abi_flow_key *key, const struct abi_flow *entry)
+{
+	struct ct_view *v = ctx;
+
+	*VEC_PUSH(v->rows, v->n, v->cap) = (struct ct_row){ *key, *entry };
 	return 0;
+}
+
+/* The kernel's order is that of its hashes, another one each time; this one is the same as long as the rows are. */
+static int row_cmp(const void *x, const void *y)
+{
+	const struct abi_flow_key *a = &((const struct ct_row *)x)->key, *b = &((const struct ct_row *)y)->key;
+	int c = a->port != b->port ? (a->port < b->port ? -1 : 1) : a->proto - b->proto;
+
+	c = c ? c : memcmp(&a->src, &b->src, sizeof(a->src));
+	c = c ? c : memcmp(&a->dst, &b->dst, sizeof(a->dst));
+	c = c ? c : memcmp(a->sport, b->sport, sizeof(a->sport));
+	return c ? c : memcmp(a->dport, b->dport, sizeof(a->dport));
 }
 
 json_t *view_ct(struct lab *l)
@@ -329,7 +351,12 @@ json_t *view_ct(struct lab *l)
 	struct ct_view v = { .l = l, .d = lab_datapath(l), .a = json_array(), .now = clock_ns() };
 
 	if (v.d)
-		datapath_flows(v.d, add_flow, &v);
+		datapath_flows(v.d, keep_flow, &v);
+	if (v.n)
+		qsort(v.rows, v.n, sizeof(*v.rows), row_cmp);
+	for (size_t i = 0; i < v.n; i++)
+		add_flow(&v, &v.rows[i].key, &v.rows[i].entry);
+	free(v.rows);
 	return v.a;
 }
 
