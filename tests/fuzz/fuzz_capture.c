@@ -87,7 +87,7 @@ static void fate_check(const struct captured *c, const struct replayed *p)
 	FUZZ_CHECK(p->gate > ABI_GATE_NONE && p->gate < ABI_GATE_MAX && p->reason < ABI_REASON_MAX);
 	FUZZ_CHECK(p->reason != ABI_REASON_NONE && (p->allow || p->reason != ABI_REASON_ACCEPT));
 	FUZZ_CHECK(!p->allow || (p->packet.len && p->packet.len <= c->len));
-	FUZZ_CHECK(!p->loc.line || (p->rule && p->rule_text[0]));
+	FUZZ_CHECK(!p->loc.line || !p->allow || (p->rule && p->rule_text[0]));
 }
 
 int fuzz_capture(const uint8_t *data, size_t n)

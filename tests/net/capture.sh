@@ -67,7 +67,7 @@ for mode in fast kernel; do
 		WANT
 	)" "$mode: denied at the receiver's ACL: shown at both ends"
 	is "$(rows "q['dport'] == 22 and q['if'] == 'b1' and q['dir'] == 'in'" | sort -u)" \
-		"b1 in 198.51.100.7>10.0.2.4 2 deny at sg-in@b1 [ENI_SG_RULES_MISMATCH]" "$mode: denied at its group: as it would have been received"
+		"b1 in 198.51.100.7>10.0.2.4 2 deny at sg-in@b1 $mode.ini:22 [ENI_SG_RULES_MISMATCH]" "$mode: denied at its group: as it would have been received"
 	is "$(parsed "sorted({q['mac'] for q in p if q['if'] == 'b1' and q['dir'] == 'in'}) == ['$(vpc exec $lab/b1 -- cat /sys/class/net/eth0/address)']")" \
 		True "$mode: addressed to its own MAC address"
 	is "$(parsed "[i['ifrecv'] == i['packets'] == i['accepted'] == i['delivered'] and i['ifdrop'] == 0 for i in d['interfaces']]")" "[True, True, True]" "$mode: statistics"

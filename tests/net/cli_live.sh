@@ -57,10 +57,10 @@ mkdir "$T/new"
 sed 's/tcp 80 from sg:g/tcp 80-81 from sg:g/; s/^\[instance beta\]/[instance epsilon]\nsubnet = s\n&/' "$T/pair.ini" >"$T/new/pair.ini"
 is "$(vpc plan "$T/new/pair.ini" | sed -n '/^flows:/,$p')" "flows:
 + allow beta -> alpha  tcp/81  at sg-in@alpha
-    was:  no rule matches
+    was:  no rule matches  $T/pair.ini:6
     is:   tcp 80-81 from sg:g  $T/new/pair.ini:8
 + allow alpha -> beta  tcp/81  at sg-in@beta
-    was:  no rule matches
+    was:  no rule matches  $T/pair.ini:6
     is:   tcp 80-81 from sg:g  $T/new/pair.ini:8
 2 pairs differ" "plan says which flows a change allows"
 is "$(vpc plan -o json "$T/new/pair.ini" | json 'd["flows"]["pairs"], [(c["src"], c["dst"], c["flows"], c["was"], c["is"], c["after"]["line"]) for c in d["flows"]["changes"]][0]')" \
@@ -90,7 +90,7 @@ like "$(vpc flows omega 2>&1) $?" 'no lab has "omega"; .* 2$' "... of neither a 
 
 # ---- probe, trace, test ---------------------------------------------------------------------------------
 check_rc 1 "a denied probe" vpc probe alpha beta tcp/22
-like "$(vpc probe alpha beta tcp/22)" 'at sg-in@beta: no rule .*\(group g\) \[ENI_SG_RULES_MISMATCH\]' "gate and reason in words"
+like "$(vpc probe alpha beta tcp/22)" 'at sg-in@beta: no rule .*\(group g\) .*:6 \[ENI_SG_RULES_MISMATCH\]' "gate and reason in words"
 like "$(vpc probe alpha beta tcp/80)" '; sg-in: rule "tcp 80 from sg:g" .*pair.ini:8' "gate, rule and place"
 is "$(vpc probe alpha beta tcp/80 --count 3 | tail -n1)" "3 of 3 allowed" "--count"
 check "a connection" vpc exec pair/beta -- bash -c 'exec 3<>/dev/tcp/10.0.0.4/80'

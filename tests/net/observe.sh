@@ -23,8 +23,8 @@ is "$(gate_of a1 b1 tcp/80)" "allow None tcp 80 from 10.0.0.0/16 24" "an allowed
 is "$(last_of --from a1 --proto tcp --port 80 --verdict allow)" "allow None tcp 80 from 10.0.0.0/16 24" "observe names its rule"
 is "$(gate_of a1 b1 udp/9)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 12" "a probe that an ACL denies"
 is "$(last_of --to b1 --port 9)" "deny nacl-in 10 deny udp 9 from 0.0.0.0/0 12" "observe names gate and rule"
-is "$(gate_of a1 b1 tcp/22)" "deny sg-in None None" "a probe that a group denies"
-is "$(last_of --instance b1 --gate sg-in@b1)" "deny sg-in None None" "observe names the gate"
+is "$(gate_of a1 b1 tcp/22)" "deny sg-in None 22" "a probe that a group denies"
+is "$(last_of --instance b1 --gate sg-in@b1)" "deny sg-in None 22" "observe names the gate"
 # What is remembered ends with the daemon; a test's daemon may have been killed above.
 for flow in tcp/80 udp/9 tcp/22; do vpc probe a1 b1 $flow >/dev/null; done
 is "$(vpc observe -o jsonl | json '" ".join(d[-1])')" "$(json_members EVENT)" "members as documented"

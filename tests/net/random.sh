@@ -96,7 +96,7 @@ for r in live:
     told += 1
     if not any((port is None or strays or e["sport" if back else "dport"] == port) and
                (not d or (e["gate"], e["reason"]) == (d["gate"], d["reason"]) and (vague or e["object"] == d["object"])) and
-               all(e[x] == decided[x] for x in ("rule_gate", "rule", "line")) for e in near):
+               all(e[x] == decided[x] for x in ("rule_gate", "rule") + (() if vague else ("line",))) for e in near):
         bad += 1
         if bad <= 10:
             print(r["flow"], d, decided, r["note"], len(near))

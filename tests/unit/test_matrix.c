@@ -46,9 +46,10 @@ static void pair_check(struct walker *w, const struct model *m, const struct mat
 	if (s) {
 		if (o->leg != s->leg || o->gate != s->gate || o->reason != s->reason || o->rule != s->rule ||
 		    !str_eq(matrix_object_name(o, src, dst), s->object) || !str_eq(o->rule_text, s->rule_text) ||
-		    o->loc.line != s->loc.line)
-			fail_msg("%s -> %s %s: gate %d@%s rule %u, walk %d@%s rule %u", src, dst, x->proto, o->gate,
-				 matrix_object_name(o, src, dst), o->rule, s->gate, s->object, s->rule);
+		    matrix_place(x, i, k).line != s->loc.line)
+			fail_msg("%s -> %s %s: gate %d@%s rule %u line %u, walk %d@%s rule %u line %u", src, dst,
+				 x->proto, o->gate, matrix_object_name(o, src, dst), o->rule,
+				 matrix_place(x, i, k).line, s->gate, s->object, s->rule, s->loc.line);
 	} else {
 		assert_int_equal(o->gate, ABI_GATE_NONE);
 	}

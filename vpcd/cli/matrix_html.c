@@ -4,8 +4,9 @@
  * What a page has to say of a million pairs is little: an outcome is written once, a row as runs of outcomes, equal
  * rows once; the page's script (matrix_page.h) unpacks them.
  *
- *   {"ends":[NAME…],"matrices":[{"flow","outcomes":[{"class":"y|n|r","word","line":N|0,"says","of":"src|dst"|null,
- *    "object","why"}],"rows":["OUTCOME[*RUN] …" both in base 36],"row_of":[of each end]}]} */
+ *   {"file","ends":[NAME…],"own":[LINE…],"groups":[LINE…],"matrices":[{"flow","outcomes":[{"class":"y|n|r","word",
+ *    "line":N|0,"at":"own|groups"|null (the line is that of the end's section, or its first group's),"says",
+ *    "of":"src|dst"|null,"object","why"}],"rows":["OUTCOME[*RUN] …" both in base 36],"row_of":[of each end]}]} */
 #include <jansson.h>
 #include <string.h>
 #include "cli/matrix_page.h"
@@ -37,7 +38,9 @@ void html_text(FILE *out, const char *s)
 
 void matrix_html_print(FILE *out, const struct matrix *v, size_t n, const char *file, const char *source)
 {
-	json_t *ends = json_array(), *all = json_array(), *data = json_pack("{s:o,s:o}", "ends", ends, "matrices", all);
+	json_t *ends = json_array(), *own = json_array(), *groups = json_array(), *all = json_array();
+	json_t *data = json_pack("{s:s,s:o,s:o,s:o,s:o}", "file", file, "ends", ends, "own", own, "groups", groups,
+				 "matrices", all);
 
 	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>", out);
 	html_text(out, file);
@@ -50,8 +53,11 @@ void matrix_html_print(FILE *out, const struct matrix *v, size_t n, const char *
 	      "<td class=\"r\">gate</td><td>the reply is denied there</td></tr></table>\n"
 	      "<noscript><p>The tables are drawn by the script in this page; without it: vpc matrix -o csv.</p></noscript>\n",
 	      out);
-	for (uint32_t i = 0; n && i < v[0].n_ends; i++)
+	for (uint32_t i = 0; n && i < v[0].n_ends; i++) {
 		json_array_append_new(ends, json_string(v[0].ends[i].name));
+		json_array_append_new(own, json_integer(v[0].ends[i].loc.line));
+		json_array_append_new(groups, json_integer(v[0].ends[i].groups.line));
+	}
 	for (size_t i = 0; i < n; i++) {
 		one_head(out, &v[i], i);
 		json_array_append_new(all, one_matrix(&v[i]));
@@ -76,6 +82,8 @@ static json_t *one_outcome(const struct matrix_outcome *o)
 {
 	_cleanup_strbuf_ struct strbuf says = { 0 }, why = { 0 };
 	const char *of = o->object_of == MATRIX_OBJECT_SRC ? "src" : o->object_of == MATRIX_OBJECT_DST ? "dst" : NULL;
+	const struct matrix_end any = { 0 };
+	const struct src_loc *at = matrix_end_place(o, &any);
 	char word[48];
 
 	matrix_word(o, word, sizeof(word));
@@ -90,7 +98,7 @@ static json_t *one_outcome(const struct matrix_outcome *o)
 		strbuf_addf(&why, "\n%s", o->rule_text);
 	if (o->loc.line)
 		strbuf_addf(&why, "\n%s:%u", o->loc.file, o->loc.line);
-	return json_pack("{s:s,s:s,s:i,s:s,s:s?,s:s?,s:s}", "class",
+	return json_pack("{s:s,s:s,s:i,s:s?,s:s,s:s?,s:s?,s:s}", "class",
 			 o->allow               ? "y"
 			 : o->leg == LEG_RETURN ? "r"
 						: "n",
@@ -98,7 +106,11 @@ static json_t *one_outcome(const struct matrix_outcome *o)
 			 o->allow               ? "yes"
 			 : o->leg == LEG_RETURN ? word + strlen("return:")
 						: word,
-			 "line", (int)o->loc.line, "says", says.s, "of", o->gate == ABI_GATE_NONE ? NULL : of, "object",
+			 "line", (int)o->loc.line, "at",
+			 !at              ? NULL
+			 : at == &any.loc ? "own"
+					  : "groups",
+			 "says", says.s, "of", o->gate == ABI_GATE_NONE ? NULL : of, "object",
 			 of || o->gate == ABI_GATE_NONE ? NULL : o->object, "why", why.s ? why.s : "");
 }
 

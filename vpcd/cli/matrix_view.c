@@ -211,7 +211,7 @@ static void csv_add(struct strbuf *b, const char *s)
 	}
 }
 
-/* "verdict,leg,gate,", then the object, then ",reason,rule,file,line\n". */
+/* "verdict,leg,gate,", then the object, then ",reason,rule", then where that stands. */
 struct texts {
 	char *before, *after;
 };
@@ -225,13 +225,6 @@ static struct texts csv_texts(const struct matrix_outcome *o)
 		    o->gate != ABI_GATE_NONE ? gate_name(o->gate) : "");
 	strbuf_addf(&after, ",%s,", o->gate != ABI_GATE_NONE ? reason_name(o->reason) : "");
 	csv_add(&after, o->rule_text);
-	strbuf_adds(&after, ",");
-	if (o->loc.line) {
-		csv_add(&after, o->loc.file);
-		strbuf_addf(&after, ",%u\n", o->loc.line);
-	} else {
-		strbuf_adds(&after, ",\n");
-	}
 	return (struct texts){ strbuf_take(&before), strbuf_take(&after) };
 }
 
@@ -255,11 +248,6 @@ static struct texts json_texts(const struct matrix_outcome *o)
 	json_member(&before, "gate", met ? gate_name(o->gate) : NULL);
 	json_member(&after, "reason", met ? reason_name(o->reason) : NULL);
 	json_member(&after, "rule", o->rule_text);
-	json_member(&after, "file", o->loc.line ? o->loc.file : NULL);
-	if (o->loc.line)
-		strbuf_addf(&after, ",\"line\":%u}", o->loc.line);
-	else
-		strbuf_adds(&after, ",\"line\":null}");
 	return (struct texts){ strbuf_take(&before), strbuf_take(&after) };
 }
 
@@ -281,8 +269,28 @@ static void texts_free(const struct matrix *x, struct texts *v)
 	free(v);
 }
 
+/* The file's name as it is to be written; all places of a lab are in one file. */
+static char *file_text(const struct matrix *x, void (*add)(struct strbuf *b, const char *file))
+{
+	struct strbuf b = { 0 };
+	const char *file = NULL;
+
+	for (uint32_t i = 0; i < x->n_ends && !file; i++)
+		file = x->ends[i].loc.line ? x->ends[i].loc.file : NULL;
+	for (size_t i = 0; i < x->n_outcomes && !file; i++)
+		file = x->outcomes[i]->loc.line ? x->outcomes[i]->loc.file : NULL;
+	add(&b, file);
+	return strbuf_take(&b);
+}
+
+static void json_file_add(struct strbuf *b, const char *file)
+{
+	json_member(b, "file", file);
+}
+
 void matrix_csv_print(FILE *out, const struct matrix *x, bool head)
 {
+	_cleanup_free_ char *file = file_text(x, csv_add);
 	struct texts *v = texts_of(x, csv_texts);
 
 	if (head)
@@ -292,6 +300,7 @@ void matrix_csv_print(FILE *out, const struct matrix *x, bool head)
 			uint32_t o = x->cells[(size_t)i * x->n_ends + k];
 			const char *src = x->ends[i].name, *dst = x->ends[k].name;
 			const char *object = matrix_object_name(x->outcomes[o], src, dst);
+			uint32_t line = matrix_place(x, i, k).line;
 
 			if (i == k)
 				continue;
@@ -303,6 +312,10 @@ void matrix_csv_print(FILE *out, const struct matrix *x, bool head)
 			fputs(v[o].before, out);
 			fputs(object ? object : "", out);
 			fputs(v[o].after, out);
+			if (line)
+				fprintf(out, ",%s,%u\n", file, line);
+			else
+				fputs(",,\n", out);
 		}
 	}
 	texts_free(x, v);
@@ -310,6 +323,7 @@ void matrix_csv_print(FILE *out, const struct matrix *x, bool head)
 
 static void json_cells(FILE *out, const struct matrix *x, const char **sep)
 {
+	_cleanup_free_ char *file = file_text(x, json_file_add);
 	struct texts *v = texts_of(x, json_texts);
 
 	for (uint32_t i = 0; i < x->n_ends; i++) {
@@ -317,11 +331,16 @@ static void json_cells(FILE *out, const struct matrix *x, const char **sep)
 			uint32_t o = x->cells[(size_t)i * x->n_ends + k];
 			const char *src = x->ends[i].name, *dst = x->ends[k].name;
 			const char *object = matrix_object_name(x->outcomes[o], src, dst), *quote = object ? "\"" : "";
+			uint32_t line = matrix_place(x, i, k).line;
 
 			if (i == k)
 				continue;
 			fprintf(out, "%s\n  {\"src\":\"%s\",\"dst\":\"%s\",\"flow\":\"%s\"%s,\"object\":%s%s%s%s", *sep,
 				src, dst, x->proto, v[o].before, quote, object ? object : "null", quote, v[o].after);
+			if (line)
+				fprintf(out, "%s,\"line\":%u}", file, line);
+			else
+				fputs(",\"file\":null,\"line\":null}", out);
 			*sep = ",";
 		}
 	}

@@ -215,9 +215,9 @@ static void packet_print(const struct run *u, const struct captured *c, const st
 	if (r->rule_text[0])
 		printf("%s", r->rule_text);
 	if (r->loc.line)
-		printf("  %s:%u", r->loc.file, r->loc.line);
+		printf("%s%s:%u", r->rule_text[0] ? "  " : "", r->loc.file, r->loc.line);
 	if (r->reason != ABI_REASON_ACCEPT)
-		printf("%s%s", r->rule_text[0] ? "  " : "", reason_name(r->reason));
+		printf("%s%s", r->rule_text[0] || r->loc.line ? "  " : "", reason_name(r->reason));
 	putchar('\n');
 }
 

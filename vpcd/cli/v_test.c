@@ -254,10 +254,11 @@ static json_t *result_make(const struct expect *x, const struct answer *got, con
 	json_object_set_new(o, "verdict", got ? json_string(got->allow ? "allow" : "deny") : json_null());
 	json_object_set_new(o, "denied", denied);
 	json_object_set_new(o, "decided",
-			    got && got->rule ? json_pack("{s:s?,s:s,s:s?,s:o}", "rule_gate", got->rule_gate, "rule",
-							 got->rule, "file", got->file, "line",
-							 got->line ? json_integer(got->line) : json_null())
-					     : json_null());
+			    got && (got->rule || (!got->allow && got->gate))
+				    ? json_pack("{s:s?,s:s?,s:s?,s:o}", "rule_gate", got->rule_gate, "rule", got->rule,
+						"file", got->file, "line",
+						got->line ? json_integer(got->line) : json_null())
+				    : json_null());
 	json_object_set_new(o, "note", text_or_null(text));
 	return o;
 }

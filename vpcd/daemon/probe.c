@@ -594,12 +594,12 @@ static void finish_allow(struct probe *p, const char *note)
 	finish(p);
 }
 
-static const char *igw_of_destination(const struct probe *p)
+static const struct obj *igw_of_destination(const struct probe *p)
 {
 	const struct model *m = p->batch->all->lab->model;
 	uint32_t igw = m->vpcs[p->dst_vpc].igw;
 
-	return igw == NONE ? NULL : m->igws[igw].obj.name;
+	return igw == NONE ? NULL : &m->igws[igw].obj;
 }
 
 /* The NAT gateway that an answer had no business with, behind what note holds. */
@@ -616,6 +616,27 @@ static void stray_words(const struct probe *p, const struct abi_event *ev, char 
 		flow_stray_add(l->model, p->stray, STRAY_DENIED, &p->wire.dst, note, size);
 }
 
+/* A denial that no event told: the gate of an object that needs no rule for it. */
+static struct verdict_words gate_words(enum abi_gate gate, enum abi_reason reason, const struct obj *object)
+{
+	struct verdict_words w = { .gate = gate_name(gate), .reason = reason_name(reason) };
+
+	if (object) {
+		w.object = object->name;
+		w.loc = object->loc;
+	}
+	return w;
+}
+
+static void finish_denied(struct probe *p, int leg, const struct verdict_words *w, const char *note)
+{
+	set_result(p, w,
+		   json_pack("{ssssss?ss}", "leg", leg == LEG_FORWARD ? "forward" : "return", "gate", w->gate, "object",
+			     w->object, "reason", w->reason),
+		   note);
+	finish(p);
+}
+
 /* why: what the event does not say; may be NULL. */
 static void finish_deny(struct probe *p, int leg, const struct abi_event *ev, const char *why)
 {
@@ -624,18 +645,15 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev, co
 	char note[256];
 
 	verdict_words(l->ports, ev, &w);
-	if (p->flow.no_public && ev->gate == ABI_GATE_IGW)
-		w.object = igw_of_destination(p); /* of all VPCs with that private address, the flow means one */
+	if (p->flow.no_public &&
+	    ev->gate == ABI_GATE_IGW) /* of all VPCs with that private address, the flow means one */
+		w = gate_words(ABI_GATE_IGW, (enum abi_reason)ev->reason, igw_of_destination(p));
 	groups_words(l->ports, ev, note, sizeof(note));
 	if (why)
 		snprintf(note, sizeof(note), "%s", why);
 	if (leg == LEG_RETURN)
 		stray_words(p, ev, note, sizeof(note));
-	set_result(p, &w,
-		   json_pack("{ssssss?ss}", "leg", leg == LEG_FORWARD ? "forward" : "return", "gate", w.gate, "object",
-			     w.object, "reason", w.reason),
-		   note);
-	finish(p);
+	finish_denied(p, leg, &w, note);
 }
 
 /* design 3: having no public address, it is denied at igw. A host's packet shows that; from another VPC there is no
@@ -644,32 +662,24 @@ static bool finish_unsent(struct probe *p)
 {
 	const struct model *m = p->batch->all->lab->model;
 	const struct flow_end *src = &p->flow.src;
-	enum abi_reason reason = ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS;
-	enum abi_gate gate = ABI_GATE_IGW;
-	const char *object;
+	struct verdict_words w;
 	char note[256];
 
 	if (src->kind != END_ENI)
 		return false;
 	if (model_subnet_is_out(m, m->enis[src->index].subnet)) {
-		gate = ABI_GATE_SOURCE_CHECK;
-		reason = ABI_REASON_PORT_DOWN;
-		object = m->enis[src->index].obj.name;
+		w = gate_words(ABI_GATE_SOURCE_CHECK, ABI_REASON_PORT_DOWN, &m->enis[src->index].obj);
 		snprintf(note, sizeof(note), "no packet was sent: the link of %s is down, as all of its zone",
 			 src->name);
 	} else if (p->flow.no_public) {
-		object = igw_of_destination(p);
+		w = gate_words(ABI_GATE_IGW, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS, igw_of_destination(p));
 		snprintf(note, sizeof(note),
 			 "no packet was sent: %s has no public address, so %s has no address to send to",
 			 p->flow.dst.name, src->name);
 	} else {
 		return false;
 	}
-	set_result(p, NULL,
-		   json_pack("{ssssss?ss}", "leg", "forward", "gate", gate_name(gate), "object", object, "reason",
-			     reason_name(reason)),
-		   note);
-	finish(p);
+	finish_denied(p, LEG_FORWARD, &w, note);
 	return true;
 }
 
@@ -680,30 +690,23 @@ static void finish_arp(struct probe *p, int leg, uint32_t eni)
 	const struct addr *wanted = leg == LEG_FORWARD ? &p->wire.dst : &p->wire.src;
 	const struct subnet *s = &m->subnets[m->enis[eni].subnet];
 	const struct route_table *t = &m->route_tables[s->route_table];
-	struct verdict_words w = { 0 };
+	struct verdict_words w = gate_words(ABI_GATE_ROUTE, ABI_REASON_NO_POSSIBLE_DESTINATION, &t->obj);
 	char addr[ADDR_STRLEN], note[160];
 
 	local_route_words(m, t, wanted, &w);
 	snprintf(note, sizeof(note), "no interface answers ARP for %s", addr_format(wanted, addr));
-	set_result(p, &w,
-		   json_pack("{ssssssss}", "leg", leg == LEG_FORWARD ? "forward" : "return", "gate",
-			     gate_name(ABI_GATE_ROUTE), "object", t->obj.name, "reason",
-			     reason_name(ABI_REASON_NO_POSSIBLE_DESTINATION)),
-		   note);
-	finish(p);
+	finish_denied(p, leg, &w, note);
 }
 
 static void finish_stray(struct probe *p)
 {
 	const struct model *m = p->batch->all->lab->model;
+	const struct verdict_words w =
+		gate_words(ABI_GATE_NAT, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN, &m->enis[p->stray].obj);
 	char note[256] = "";
 
 	flow_stray_add(m, p->stray, STRAY_ARRIVED, &p->wire.dst, note, sizeof(note));
-	set_result(p, NULL,
-		   json_pack("{ssssssss}", "leg", "return", "gate", gate_name(ABI_GATE_NAT), "object",
-			     m->enis[p->stray].obj.name, "reason", reason_name(ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN)),
-		   note);
-	finish(p);
+	finish_denied(p, LEG_RETURN, &w, note);
 }
 
 /* No gate stops it: it goes round until its TTL ends, or is its sender's own when it comes. */

@@ -8,21 +8,9 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-static const struct obj *gate_object(const struct ports *p, const struct abi_event *ev);
 static int decisive_gate(const struct abi_event *ev);
 static const char *allow_reason(const struct abi_event *ev, int at);
 static const char *event_kind(const struct abi_event *ev);
-
-uint32_t port_vpc(const struct ports *p, uint32_t port)
-{
-	struct port at = port_get(p, port);
-
-	if (at.owner == PORT_OF_ENI)
-		return model_eni_vpc(p->m, at.index);
-	if (at.owner == PORT_OF_PEERING)
-		return p->m->peerings[at.index].vpcs[p->m->peerings[at.index].ports[1] == port];
-	return at.owner == PORT_OF_IGW ? p->m->igws[at.index].vpc : NONE;
-}
 
 const char *port_name(const struct ports *p, uint32_t port)
 {
@@ -53,8 +41,9 @@ void verdict_words(const struct ports *p, const struct abi_event *ev, struct ver
 	ret->reason = ev->allow ? allow_reason(ev, decisive) : reason_name(ev->reason);
 	if (!ev->allow) {
 		ret->gate = ret->rule_gate = gate_name(ev->gate);
-		object = gate_object(p, ev);
+		object = port_denial_object(p, (enum abi_gate)ev->gate, ev->gate_port, ev->peer);
 		ret->object = object ? object->name : NULL;
+		ret->loc = port_gate_place(p, (enum abi_gate)ev->gate, ev->gate_port, object);
 	} else if (decisive >= 0) {
 		ret->rule_gate = gate_name(gates[decisive]);
 	}
@@ -220,21 +209,6 @@ json_t *json_addr(const struct addr *a)
 	char buf[ADDR_STRLEN];
 
 	return addr_is_zero(a) ? json_null() : json_string(addr_format(a, buf));
-}
-
-/* A denial at a gateway or a peering connection is told by the port in front of it, too. */
-static const struct obj *gate_object(const struct ports *p, const struct abi_event *ev)
-{
-	const enum abi_gate gate = (enum abi_gate)ev->gate;
-	const struct obj *o = port_gate_object(p, gate, ev->gate_port);
-	uint32_t vpc;
-
-	if (!o && (gate == ABI_GATE_IGW || gate == ABI_GATE_PEERING))
-		o = port_gate_object(p, gate, ev->peer);
-	if (o || gate != ABI_GATE_IGW)
-		return o;
-	vpc = port_vpc(p, ev->gate_port); /* counted by gate, a denial has no peer */
-	return vpc == NONE || p->m->vpcs[vpc].igw == NONE ? NULL : &p->m->igws[p->m->vpcs[vpc].igw].obj;
 }
 
 /* The last gate that asked its rules, or -1. */

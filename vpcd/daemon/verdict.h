@@ -6,7 +6,6 @@
 #include "abi.h"
 #include "model/port.h"
 
-uint32_t port_vpc(const struct ports *p, uint32_t port);     /* index; NONE on the internet */
 const char *port_name(const struct ports *p, uint32_t port); /* NULL */
 
 /* What an event says, with names. Strings belong to the model or to this. */
@@ -17,7 +16,7 @@ struct verdict_words {
 	const char *object;    /* NULL: none */
 	const char *reason;
 	char rule[160];     /* "" = null */
-	struct src_loc loc; /* line 0 = none */
+	struct src_loc loc; /* of the rule, or of the gate that had none to name; line 0 = none */
 };
 void verdict_words(const struct ports *p, const struct abi_event *ev, struct verdict_words *ret);
 /* "deny at nacl-in@db: rule \"10 deny …\" FILE:LINE [REASON]". To free(). */

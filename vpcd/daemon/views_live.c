@@ -166,10 +166,10 @@ static json_t *nacl_rules(const struct lab *l, const struct nacl *n)
 	return a;
 }
 
-/* r NULL: the implicit rule, number star, which stands where its owner does. */
+/* r NULL: the implicit * rule, number star. What AWS put there stands where its owner does. */
 static json_t *rule_json(const struct lab *l, const struct list_owner *owner, const struct model_rule *r, uint32_t star)
 {
-	struct src_loc loc = r ? r->loc : owner->obj->loc;
+	struct src_loc loc = r && r->origin != ORIGIN_IMPLICIT ? r->loc : owner->obj->loc;
 	struct datapath *d = lab_datapath(l);
 	struct abi_counter hits = { 0 };
 	uint32_t number = r ? r->number : star;

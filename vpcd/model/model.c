@@ -256,7 +256,7 @@ static void index_rules(struct model *m, enum obj_kind kind, const struct obj *o
 		}
 		for (uint32_t i = 0; i < dir[d].n; i++) {
 			place.rule = &dir[d].v[i];
-			place.loc = place.rule->loc;
+			place.loc = place.rule->origin == ORIGIN_IMPLICIT ? owner->loc : place.rule->loc;
 			place.allow = place.rule->rule.allow;
 			place_add(m, &m->index->rules, &place.rule->number, &place);
 		}

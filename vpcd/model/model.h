@@ -321,7 +321,8 @@ static inline bool model_vpcs_joined(const struct model *m, uint32_t vpc, uint32
 {
 	return vpc == other ? vpc != NONE : model_peering_of(m, vpc, other) != NONE;
 }
-/* Where rule or route NUMBER stands, for words: false when unknown. owner_kind/name say whose it is. */
+/* Where rule or route NUMBER stands, for words: false when unknown. owner_kind/name say whose it is. What AWS put there
+ * stands where its owner does. */
 struct rule_place {
 	enum obj_kind owner_kind; /* KIND_SECURITY_GROUP, KIND_NACL, KIND_ROUTE_TABLE */
 	const char *owner;

@@ -48,6 +48,17 @@ static void port_set(struct ports *p, uint32_t number, enum port_owner owner, ui
 	p->v[number] = (struct port){ owner, index };
 }
 
+uint32_t port_vpc(const struct ports *p, uint32_t port)
+{
+	struct port at = port_get(p, port);
+
+	if (at.owner == PORT_OF_ENI)
+		return model_eni_vpc(p->m, at.index);
+	if (at.owner == PORT_OF_PEERING)
+		return p->m->peerings[at.index].vpcs[p->m->peerings[at.index].ports[1] == port];
+	return at.owner == PORT_OF_IGW ? p->m->igws[at.index].vpc : NONE;
+}
+
 static const struct obj *eni_gate_object(const struct model *m, enum abi_gate gate, const struct eni *eni)
 {
 	const struct subnet *subnet = &m->subnets[eni->subnet];
@@ -82,4 +93,27 @@ const struct obj *port_gate_object(const struct ports *p, enum abi_gate gate, ui
 		return gate == ABI_GATE_IGW ? &m->igws[at.index].obj : NULL;
 	default: return NULL;
 	}
+}
+
+const struct obj *port_denial_object(const struct ports *p, enum abi_gate gate, uint32_t gate_port, uint32_t peer)
+{
+	const struct obj *o = port_gate_object(p, gate, gate_port);
+	uint32_t vpc;
+
+	if (!o && (gate == ABI_GATE_IGW || gate == ABI_GATE_PEERING))
+		o = port_gate_object(p, gate, peer);
+	if (o || gate != ABI_GATE_IGW)
+		return o;
+	vpc = port_vpc(p, gate_port);
+	return vpc == NONE || p->m->vpcs[vpc].igw == NONE ? NULL : &p->m->igws[p->m->vpcs[vpc].igw].obj;
+}
+
+struct src_loc port_gate_place(const struct ports *p, enum abi_gate gate, uint32_t number, const struct obj *object)
+{
+	const struct port at = port_get(p, number);
+
+	if ((gate == ABI_GATE_SG_OUT || gate == ABI_GATE_SG_IN) && at.owner == PORT_OF_ENI &&
+	    p->m->enis[at.index].n_groups)
+		return p->m->security_groups[p->m->enis[at.index].groups[0]].obj.loc;
+	return object ? object->loc : (struct src_loc){ 0 };
 }

@@ -29,6 +29,13 @@ static inline struct port port_get(const struct ports *p, uint32_t number)
 {
 	return number < p->n ? p->v[number] : (struct port){ PORT_OF_NONE, 0 };
 }
+uint32_t port_vpc(const struct ports *p, uint32_t number); /* index; NONE on the internet */
 /* Whose gate it is, as design 4 names it: the network ACL, the route table, the gateway, the peering connection or the
  * interface. NULL: nobody's. */
 const struct obj *port_gate_object(const struct ports *p, enum abi_gate gate, uint32_t number);
+/* The same for a denial at gate_port on the way to peer (0: it is not told): what a gateway or a peering connection denies
+ * is told by the port in front of it, too. */
+const struct obj *port_denial_object(const struct ports *p, enum abi_gate gate, uint32_t gate_port, uint32_t peer);
+/* Where to look when a denial has no rule to name: the section of that object, of groups the first of the interface's.
+ * object: what port_gate_object() found; NULL: nowhere, line 0. */
+struct src_loc port_gate_place(const struct ports *p, enum abi_gate gate, uint32_t number, const struct obj *object);

@@ -49,7 +49,7 @@ char *answer_format_rule(const struct answer *a, char *buf, size_t size)
 		n += (size_t)snprintf(buf + n, size - n, " by %s", a->rule_gate);
 	if (a->rule && n < size)
 		n += (size_t)snprintf(buf + n, size - n, ": rule \"%s\"", a->rule);
-	if (a->rule && a->line && n < size)
+	if (a->line && n < size)
 		snprintf(buf + n, size - n, " %s:%u", a->file, a->line);
 	return buf;
 }

@@ -3,7 +3,8 @@
 #include "path/walk.h"
 
 /* An answer in words, whoever gave it. leg, gate, object, reason: of the denial; object may be NULL. rule: what
- * denied, or the last rule that let the request in; NULL = none; file and line: where it stands, or NULL and 0. */
+ * denied, or the last rule that let the request in; NULL = none; file and line: where it stands, or the gate that denied
+ * without one; or NULL and 0. */
 struct answer {
 	bool allow;
 	const char *leg, *gate, *object, *reason; /* of a denial */

@@ -87,6 +87,21 @@ const char *matrix_object_name(const struct matrix_outcome *o, const char *src, 
 	return o->object_of == MATRIX_OBJECT_SRC ? src : o->object_of == MATRIX_OBJECT_DST ? dst : o->object;
 }
 
+const struct src_loc *matrix_end_place(const struct matrix_outcome *o, const struct matrix_end *end)
+{
+	if (o->allow || o->rule || o->object_of == MATRIX_OBJECT_FIXED)
+		return NULL;
+	return o->gate == ABI_GATE_SG_OUT || o->gate == ABI_GATE_SG_IN ? &end->groups : &end->loc;
+}
+
+struct src_loc matrix_place(const struct matrix *x, uint32_t src, uint32_t dst)
+{
+	const struct matrix_outcome *o = matrix_at(x, src, dst);
+	const struct src_loc *loc = matrix_end_place(o, &x->ends[o->object_of == MATRIX_OBJECT_SRC ? src : dst]);
+
+	return loc ? *loc : o->loc;
+}
+
 const struct walk_step *walk_admitting_step(const struct walk *w)
 {
 	const struct walk_step *found = NULL;
@@ -129,6 +144,18 @@ static void end_add(struct matrix *x, enum matrix_end_kind kind, uint32_t index,
 	x->ends[x->n_ends++] = (struct matrix_end){ .name = name, .kind = kind, .index = index };
 }
 
+static void eni_end_add(struct matrix *x, const struct model *m, enum matrix_end_kind kind, uint32_t index)
+{
+	const struct eni *eni = &m->enis[index];
+	struct matrix_end *end;
+
+	end_add(x, kind, index, eni->obj.name);
+	end = &x->ends[x->n_ends - 1];
+	end->loc = eni->obj.loc;
+	if (eni->n_groups)
+		end->groups = m->security_groups[eni->groups[0]].obj.loc;
+}
+
 /* An instance is its first interface, which is called as it is. */
 static void ends_make(const struct model *m, struct matrix *x)
 {
@@ -137,8 +164,8 @@ static void ends_make(const struct model *m, struct matrix *x)
 		for (uint32_t i = 0; i < m->n_instances; i++)
 			for (uint32_t k = (uint32_t)further; k < (further ? m->instances[i].n_enis : 1); k++)
 				if (k < m->instances[i].n_enis)
-					end_add(x, further ? MATRIX_END_INTERFACE : MATRIX_END_INSTANCE,
-						m->instances[i].enis[k], m->enis[m->instances[i].enis[k]].obj.name);
+					eni_end_add(x, m, further ? MATRIX_END_INTERFACE : MATRIX_END_INSTANCE,
+						    m->instances[i].enis[k]);
 	for (uint32_t i = 0; i < m->n_hosts; i++)
 		end_add(x, MATRIX_END_HOST, i, m->hosts[i].obj.name);
 }
@@ -350,7 +377,7 @@ static int pair_walk(struct walker *w, struct matrix *x, struct keymap *known, u
 	walk_done(&walk);
 	x->walks++;
 	*ret = outcome_add(x, known, &o, &new);
-	if (new) {
+	if (new &&o.rule) {
 		struct walk_step s = { .gate = o.gate };
 
 		step_rule_set(w, &s, o.rule);
@@ -403,4 +430,6 @@ static void outcome_of_walk(const struct walk *w, const char *src, const char *d
 		o->object_of = MATRIX_OBJECT_DST;
 	else
 		o->object = s->object;
+	if (!o->rule && o->object_of == MATRIX_OBJECT_FIXED)
+		o->loc = s->loc;
 }

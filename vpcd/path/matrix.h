@@ -18,16 +18,17 @@ struct matrix_outcome {
 	enum matrix_object object_of; /* SRC, DST: the interface of that end; FIXED: object */
 	const char *object;           /* may be NULL */
 	uint32_t rule;                /* number; 0 = none */
-	/* What the number says of the rule; not compared. */
+	/* What the number says of the rule, or the object of where it stands; not compared. */
 	char rule_text[160]; /* "" = none */
-	struct src_loc loc;  /* line 0 = none */
+	struct src_loc loc;  /* line 0 = none, or that of an end: matrix_place() */
 };
 enum matrix_end_kind { MATRIX_END_INSTANCE, MATRIX_END_INTERFACE, MATRIX_END_HOST };
 struct matrix_end {
 	const char *name;
 	enum matrix_end_kind kind;
-	uint32_t index; /* of the interface, or the host */
-	uint32_t class; /* from 0, in order of first appearance */
+	uint32_t index;             /* of the interface, or the host */
+	uint32_t class;             /* from 0, in order of first appearance */
+	struct src_loc loc, groups; /* of its section, and of its first group's; line 0 = none */
 };
 struct matrix {
 	char proto[24];          /* "tcp/443" */
@@ -54,6 +55,10 @@ static inline const struct matrix_outcome *matrix_at(const struct matrix *x, uin
 }
 /* The object of an outcome between two ends; may be NULL. */
 const char *matrix_object_name(const struct matrix_outcome *o, const char *src, const char *dst);
+/* Where the rule of a pair stands, or what denied it without one. Line 0: nowhere. */
+struct src_loc matrix_place(const struct matrix *x, uint32_t src, uint32_t dst);
+/* Of which end that is: NULL: of none, all is said by the outcome; else its loc or groups. */
+const struct src_loc *matrix_end_place(const struct matrix_outcome *o, const struct matrix_end *end);
 /* Which rule of an allowed walk is named: the last of the forward leg that stands in a file; NULL: none. */
 const struct walk_step *walk_admitting_step(const struct walk *w);
 /* "tcp/80 tcp/443 icmp" of all that listens in the lab, each once; "icmp" when nothing does. */

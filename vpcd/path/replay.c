@@ -326,6 +326,7 @@ static void answer_fill(const struct replay *r, const struct sent *s, const stru
 {
 	const enum abi_cached_gate groups = s->outbound ? ABI_CACHED_SG_OUT : ABI_CACHED_SG_IN;
 	const enum abi_cached_gate acl = s->outbound ? ABI_CACHED_NACL_OUT : ABI_CACHED_NACL_IN;
+	const struct ports *ports = r->words->ports;
 	struct walk_step words = { 0 };
 
 	ret->outbound = s->outbound;
@@ -350,4 +351,7 @@ static void answer_fill(const struct replay *r, const struct sent *s, const stru
 	step_rule_set(r->words, &words, ret->rule);
 	memcpy(ret->rule_text, words.rule_text, sizeof(ret->rule_text));
 	ret->loc = words.loc;
+	if (!ret->allow && !ret->rule)
+		ret->loc = port_gate_place(ports, ret->gate, o->gate_port,
+					   port_denial_object(ports, ret->gate, o->gate_port, o->peer));
 }

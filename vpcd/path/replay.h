@@ -37,7 +37,7 @@ struct replayed {
 	uint32_t rule;       /* rule or route number; 0: none */
 	bool is_route;       /* rule is a route's number */
 	char rule_text[160]; /* "" = null */
-	struct src_loc loc;  /* line 0 = none */
+	struct src_loc loc;  /* of the rule, or of the gate that had none to name; line 0 = none */
 };
 
 /* Who runs the filter: the host's world, or the programs in the kernel (kern/prog_run.h). */

@@ -61,6 +61,7 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 static const struct abi_port *port_row(const struct trip *t, uint32_t port);
 static struct walk_step *step_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port);
 static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port, enum abi_reason reason);
+static void last_deny(struct trip *t, uint32_t port, enum abi_reason reason);
 static void translation_note(const struct trip *t, struct walk_step *s, const char *what, const struct addr *from,
 			     const struct addr *to, const struct eni *any);
 static struct addr_choice choice_of(const struct eni *nat, const struct addr *a);
@@ -590,12 +591,9 @@ static bool gate_write(struct trip *t, const struct packet *p, const struct outc
 	}
 	if (!denied)
 		return true;
-	s->allow = false;
-	s->reason = o->reason;
+	last_deny(t, port, o->reason);
 	if (gate == ABI_GATE_SG_OUT || gate == ABI_GATE_SG_IN)
 		step_groups_set(t->w, s, port);
-	t->t->walk.allow = false;
-	t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
 	return false;
 }
 
@@ -626,12 +624,22 @@ static struct walk_step *step_add(struct trip *t, const struct packet *p, enum a
 
 static void deny_add(struct trip *t, const struct packet *p, enum abi_gate gate, uint32_t port, enum abi_reason reason)
 {
-	struct walk_step *s = step_add(t, p, gate, port);
+	step_add(t, p, gate, port);
+	last_deny(t, port, reason);
+}
+
+/* The step that was added last, of the gate at port, is where it ends. */
+static void last_deny(struct trip *t, uint32_t port, enum abi_reason reason)
+{
+	struct walk *w = &t->t->walk;
+	struct walk_step *s = &w->steps[w->n - 1];
 
 	s->allow = false;
 	s->reason = reason;
-	t->t->walk.allow = false;
-	t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
+	if (!s->rule)
+		s->loc = port_gate_place(t->w->ports, s->gate, port, port_gate_object(t->w->ports, s->gate, port));
+	w->allow = false;
+	w->denied = (uint32_t)w->n - 1;
 }
 
 /* any: the NAT gateway that chose `to` or what it is translated from; its other addresses are named too. NULL: nobody chose. */

@@ -21,7 +21,7 @@ struct walk_step {
 	const char *object;  /* NACL, route table, gateway or ENI name; NULL = none */
 	const char *eni;     /* whose packet it is at this point */
 	char rule_text[160]; /* "tcp 80,443 from 0.0.0.0/0", "100 allow …", "*", a route; "" = null (a group denial) */
-	struct src_loc loc;  /* of the rule or route; line 0 = none */
+	struct src_loc loc;  /* of the rule or route, or of the denying gate that had none to name; line 0 = none */
 	uint32_t rule;       /* rule or route number; 0 = none */
 	enum abi_reason reason;
 	char reason_more[288]; /* e.g. the share of ports that would work; the groups of the ENI; may be "" */

@@ -137,7 +137,7 @@ for n, ((src, dst, proto, port), t, note) in enumerate(zip(flows, traces, notes)
     denials = {(e["gate"], e["object"], e["reason"], e["rule"], e["line"]) for e in seen if e["verdict"] == "deny"}
     heard["observe"] += not luck
     mine = {(want[2], want[3], said[4]) + rule[1:]} if want[0] == "deny" and not strays else set()
-    if denials != mine and not (vague(want) and {d[0::2] for d in denials} == {d[0::2] for d in mine}):
+    if denials != mine and not (vague(want) and {d[0::2][:2] for d in denials} == {d[0::2][:2] for d in mine}):
         differs(flow, "observe", sorted(denials, key=str), sorted(mine, key=str))
     if want[0] == "allow" and rule[0] and not any((e["rule_gate"], e["rule"], e["line"]) == rule for e in seen if e["verdict"] == "allow"):
         differs(flow, "observe", sorted({(e["rule_gate"], e["rule"], e["line"]) for e in seen}, key=str), rule)
@@ -188,7 +188,7 @@ for n, ((src, dst, proto, port), t, note, (begin, end)) in enumerate(zip(flows, 
     strays = is_stray(note)
     wanted = {(s["gate"], s["object"], s["rule"], s["line"], s["reason"])} if s and not strays else set()
     if vague(want):  # of all VPCs that hold the address, only the asker knows which is meant
-        denials, wanted = {d[:1] + d[2:] for d in denials}, {d[:1] + d[2:] for d in wanted}
+        denials, wanted = {d[0::2][::2] for d in denials}, {d[0::2][::2] for d in wanted}
     if s and s["gate"] not in INGRESS + ("dest-check",) and not hops(t)[-1][0]["eni"]:
         wanted = wanted & denials  # beyond the VPC, where no interface sees it
     if denials != wanted:
@@ -209,9 +209,11 @@ lines = open(topology).read().split("\n")
 
 
 def owner(line):
+    """Of a group rule; those of a VPC's default group stand where the VPC does."""
     while not lines[line - 1].startswith("["):
         line -= 1
-    return lines[line - 1].strip("[]").split()[1]
+    kind, name = lines[line - 1].strip("[]").split()
+    return name + ".default" if kind == "vpc" else name
 
 
 def record_rule(steps):

@@ -14,10 +14,13 @@ def unpack(row):
             yield int(outcome, 36)
 
 
+UNWRITTEN = ("", "*", "all to 0.0.0.0/0", "all from sg:default", "100 allow all from 0.0.0.0/0", "100 allow all to 0.0.0.0/0")
+
+
 def leads(rule, line):
-    """A rule that nobody wrote stands where its owner does."""
-    return not line or (lines[line].startswith("[nacl ") if rule == "*" else
-                        rule.replace("/32", "") in lines[line].replace("/32", ""))
+    """A rule that nobody wrote stands where its owner does, and where none denies, the section of what denied."""
+    return not line or (rule in UNWRITTEN and lines[line].startswith("[")) or (
+        rule != "" and rule.replace("/32", "") in lines[line].replace("/32", ""))
 
 
 says = {}
@@ -26,17 +29,18 @@ for m in data["matrices"]:
     for i, src in enumerate(data["ends"]):
         for k, dst in enumerate(data["ends"]):
             o = m["outcomes"][rows[m["row_of"][i]][k]]
-            says[src, dst, m["flow"]] = (o, {"src": src, "dst": dst}.get(o["of"], o["object"]))
+            line = data[o["at"]][i if o["of"] == "src" else k] if o["at"] else o["line"]
+            says[src, dst, m["flow"]] = (o, {"src": src, "dst": dst}.get(o["of"], o["object"]), line)
 same, bad = 0, []
 for c in csv.DictReader(open(sys.argv[2])):
-    o, of = says[c["src"], c["dst"], c["flow"]]
+    o, of, leads_to = says[c["src"], c["dst"], c["flow"]]
     line = int(c["line"] or 0)
     said = " ".join(o["says"].split()[1:])
     want = "" if not c["gate"] else ("last by " if c["verdict"] == "allow" else "at ") + (
         "return:" if c["leg"] == "return" and c["verdict"] == "deny" else "") + c["gate"]
     if (o["class"] == "y") != (c["verdict"] == "allow") or (o["class"] == "r") != (
             c["verdict"] == "deny" and c["leg"] == "return") or said != want or (of or "") != c["object"] or (
-            o["line"] != line) or c["rule"] not in o["why"] or not leads(c["rule"], line):
+            leads_to != line) or c["rule"] not in o["why"] or not leads(c["rule"], line):
         bad.append((c, o, of))
     else:
         same += 1
