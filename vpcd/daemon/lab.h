@@ -41,7 +41,7 @@ struct lab {
 	struct registry *registry;
 	struct model *model;
 	struct ports *ports; /* of model */
-	uint64_t adoption;     /* which model it is: of all that the server's labs have had, no two have the same */
+	uint64_t adoption;   /* which model it is: of all that the server's labs have had, no two have the same */
 	struct diag_list warnings;
 	uint64_t revision;
 
