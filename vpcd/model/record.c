@@ -122,12 +122,21 @@ static uint64_t seconds(const struct record_time *t, uint64_t ktime_ns)
 	return (uint64_t)(((int64_t)ktime_ns + t->offset_ns) / 1000000000);
 }
 
-void record_rule_word(const struct model *m, uint32_t rule, struct strbuf *out)
+/* "web/inbound/tcp_443_from_0.0.0.0/0": owner, direction and text of the rule in one word; "web,base/inbound/-": none of
+ * these groups has one that matches; "-". */
+static void rule_word(const struct model *m, const struct record *r, struct strbuf *out)
 {
+	const struct eni *eni = &m->enis[r->key.eni];
 	struct rule_place at;
 	char text[RULE_SIZE] = "*";
 
-	if (!rule || !model_rule_place(m, rule, &at)) {
+	if (r->no_match && eni->n_groups) {
+		for (uint32_t i = 0; i < eni->n_groups; i++)
+			strbuf_addf(out, "%s%s", i ? "," : "", m->security_groups[eni->groups[i]].obj.name);
+		strbuf_addf(out, "/%s/-", r->key.ingress ? "inbound" : "outbound");
+		return;
+	}
+	if (!r->rule || !model_rule_place(m, r->rule, &at)) {
 		strbuf_adds(out, "-");
 		return;
 	}
@@ -165,7 +174,7 @@ void record_row(const struct model *m, const struct record *r, const struct reco
 	put(&row, RECORD_FLOW_DIRECTION, r->key.ingress ? "ingress" : "egress");
 	if (path)
 		put_u64(&row, RECORD_TRAFFIC_PATH, (uint64_t)path);
-	record_rule_word(m, r->rule, &row.rule);
+	rule_word(m, r, &row.rule);
 	row_print(&row, out);
 }
 

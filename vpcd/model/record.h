@@ -15,5 +15,3 @@ void record_row(const struct model *m, const struct record *r, const struct reco
 /* NODATA, or SKIPDATA: some packets of the interface found no room. */
 void record_empty_row(const struct model *m, uint32_t eni, bool skipped, const struct record_time *t,
 		      struct strbuf *out);
-/* "web/inbound/tcp_443_from_0.0.0.0/0": owner, direction and text of a rule in one word; "-". */
-void record_rule_word(const struct model *m, uint32_t rule, struct strbuf *out);

@@ -106,8 +106,9 @@ static void add_side(struct record_window *w, uint32_t eni, bool ingress, bool r
 	like.first_ns = log->first_ns;
 	like.peer = log->peer;
 	like.rule = ingress ? log->rule_in : log->rule_out;
-	if (reject && (k->gate == ABI_GATE_SG_IN || k->gate == ABI_GATE_SG_OUT || k->gate == ABI_GATE_CONNTRACK))
-		like.rule = 0; /* that none matched is the reason */
+	like.no_match = reject && (k->gate == ABI_GATE_SG_IN || k->gate == ABI_GATE_SG_OUT);
+	if (like.no_match || (reject && k->gate == ABI_GATE_CONNTRACK))
+		like.rule = 0;
 	r = record_get(w, &like);
 	r->packets += log->packets;
 	r->bytes += log->bytes;

@@ -20,6 +20,7 @@ struct record {
 	uint32_t tcp_flags;
 	uint32_t peer; /* port of the next hop; 0 = not known */
 	uint32_t rule; /* that decided here; 0 = none */
+	bool no_match; /* no rule of the interface's groups did */
 };
 enum { RECORD_WINDOW_INDEXES = 256, RECORD_BLOCK = 1024 };
 struct record_window {

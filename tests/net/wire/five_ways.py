@@ -5,8 +5,8 @@ gate, rule or reason than trace, and for each verb that did not hear of all flow
 goes to stderr.
 
 capture: each packet that is let through names the rule that decided last of that hop, by trace; each denial its gate and rule.
-flows: of each interface on the way a record of that direction, action and rule, and no other. A record has no gate, no rule where
-no group rule matched, and no ICMP type."""
+flows: of each interface on the way a record of that direction, action and rule, and no other. A record has no ICMP type, and its
+gate is its rule's: of a group, of an ACL (which has a number, or is *), or of these groups none."""
 import datetime, json, os, re, subprocess, sys, time
 
 from comments import COMMENT
@@ -219,6 +219,8 @@ def owner(line):
 def record_rule(steps):
     """OWNER/DIRECTION/RULE, without the owner where the file does not say it. A tracked packet's rule may be of the other direction."""
     s = ([s for s in steps if s["gate"] in GATES and (s["rule"] or s["verdict"] == "deny")] or [None])[-1]
+    if s and s["verdict"] == "deny" and s["gate"][:2] == "sg":
+        return "%s/%sbound/-" % (groups[s["object"]], s["gate"][3:])
     if not s or not s["rule"]:
         return "-"
     name = s["object"] if s["gate"][:4] == "nacl" else owner(s["line"]) if s["line"] else ""
@@ -248,7 +250,9 @@ def records_of(t, number):
             yield (eni, side, number), flow_at(s, number), "REJECT" if denied in GATES else "ACCEPT", record_rule(steps)
 
 
-names = {i["eni"]: i["name"] for i in api("/v1/labs/%s/interface" % lab)["interface"]}
+interfaces = api("/v1/labs/%s/interface" % lab)["interface"]
+names = {i["eni"]: i["name"] for i in interfaces}
+groups = {i["name"]: ",".join(i["security_groups"]) for i in interfaces}
 out = subprocess.run([VPC, "flows", "--lab", lab, "--now", "--format", FORMAT], capture_output=True, text=True)
 records = {}
 for line in out.stdout.splitlines():

@@ -22,7 +22,7 @@ FIELDS = {  # name: (version, pattern or check)
     "sublocation-type": (4, "wavelength|outpost|localzone"), "sublocation-id": (4, r"\S+"),
     "pkt-src-aws-service": (5, r"[A-Z0-9_]+"), "pkt-dst-aws-service": (5, r"[A-Z0-9_]+"),
     "flow-direction": (5, "ingress|egress"), "traffic-path": (5, "[1-8]"),
-    "rule": (0, r"[a-z0-9.-]+/(inbound|outbound)/\S+"),
+    "rule": (0, r"[a-z0-9.-]+(,[a-z0-9.-]+)*/(inbound|outbound)/\S+"),
 }
 FLOW = {"srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets", "bytes", "action", "tcp-flags", "type",
         "pkt-srcaddr", "pkt-dstaddr", "flow-direction", "traffic-path", "rule"}
