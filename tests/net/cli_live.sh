@@ -209,6 +209,7 @@ vpc down --all >/dev/null 2>&1
 # ---- the demo --------------------------------------------------------------------------------------------
 start=${EPOCHREALTIME/[.,]/}
 check "the demo" bash topologies/demo
-((${EPOCHREALTIME/[.,]/} - start < 5000000)) && ok "in less than 5 seconds" || not_ok "in less than 5 seconds"
+took=$(((${EPOCHREALTIME/[.,]/} - start) / 1000)) slower=$(cd tests/bench && python3 -c 'from lib import machine; print(max(1, machine.work_ms() / 100))')
+is "$(python3 -c "print($took < 5000 * $slower)")" True "in less than 5 seconds, or what they are on a machine with so much else to do: $took ms, $slower"
 is "$(vpc show -o json | json '[l["name"] for l in d["labs"]]')" "['aws-public-private', 'three-tier']" "it leaves both labs running"
 done_testing

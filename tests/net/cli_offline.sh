@@ -24,6 +24,68 @@ golden matrix.html 0 vpc matrix topologies/two-vpcs.ini tcp/80 icmp -o html
 golden matrix-from-port.txt 0 vpc matrix $aws tcp/443 --from-port 1024
 like "$(vpc trace topologies/peering-three-vpcs.ini builder registry icmp)" $'  allow  peering +[^ \n]+\n' "a gate that has nothing to say ends the line"
 like "$(vpc trace topologies/two-vpcs.ini blue-1 green-2 tcp/80)" 'green-2 has no public address; green-2@10\.[0-9.]+ is its private one\)' "who has no public address has a private one, which its name with @ means"
+for name in $'bad\xff.ini' $'two\nlines.ini' $'x\ry.ini'; do
+	cp topologies/minimal.ini "$T/$name"
+	for how in "matrix -o html" "matrix -o csv" validate lint; do
+		like "$(vpc $how "$T/$name" 2>&1) $?" 'a file whose name holds a line break, or is not UTF-8, cannot be named in messages; rename it 2$' "$how of $(printf %q "$name")"
+	done
+done
+{ echo "[lab quoted]"; cat topologies/minimal.ini; } >"$T/a, \"b\".ini"
+is "$(vpc matrix "$T/a, \"b\".ini" icmp -o csv | python3 -c 'import csv, sys; print({len(r) for r in csv.reader(sys.stdin)})')" "{11}" "a name that CSV has to quote"
+cat >"$T/stops.ini" <<'INI'
+[vpc v]
+cidr = 10.0.0.0/16
+[internet-gateway g]
+vpc = v
+[route-table p]
+vpc = v
+main = yes
+route = 0.0.0.0/0 via igw:g
+route = 10.1.0.0/16 via pcx:v-w
+[subnet p]
+vpc = v
+cidr = 10.0.0.0/24
+[nat-gateway nat]
+subnet = p
+[instance a]
+subnet = p
+security-groups = open
+public-ip = auto
+[security-group open]
+vpc = v
+inbound = all from 0.0.0.0/0
+[vpc w]
+cidr = 10.1.0.0/16
+[vpc-peering-connection v-w]
+vpc = v
+peer-vpc = w
+[subnet down]
+vpc = w
+cidr = 10.1.0.0/24
+zone = b
+[instance b]
+subnet = down
+[lab stops]
+zones-down = b
+[vpc lone]
+cidr = 10.2.0.0/16
+[subnet lone]
+vpc = lone
+cidr = 10.2.0.0/24
+[instance c]
+subnet = lone
+INI
+while read -r line src dst proto gate; do # what has no rule to name
+	like "$(vpc trace "$T/stops.ini" $src $dst $proto --minimal)" "at $gate: .* $T/stops.ini:$line \\[" "$src -> $dst $proto: denied at $gate, which stands in line $line"
+done <<'CASES'
+13 nat a tcp/80 return:nat@nat
+24 a b tcp/80 route@v-w
+24 a 10.1.0.77 tcp/80 route@v-w
+35 a c tcp/80 igw
+15 a:67 10.1.0.4 udp/68 parse
+15 a 10.0.0.2 tcp/80 service
+3 a 8.8.8.8 icmp internet
+CASES
 same_page() { # FILE FLOW…: the page says what the CSV says, of as many pairs
 	vpc matrix "$@" -o html >"$T/page" && vpc matrix "$@" -o csv >"$T/csv"
 	is "$(PYTHONDONTWRITEBYTECODE=1 python3 tests/net/wire/matrix_page.py "$T/page" "$T/csv")" "$(($(wc -l <"$T/csv") - 1))" \

@@ -272,7 +272,19 @@ static const struct lab_case {
 	{ NO_PEERS("10.0.0.0/20", "10.5.1.0/24", "cidr = 10.5.0.0/16\n"), "a -> b@10.5.1.4 tcp/80", "-" },
 	{ NO_PEERS("172.16.0.0/16", "172.16.1.0/24",
 		   "[vpc x]\ncidr = 172.17.0.0/16\n[vpc-peering-connection v-w]\nvpc = v\npeer-vpc = x\n"),
-	  "a -> b@172.16.1.4 tcp/80", "-" },
+	  "a -> b@172.16.1.4 tcp/80",
+	  "vpc-peering-connection v-w-2 + vpc = v\nvpc-peering-connection v-w-2 + peer-vpc = w\n"
+	  "route-table v + route = 172.16.0.0/16 via pcx:v-w-2\nroute-table w + route = 10.0.0.0/16 via pcx:v-w-2\n" },
+	/* Names that are long, or taken. */
+	{ "[vpc a-vpc-whose-name-is-so-long-as-1]\ncidr = 10.0.0.0/16\n"
+	  "[internet-gateway a-vpc-whose-nam-igw]\nvpc = a-vpc-whose-name-is-so-long-as-1\n"
+	  "[vpc a-vpc-whose-name-is-so-long-as-3]\ncidr = 10.2.0.0/16\n"
+	  "[route-table r]\nvpc = a-vpc-whose-name-is-so-long-as-3\nmain = yes\n"
+	  "[subnet s]\nvpc = a-vpc-whose-name-is-so-long-as-3\ncidr = 10.2.0.0/24\n[instance a]\nsubnet = s\n"
+	  "[host h]\naddress = 198.51.100.7\n",
+	  "a -> h tcp/80",
+	  "internet-gateway a-vpc-whose--igw-2 + vpc = a-vpc-whose-name-is-so-long-as-3\n"
+	  "route-table r + route = 0.0.0.0/0 via igw:a-vpc-whose--igw-2\ninstance a + public-ip = auto\n" },
 	/* Behind an appliance it is the sender that needs the address, and not its second one. */
 	{ APPLIANCE(""), "web -> h tcp/80", "instance web + public-ip = auto\n" },
 	{ APPLIANCE("public-ip = auto\n"), "web -> h tcp/80", "" },

@@ -37,7 +37,7 @@ static const char page_script[] =
 	"const wide=s=>Math.ceil(pen.measureText(s).width)+16;\n"
 	"function cell(m,i,k){\n"
 	"  if(i==k)return el('td','o','\\u00b7');\n"
-	"  const o=m.outcomes[m.at(i,k)],end=o.of=='src'?i:k,of=o.of?D.ends[end]:o.object,"
+	"  const o=m.outcomes[m.at(i,k)],end=o.of=='dst'?k:i,of=o.of?D.ends[end]:o.object,"
 	"line=o.at?D[o.at][end]:o.line,\n"
 	"    td=el('td',o.class),a=el(line?'a':'span','',o.word);\n"
 	"  if(line)a.href='#L'+line;\n"

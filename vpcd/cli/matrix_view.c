@@ -201,7 +201,7 @@ static void signs_print(FILE *out, const struct matrix *x, const struct matrix_r
 
 static void csv_add(struct strbuf *b, const char *s)
 {
-	if (s && strpbrk(s, ",\"\n")) {
+	if (s && strpbrk(s, ",\"\r\n")) {
 		strbuf_adds(b, "\"");
 		for (; *s; s++)
 			strbuf_addf(b, *s == '"' ? "\"%c" : "%c", *s);

@@ -5,6 +5,7 @@
 #include "cli/client.h"
 #include "cli/source.h"
 #include "conf/build.h"
+#include "conf/entry.h"
 #include "util/mem.h"
 #include "util/str.h"
 
@@ -12,12 +13,30 @@ enum { TOPOLOGY_MAX = 64 << 20 };
 
 static int nameless(const struct source *s);
 
+/* It goes into messages, headers and answers. */
+static bool can_be_named(const char *file)
+{
+	size_t left = strlen(file);
+
+	for (size_t n; left; file += n, left -= n) {
+		n = entry_utf8_len(file, left);
+		if (n == 0 || *file == '\n' || *file == '\r')
+			return false;
+	}
+	return true;
+}
+
 int source_read(const char *file, struct source *ret)
 {
 	struct source s = { 0 };
 	bool from_stdin = strcmp(file, "-") == 0;
 	int r;
 
+	if (!can_be_named(file))
+		return fail(
+			EXIT_USAGE,
+			"%s: a file whose name holds a line break, or is not UTF-8, cannot be named in messages; rename it",
+			file);
 	if (from_stdin)
 		r = read_whole_fd(STDIN_FILENO, TOPOLOGY_MAX, &s.text, &s.len);
 	else

@@ -141,7 +141,7 @@ static json_t *live_result(struct walker *w, const struct model *m, const struct
 
 	walk_answer(w, m, x, probe_from_port(probe), &walk, &expected, &why);
 	if (why.code || !json_is_object(probe)) {
-		o = result_make(x, NULL, why.code ? why.msg : "not tried: nobody in the lab has the source's address");
+		o = result_make(x, NULL, why.code ? why.msg : "not tried: nobody in the lab sends from there");
 		if (!why.code)
 			json_object_set_new(o, "ok", json_null());
 		walk_done(&walk);
@@ -211,7 +211,8 @@ static bool can_be_sent(const struct model *m, const struct expect *x)
 {
 	struct flow f;
 
-	return flow_parse(m, x->flow, &f, NULL) == 0 && f.src.kind != END_ADDRESS;
+	return flow_parse(m, x->flow, &f, NULL) == 0 && f.src.kind != END_ADDRESS &&
+	       (f.src.kind != END_ENI || m->enis[f.src.index].owner == ENI_OF_INSTANCE);
 }
 
 /* sport 0: the flow's own. */

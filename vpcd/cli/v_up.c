@@ -141,8 +141,6 @@ static int put(const struct args *a, const char *file, bool dry_run, char *ret_l
 		r = start_for(&s, ret_lab);
 	if (r)
 		return r;
-	if (strpbrk(s.file, "\r\n"))
-		return fail(EXIT_USAGE, "a file whose name holds a line break cannot be named in messages; rename it");
 	path = xasprintf("/v1/labs/%s%s", ret_lab, dry_run ? "?dry-run=1&model=1" : "");
 	header = xasprintf("Vpcd-File: %s", s.file);
 	q.path = path;

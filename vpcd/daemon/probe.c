@@ -594,14 +594,6 @@ static void finish_allow(struct probe *p, const char *note)
 	finish(p);
 }
 
-static const struct obj *igw_of_destination(const struct probe *p)
-{
-	const struct model *m = p->batch->all->lab->model;
-	uint32_t igw = m->vpcs[p->dst_vpc].igw;
-
-	return igw == NONE ? NULL : &m->igws[igw].obj;
-}
-
 /* The NAT gateway that an answer had no business with, behind what note holds. */
 static void stray_words(const struct probe *p, const struct abi_event *ev, char *note, size_t size)
 {
@@ -628,6 +620,18 @@ static struct verdict_words gate_words(enum abi_gate gate, enum abi_reason reaso
 	return w;
 }
 
+/* The gateway of the VPC that the flow means, or the VPC that has none. */
+static struct verdict_words igw_words(const struct probe *p, enum abi_reason reason)
+{
+	const struct model *m = p->batch->all->lab->model;
+	const struct vpc *vpc = &m->vpcs[p->dst_vpc];
+	struct verdict_words w = gate_words(ABI_GATE_IGW, reason, vpc->igw == NONE ? NULL : &m->igws[vpc->igw].obj);
+
+	if (vpc->igw == NONE)
+		w.loc = vpc->obj.loc;
+	return w;
+}
+
 static void finish_denied(struct probe *p, int leg, const struct verdict_words *w, const char *note)
 {
 	set_result(p, w,
@@ -647,7 +651,7 @@ static void finish_deny(struct probe *p, int leg, const struct abi_event *ev, co
 	verdict_words(l->ports, ev, &w);
 	if (p->flow.no_public &&
 	    ev->gate == ABI_GATE_IGW) /* of all VPCs with that private address, the flow means one */
-		w = gate_words(ABI_GATE_IGW, (enum abi_reason)ev->reason, igw_of_destination(p));
+		w = igw_words(p, (enum abi_reason)ev->reason);
 	groups_words(l->ports, ev, note, sizeof(note));
 	if (why)
 		snprintf(note, sizeof(note), "%s", why);
@@ -672,7 +676,7 @@ static bool finish_unsent(struct probe *p)
 		snprintf(note, sizeof(note), "no packet was sent: the link of %s is down, as all of its zone",
 			 src->name);
 	} else if (p->flow.no_public) {
-		w = gate_words(ABI_GATE_IGW, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS, igw_of_destination(p));
+		w = igw_words(p, ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS);
 		snprintf(note, sizeof(note),
 			 "no packet was sent: %s has no public address, so %s has no address to send to",
 			 p->flow.dst.name, src->name);

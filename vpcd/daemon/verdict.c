@@ -12,19 +12,18 @@ static int decisive_gate(const struct abi_event *ev);
 static const char *allow_reason(const struct abi_event *ev, int at);
 static const char *event_kind(const struct abi_event *ev);
 
-const char *port_name(const struct ports *p, uint32_t port)
+/* A private address out on the internet is any VPC's that has it: no gateway's in particular. */
+static bool is_nobodys(const struct ports *p, const struct abi_event *ev)
 {
-	struct port at = port_get(p, port);
+	const struct addr dst = { ev->dst };
+	uint32_t holders = 0;
 
-	switch (at.owner) {
-	case PORT_OF_ENI: return p->m->enis[at.index].obj.name;
-	case PORT_OF_IGW:
-	case PORT_OF_INET: return p->m->igws[at.index].obj.name;
-	case PORT_OF_PEERING: return p->m->peerings[at.index].obj.name;
-	case PORT_OF_HOST: return p->m->hosts[at.index].obj.name;
-	case PORT_OF_UPLINK: return "internet";
-	default: return NULL;
-	}
+	if (ev->gate != ABI_GATE_IGW || ev->reason != ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS)
+		return false;
+	for (uint32_t v = 0; v < p->m->n_vpcs; v++)
+		for (uint32_t i = 0; i < p->m->vpcs[v].n_cidrs; i++)
+			holders += prefix_contains(&p->m->vpcs[v].cidrs[i], &dst);
+	return holders > 1;
 }
 
 /* A denial by groups has no rule (design 4): that none of them matched is the reason. */
@@ -42,8 +41,10 @@ void verdict_words(const struct ports *p, const struct abi_event *ev, struct ver
 	if (!ev->allow) {
 		ret->gate = ret->rule_gate = gate_name(ev->gate);
 		object = port_denial_object(p, (enum abi_gate)ev->gate, ev->gate_port, ev->peer);
-		ret->object = object ? object->name : NULL;
-		ret->loc = port_gate_place(p, (enum abi_gate)ev->gate, ev->gate_port, object);
+		if (!is_nobodys(p, ev)) {
+			ret->object = object ? object->name : NULL;
+			ret->loc = port_gate_place(p, (enum abi_gate)ev->gate, ev->gate_port, object);
+		}
 	} else if (decisive >= 0) {
 		ret->rule_gate = gate_name(gates[decisive]);
 	}

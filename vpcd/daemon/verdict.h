@@ -6,8 +6,6 @@
 #include "abi.h"
 #include "model/port.h"
 
-const char *port_name(const struct ports *p, uint32_t port); /* NULL */
-
 /* What an event says, with names. Strings belong to the model or to this. */
 struct verdict_words {
 	bool allow;

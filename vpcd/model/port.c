@@ -77,6 +77,7 @@ static const struct obj *eni_gate_object(const struct model *m, enum abi_gate ga
 	}
 }
 
+/* A packet that came in over a peering connection or a gateway meets a table of that only by an edge association. */
 const struct obj *port_gate_object(const struct ports *p, enum abi_gate gate, uint32_t number)
 {
 	const struct port at = port_get(p, number);
@@ -84,15 +85,37 @@ const struct obj *port_gate_object(const struct ports *p, enum abi_gate gate, ui
 
 	switch (at.owner) {
 	case PORT_OF_ENI: return eni_gate_object(m, gate, &m->enis[at.index]);
-	case PORT_OF_PEERING: return gate == ABI_GATE_PEERING ? &m->peerings[at.index].obj : NULL;
+	case PORT_OF_PEERING:
+		return gate == ABI_GATE_PEERING || gate == ABI_GATE_ROUTE ? &m->peerings[at.index].obj : NULL;
 	case PORT_OF_INET: return gate == ABI_GATE_IGW ? &m->igws[at.index].obj : NULL;
 	case PORT_OF_IGW:
-		if (gate == ABI_GATE_ROUTE &&
-		    m->igws[at.index].edge_table != NONE) /* what comes in has the edge table */
+		if (gate == ABI_GATE_ROUTE && m->igws[at.index].edge_table != NONE)
 			return &m->route_tables[m->igws[at.index].edge_table].obj;
-		return gate == ABI_GATE_IGW ? &m->igws[at.index].obj : NULL;
+		return gate == ABI_GATE_IGW || gate == ABI_GATE_ROUTE ? &m->igws[at.index].obj : NULL;
 	default: return NULL;
 	}
+}
+
+static const struct obj *port_object(const struct ports *p, uint32_t number)
+{
+	const struct port at = port_get(p, number);
+	const struct model *m = p->m;
+
+	switch (at.owner) {
+	case PORT_OF_ENI: return &m->enis[at.index].obj;
+	case PORT_OF_IGW:
+	case PORT_OF_INET: return &m->igws[at.index].obj;
+	case PORT_OF_PEERING: return &m->peerings[at.index].obj;
+	case PORT_OF_HOST: return &m->hosts[at.index].obj;
+	default: return NULL;
+	}
+}
+
+const char *port_name(const struct ports *p, uint32_t number)
+{
+	const struct obj *o = port_object(p, number);
+
+	return o ? o->name : port_get(p, number).owner == PORT_OF_UPLINK ? "internet" : NULL;
 }
 
 const struct obj *port_denial_object(const struct ports *p, enum abi_gate gate, uint32_t gate_port, uint32_t peer)
@@ -115,5 +138,7 @@ struct src_loc port_gate_place(const struct ports *p, enum abi_gate gate, uint32
 	if ((gate == ABI_GATE_SG_OUT || gate == ABI_GATE_SG_IN) && at.owner == PORT_OF_ENI &&
 	    p->m->enis[at.index].n_groups)
 		return p->m->security_groups[p->m->enis[at.index].groups[0]].obj.loc;
+	if (!object)
+		object = port_object(p, number);
 	return object ? object->loc : (struct src_loc){ 0 };
 }

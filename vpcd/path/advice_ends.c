@@ -18,10 +18,10 @@ static const char *eni_kind(const struct adviser *x, const char *name)
 static bool public_add(struct adviser *x, uint32_t eni)
 {
 	const struct model *m = x->now->m;
-	char igw[64];
+	char igw[SECTION_NAME_SIZE];
 
 	if (eni == NONE || m->enis[eni].owner != ENI_OF_INSTANCE || !eni_kind(x, m->enis[eni].obj.name) ||
-	    !igw_need(x, model_eni_vpc(m, eni), igw, sizeof(igw)))
+	    !igw_need(x, model_eni_vpc(m, eni), igw))
 		return false;
 	return line_add(x, eni_kind(x, m->enis[eni].obj.name), m->enis[eni].obj.name, "public-ip", "auto");
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "path/advice_open.h"
 #include "util/mem.h"
+#include "util/str.h"
 
 bool give_up(struct adviser *x, const char *fmt, ...)
 {
@@ -149,6 +150,16 @@ bool line_replace(struct adviser *x, const struct section *s, const struct entry
 	l->keeps = true;
 	l->loc = loc;
 	return true;
+}
+
+void section_name_new(const struct adviser *x, const char *kind, const char *from, const char *more,
+		      char name[SECTION_NAME_SIZE])
+{
+	size_t room = strlen(from) + 1 + strlen(more) <= NAME_LEN_MAX ? NAME_LEN_MAX : (NAME_LEN_MAX - 1) / 2;
+
+	snprintf(name, SECTION_NAME_SIZE, "%.*s-%.*s", (int)room, from, (int)room, more);
+	for (unsigned i = 2; section_find(&x->d, kind, name); i++)
+		snprintf(name, SECTION_NAME_SIZE, "%.12s-%.12s-%u", from, more, i);
 }
 
 const struct section *section_find(const struct document *d, const char *kind, const char *name)

@@ -3,6 +3,8 @@
 #include "path/advice.h"
 #include "path/trial.h" /* gate_has_rules() */
 
+enum { SECTION_NAME_SIZE = 64 };
+
 struct attempt { /* one state of the document, walked */
 	struct model *m;
 	struct walker *w;
@@ -34,7 +36,7 @@ bool down_open(struct adviser *x);
 /* advice_ways.c: x->s is a step that passed its route table: the route that it took is not there. */
 bool detour_make(struct adviser *x);
 /* The VPC's gateway, or a new one. */
-bool igw_need(struct adviser *x, uint32_t vpc, char *name, size_t size);
+bool igw_need(struct adviser *x, uint32_t vpc, char name[SECTION_NAME_SIZE]);
 
 void advice_line_done(struct advice_line *l); /* advice.c */
 
@@ -48,4 +50,7 @@ bool line_add(struct adviser *x, const char *kind, const char *name, const char 
 bool line_remove(struct adviser *x, const struct section *s, const struct entry *en);
 /* The words of a line become others, or it goes when none are left. */
 bool line_replace(struct adviser *x, const struct section *s, const struct entry *en, const char *words);
+/* A name that no section of the kind has: FROM-MORE, cut if need be, with a number where that is taken. */
+void section_name_new(const struct adviser *x, const char *kind, const char *from, const char *more,
+		      char name[SECTION_NAME_SIZE]);
 const struct section *section_find(const struct document *d, const char *kind, const char *name);

@@ -37,15 +37,15 @@ static void rule_of_packet(const struct adviser *x, enum rule_owner owner, enum 
 }
 
 /* The VPC's default group, which is there without a line: written down, with what it does of itself. */
-static const struct section *default_group_need(struct adviser *x, const struct security_group *g, char name[64])
+static const struct section *default_group_need(struct adviser *x, const struct security_group *g,
+						char name[SECTION_NAME_SIZE])
 {
 	const char *vpc = x->now->m->vpcs[g->vpc].obj.name;
 	char self[80];
 
-	snprintf(name, 64, "%.20s-default", vpc);
+	section_name_new(x, "security-group", vpc, "default", name);
 	snprintf(self, sizeof(self), "all from sg:%s", name);
-	if (!g->is_default || section_find(&x->d, "security-group", name) ||
-	    !line_add(x, "security-group", name, "vpc", vpc) ||
+	if (!g->is_default || !line_add(x, "security-group", name, "vpc", vpc) ||
 	    !line_add(x, "security-group", name, "default", "yes") ||
 	    !line_add(x, "security-group", name, "inbound", self))
 		return NULL;
@@ -61,7 +61,7 @@ bool group_open(struct adviser *x)
 	const char *key = dir == RULE_IN ? "inbound" : "outbound";
 	const struct security_group *g;
 	const struct section *section;
-	char text[160], name[64];
+	char text[160], name[SECTION_NAME_SIZE];
 	struct rule r;
 
 	if (index == NONE || !m->enis[index].n_groups)

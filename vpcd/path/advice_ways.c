@@ -24,15 +24,15 @@ static uint32_t nat_of(const struct model *m, const struct eni *eni, uint32_t vp
 	return found;
 }
 
-bool igw_need(struct adviser *x, uint32_t vpc, char *name, size_t size)
+bool igw_need(struct adviser *x, uint32_t vpc, char name[SECTION_NAME_SIZE])
 {
 	const struct model *m = x->now->m;
 
 	if (m->vpcs[vpc].igw != NONE) {
-		snprintf(name, size, "%s", m->igws[m->vpcs[vpc].igw].obj.name);
+		snprintf(name, SECTION_NAME_SIZE, "%s", m->igws[m->vpcs[vpc].igw].obj.name);
 		return true;
 	}
-	snprintf(name, size, "%.20s-igw", m->vpcs[vpc].obj.name);
+	section_name_new(x, "internet-gateway", m->vpcs[vpc].obj.name, "igw", name);
 	return line_add(x, "internet-gateway", name, "vpc", m->vpcs[vpc].obj.name);
 }
 
@@ -64,19 +64,19 @@ static bool may_peer(const struct vpc *v, const struct vpc *w)
 }
 
 /* The peering connection of two VPCs, or a new one. */
-static bool peering_need(struct adviser *x, uint32_t vpc, uint32_t other, char *name, size_t size)
+static bool peering_need(struct adviser *x, uint32_t vpc, uint32_t other, char name[SECTION_NAME_SIZE])
 {
 	const struct model *m = x->now->m;
 	const char *kind = obj_kind_name(KIND_PEERING), *from = m->vpcs[vpc].obj.name, *to = m->vpcs[other].obj.name;
 	uint32_t pcx = model_peering_of(m, vpc, other);
 
 	if (pcx != NONE) {
-		snprintf(name, size, "%s", m->peerings[pcx].obj.name);
+		snprintf(name, SECTION_NAME_SIZE, "%s", m->peerings[pcx].obj.name);
 		return true;
 	}
-	snprintf(name, size, "%.20s-%.20s", from, to);
-	return may_peer(&m->vpcs[vpc], &m->vpcs[other]) && !section_find(&x->d, kind, name) &&
-	       line_add(x, kind, name, "vpc", from) && line_add(x, kind, name, "peer-vpc", to);
+	section_name_new(x, kind, from, to, name);
+	return may_peer(&m->vpcs[vpc], &m->vpcs[other]) && line_add(x, kind, name, "vpc", from) &&
+	       line_add(x, kind, name, "peer-vpc", to);
 }
 
 /* Over the peering connection to a VPC that has the address, to that VPC's whole range; over a new one where there is
@@ -85,7 +85,7 @@ static bool way_by_peering(struct adviser *x, uint32_t eni, const struct addr *a
 {
 	const struct model *m = x->now->m;
 	uint32_t vpc = model_eni_vpc(m, eni), found = NONE;
-	char name[64];
+	char name[SECTION_NAME_SIZE];
 
 	for (uint32_t v = 0; v < m->n_vpcs; v++) {
 		if (v == vpc || !vpc_range(&m->vpcs[v], a))
@@ -95,7 +95,7 @@ static bool way_by_peering(struct adviser *x, uint32_t eni, const struct addr *a
 		if (model_peering_of(m, vpc, v) != NONE)
 			break;
 	}
-	if (found == NONE || !peering_need(x, vpc, found, name, sizeof(name)))
+	if (found == NONE || !peering_need(x, vpc, found, name))
 		return false;
 	ret->to = *vpc_range(&m->vpcs[found], a);
 	snprintf(ret->target, sizeof(ret->target), "pcx:%s", name);
@@ -104,9 +104,9 @@ static bool way_by_peering(struct adviser *x, uint32_t eni, const struct addr *a
 
 static bool way_by_igw(struct adviser *x, uint32_t eni, const struct addr *a, struct way *ret)
 {
-	char name[64];
+	char name[SECTION_NAME_SIZE];
 
-	if (in_some_vpc(x->now->m, a) || !igw_need(x, model_eni_vpc(x->now->m, eni), name, sizeof(name)))
+	if (in_some_vpc(x->now->m, a) || !igw_need(x, model_eni_vpc(x->now->m, eni), name))
 		return false;
 	ret->to = (struct prefix){ .addr = prefix_of(a, 0).addr, .family = (uint8_t)addr_family(a) };
 	snprintf(ret->target, sizeof(ret->target), "igw:%s", name);
@@ -142,12 +142,12 @@ static bool route_add(struct adviser *x, uint32_t eni, const struct way *w)
 	const struct model *m = x->now->m;
 	const struct route_table *t = &m->route_tables[m->subnets[m->enis[eni].subnet].route_table];
 	const char *vpc = m->vpcs[model_eni_vpc(m, eni)].obj.name;
-	char value[PREFIX_STRLEN + 80], name[64], to[PREFIX_STRLEN];
+	char value[PREFIX_STRLEN + 80], name[SECTION_NAME_SIZE], to[PREFIX_STRLEN];
 
 	snprintf(value, sizeof(value), "%s via %s", prefix_format(&w->to, to), w->target);
 	if (section_find(&x->d, "route-table", t->obj.name))
 		return line_add(x, "route-table", t->obj.name, "route", value);
-	snprintf(name, sizeof(name), "%.20s-main", vpc);
+	section_name_new(x, "route-table", vpc, "main", name);
 	return line_add(x, "route-table", name, "vpc", vpc) && line_add(x, "route-table", name, "main", "yes") &&
 	       line_add(x, "route-table", name, "route", value);
 }

@@ -42,6 +42,7 @@ static int pair_walk(struct walker *w, struct matrix *x, struct keymap *known, u
 static uint32_t outcome_add(struct matrix *x, struct keymap *known, const struct matrix_outcome *o,
 			    struct matrix_outcome **ret_new);
 static void outcome_of_walk(const struct walk *w, const char *src, const char *dst, struct matrix_outcome *o);
+static bool denied_by_sender(enum abi_gate gate);
 
 int matrix_make(struct walker *w, const char *proto, uint16_t sport, struct matrix *ret, struct err *e)
 {
@@ -89,7 +90,7 @@ const char *matrix_object_name(const struct matrix_outcome *o, const char *src, 
 
 const struct src_loc *matrix_end_place(const struct matrix_outcome *o, const struct matrix_end *end)
 {
-	if (o->allow || o->rule || o->object_of == MATRIX_OBJECT_FIXED)
+	if (o->allow || o->rule || (o->object_of == MATRIX_OBJECT_FIXED && !denied_by_sender(o->gate)))
 		return NULL;
 	return o->gate == ABI_GATE_SG_OUT || o->gate == ABI_GATE_SG_IN ? &end->groups : &end->loc;
 }
@@ -97,7 +98,7 @@ const struct src_loc *matrix_end_place(const struct matrix_outcome *o, const str
 struct src_loc matrix_place(const struct matrix *x, uint32_t src, uint32_t dst)
 {
 	const struct matrix_outcome *o = matrix_at(x, src, dst);
-	const struct src_loc *loc = matrix_end_place(o, &x->ends[o->object_of == MATRIX_OBJECT_SRC ? src : dst]);
+	const struct src_loc *loc = matrix_end_place(o, &x->ends[o->object_of == MATRIX_OBJECT_DST ? dst : src]);
 
 	return loc ? *loc : o->loc;
 }
@@ -139,19 +140,19 @@ size_t matrix_usual_flows(const struct model *m, char (**ret)[24])
 	return n;
 }
 
-static void end_add(struct matrix *x, enum matrix_end_kind kind, uint32_t index, const char *name)
+static struct matrix_end *end_add(struct matrix *x, enum matrix_end_kind kind, uint32_t index, const struct obj *obj)
 {
-	x->ends[x->n_ends++] = (struct matrix_end){ .name = name, .kind = kind, .index = index };
+	struct matrix_end *end = &x->ends[x->n_ends++];
+
+	*end = (struct matrix_end){ .name = obj->name, .kind = kind, .index = index, .loc = obj->loc };
+	return end;
 }
 
 static void eni_end_add(struct matrix *x, const struct model *m, enum matrix_end_kind kind, uint32_t index)
 {
 	const struct eni *eni = &m->enis[index];
-	struct matrix_end *end;
+	struct matrix_end *end = end_add(x, kind, index, &eni->obj);
 
-	end_add(x, kind, index, eni->obj.name);
-	end = &x->ends[x->n_ends - 1];
-	end->loc = eni->obj.loc;
 	if (eni->n_groups)
 		end->groups = m->security_groups[eni->groups[0]].obj.loc;
 }
@@ -167,7 +168,7 @@ static void ends_make(const struct model *m, struct matrix *x)
 					eni_end_add(x, m, further ? MATRIX_END_INTERFACE : MATRIX_END_INSTANCE,
 						    m->instances[i].enis[k]);
 	for (uint32_t i = 0; i < m->n_hosts; i++)
-		end_add(x, MATRIX_END_HOST, i, m->hosts[i].obj.name);
+		end_add(x, MATRIX_END_HOST, i, &m->hosts[i].obj);
 }
 
 /* ---- classes ---- */
@@ -411,6 +412,12 @@ static bool object_is_interface(enum abi_gate gate)
 	       gate == ABI_GATE_SG_IN || gate == ABI_GATE_CONNTRACK;
 }
 
+/* What is no packet that anybody carries stops where it is sent, whatever it is for. */
+static bool denied_by_sender(enum abi_gate gate)
+{
+	return gate == ABI_GATE_PARSE || gate == ABI_GATE_SERVICE;
+}
+
 /* Field by field into zeroed memory: outcomes are compared as bytes. */
 static void outcome_of_walk(const struct walk *w, const char *src, const char *dst, struct matrix_outcome *o)
 {
@@ -430,6 +437,8 @@ static void outcome_of_walk(const struct walk *w, const char *src, const char *d
 		o->object_of = MATRIX_OBJECT_DST;
 	else
 		o->object = s->object;
-	if (!o->rule && o->object_of == MATRIX_OBJECT_FIXED)
-		o->loc = s->loc;
+	if (o->rule || o->object_of != MATRIX_OBJECT_FIXED || denied_by_sender(s->gate))
+		return;
+	o->loc = s->loc;
+	o->line = s->loc.line;
 }

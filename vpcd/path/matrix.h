@@ -18,6 +18,7 @@ struct matrix_outcome {
 	enum matrix_object object_of; /* SRC, DST: the interface of that end; FIXED: object */
 	const char *object;           /* may be NULL */
 	uint32_t rule;                /* number; 0 = none */
+	uint32_t line;                /* loc's, of a denial without a rule */
 	/* What the number says of the rule, or the object of where it stands; not compared. */
 	char rule_text[160]; /* "" = none */
 	struct src_loc loc;  /* line 0 = none, or that of an end: matrix_place() */

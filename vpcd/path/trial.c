@@ -104,6 +104,8 @@ void trial_run(struct walker *w, const struct flow *f, struct nat_choice choice,
 
 		deny_add(&t, &p, ABI_GATE_IGW, igw == NONE ? 0 : w->m->igws[igw].port,
 			 ABI_REASON_IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS);
+		if (igw == NONE)
+			ret->walk.steps[0].loc = w->m->vpcs[model_eni_vpc(w->m, f->dst.index)].obj.loc;
 		no_public_text(w->m, f, ret->walk.steps[0].reason_more, sizeof(ret->walk.steps[0].reason_more));
 		return;
 	}
@@ -442,10 +444,7 @@ static bool nat_pass(struct trip *t, struct packet *p, uint32_t index)
 				p->natted |= NATTED_DPORT;
 			return true;
 		}
-		s->allow = false; /* cannot be: the filter lets only answers through */
-		s->reason = ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN;
-		t->t->walk.allow = false;
-		t->t->walk.denied = (uint32_t)t->t->walk.n - 1;
+		last_deny(t, eni->obj.number, ABI_REASON_NGW_SOURCE_ADDRESS_REASSIGN);
 		return false;
 	}
 	if (t->leg == LEG_RETURN && t->stray == NONE)

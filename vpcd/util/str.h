@@ -48,6 +48,7 @@ static inline bool str_same(const char *a, const char *b)
 }
 /* Whole string as unsigned decimal in [min, max]: 0, or -EINVAL, -ERANGE. */
 int str_to_u32(const char *s, uint32_t min, uint32_t max, uint32_t *ret);
+enum { NAME_LEN_MAX = 32 };
 /* [a-z0-9][a-z0-9-]{0,31} */
 bool str_is_name(const char *s);
 /* The closest of n candidates by edit distance if it is near enough to be a typo, else NULL. */

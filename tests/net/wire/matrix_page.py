@@ -29,7 +29,7 @@ for m in data["matrices"]:
     for i, src in enumerate(data["ends"]):
         for k, dst in enumerate(data["ends"]):
             o = m["outcomes"][rows[m["row_of"][i]][k]]
-            line = data[o["at"]][i if o["of"] == "src" else k] if o["at"] else o["line"]
+            line = data[o["at"]][k if o["of"] == "dst" else i] if o["at"] else o["line"]
             says[src, dst, m["flow"]] = (o, {"src": src, "dst": dst}.get(o["of"], o["object"]), line)
 same, bad = 0, []
 for c in csv.DictReader(open(sys.argv[2])):
