@@ -44,7 +44,8 @@ static void pair_check(struct walker *w, const struct model *m, const struct mat
 	if (o->allow != walk.allow)
 		fail_msg("%s -> %s %s: matrix %d, walk %d", src, dst, x->proto, o->allow, walk.allow);
 	if (!walk.allow && !s->loc.line)
-		fail_msg("%s -> %s %s: denied at gate %d, and nothing says where that stands", src, dst, x->proto, s->gate);
+		fail_msg("%s -> %s %s: denied at gate %d, and nothing says where that stands", src, dst, x->proto,
+			 s->gate);
 	if (s) {
 		if (o->leg != s->leg || o->gate != s->gate || o->reason != s->reason || o->rule != s->rule ||
 		    !str_eq(matrix_object_name(o, src, dst), s->object) || !str_eq(o->rule_text, s->rule_text) ||
