@@ -6,7 +6,6 @@
 #include "util/mem.h"
 #include "util/str.h"
 
-
 #define NEAREST_LEN_MAX 64 /* longer words get no suggestion */
 
 static unsigned distance(const char *a, size_t na, const char *b, size_t nb);
