@@ -191,7 +191,7 @@ static void records_say_who_and_why(void **state)
 	send_one(&l, port_of(&l, "target"), "172.31.16.139", "172.31.17.10", tcp);
 	EXPECT(&l, WHO "${flow-direction} ${rule}",
 	       "172.31.16.139 172.31.17.10 40000 22 6 1 40 ACCEPT egress closed/outbound/100_allow_all_to_0.0.0.0/0\n"
-	       "172.31.16.139 172.31.17.10 40000 22 6 1 40 REJECT ingress -\n"
+	       "172.31.16.139 172.31.17.10 40000 22 6 1 40 REJECT ingress web/inbound/-\n"
 	       "172.31.16.139 172.31.17.10 40000 23 6 1 40 ACCEPT egress closed/outbound/100_allow_all_to_0.0.0.0/0\n"
 	       "172.31.16.139 172.31.17.10 40000 23 6 1 40 REJECT ingress strict/inbound/10_deny_tcp_23_from_0.0.0.0/0\n");
 	/* no route from b, an RFC 1918 destination at the gateway: what drops them is no interface */
