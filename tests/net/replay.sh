@@ -60,15 +60,15 @@ for engine in host bpf; do
 o = json.load(sys.stdin)
 print(o["packets"], o["allowed"], o["denied"], o["not_judged"], [(r["line"], r["packets"], r["bytes"]) for r in o["rules"] if r["line"] == 147])')" \
 		"12 8 4 {'arp': 1, 'foreign': 1, 'cut': 0} [(147, 4, 160)]" "$engine: sums as JSON"
-	is "$(replay "$T/c/odd.pcap" -o jsonl 2>"$T/err" | words)" "1 deny parse - NOT_IP
-2 deny parse - NOT_IP
-3 deny parse - NOT_IP
-4 deny parse - NOT_IP
-5 deny parse - IPV6_NOT_SUPPORTED
-6 deny parse - BROADCAST
-7 deny parse - DHCP_SPOOFED
-8 deny service - NO_SERVICE
-9 deny parse - MALFORMED
+	is "$(replay "$T/c/odd.pcap" -o jsonl 2>"$T/err" | words)" "1 deny parse 178 NOT_IP
+2 deny parse 178 NOT_IP
+3 deny parse 178 NOT_IP
+4 deny parse 178 NOT_IP
+5 deny parse 178 IPV6_NOT_SUPPORTED
+6 deny parse 178 BROADCAST
+7 deny parse 178 DHCP_SPOOFED
+8 deny service 178 NO_SERVICE
+9 deny parse 178 MALFORMED
 10 allow sg-in 147 ACCEPT" "$engine: what no interface carries"
 	like "$(cat "$T/err")" '2 not judged: cut short' "$engine: frames with next to nothing in them"
 	is "$(vpc replay "$T/times.ini" --eni client --engine $engine "$T/c/times.pcap" -o jsonl 2>/dev/null | words)" \

@@ -138,7 +138,7 @@ struct src_loc port_gate_place(const struct ports *p, enum abi_gate gate, uint32
 	if ((gate == ABI_GATE_SG_OUT || gate == ABI_GATE_SG_IN) && at.owner == PORT_OF_ENI &&
 	    p->m->enis[at.index].n_groups)
 		return p->m->security_groups[p->m->enis[at.index].groups[0]].obj.loc;
-	if (!object)
+	if (!object && gate != ABI_GATE_IGW) /* a private address out there: nobody says whose gateway would be meant */
 		object = port_object(p, number);
 	return object ? object->loc : (struct src_loc){ 0 };
 }
