@@ -275,6 +275,11 @@ static const struct lab_case {
 	  "a -> b@172.16.1.4 tcp/80",
 	  "vpc-peering-connection v-w-2 + vpc = v\nvpc-peering-connection v-w-2 + peer-vpc = w\n"
 	  "route-table v + route = 172.16.0.0/16 via pcx:v-w-2\nroute-table w + route = 10.0.0.0/16 via pcx:v-w-2\n" },
+	/* Of two that have the address, the one that may be a peer. */
+	{ "[vpc u]\ncidr = 10.0.0.0/20\ncidr = 10.5.0.0/16\n" NO_PEERS("10.5.0.0/16", "10.5.1.0/24", ""),
+	  "a -> b@10.5.1.4 tcp/80",
+	  "vpc-peering-connection v-w + vpc = v\nvpc-peering-connection v-w + peer-vpc = w\n"
+	  "route-table v + route = 10.5.0.0/16 via pcx:v-w\nroute-table w + route = 10.0.0.0/16 via pcx:v-w\n" },
 	/* Names that are long, or taken. */
 	{ "[vpc a-vpc-whose-name-is-so-long-as-1]\ncidr = 10.0.0.0/16\n"
 	  "[internet-gateway a-vpc-whose-nam-igw]\nvpc = a-vpc-whose-name-is-so-long-as-1\n"

@@ -75,8 +75,7 @@ static bool peering_need(struct adviser *x, uint32_t vpc, uint32_t other, char n
 		return true;
 	}
 	section_name_new(x, kind, from, to, name);
-	return may_peer(&m->vpcs[vpc], &m->vpcs[other]) && line_add(x, kind, name, "vpc", from) &&
-	       line_add(x, kind, name, "peer-vpc", to);
+	return line_add(x, kind, name, "vpc", from) && line_add(x, kind, name, "peer-vpc", to);
 }
 
 /* Over the peering connection to a VPC that has the address, to that VPC's whole range; over a new one where there is
@@ -88,11 +87,13 @@ static bool way_by_peering(struct adviser *x, uint32_t eni, const struct addr *a
 	char name[SECTION_NAME_SIZE];
 
 	for (uint32_t v = 0; v < m->n_vpcs; v++) {
+		bool peers = model_peering_of(m, vpc, v) != NONE;
+
 		if (v == vpc || !vpc_range(&m->vpcs[v], a))
 			continue;
-		if (found == NONE || model_peering_of(m, vpc, v) != NONE)
+		if (peers || (found == NONE && may_peer(&m->vpcs[vpc], &m->vpcs[v])))
 			found = v;
-		if (model_peering_of(m, vpc, v) != NONE)
+		if (peers)
 			break;
 	}
 	if (found == NONE || !peering_need(x, vpc, found, name))

@@ -361,7 +361,7 @@ static int cells_fill(struct walker *w, struct matrix *x, struct err *e)
 static int pair_walk(struct walker *w, struct matrix *x, struct keymap *known, uint32_t src, uint32_t dst,
 		     uint32_t *ret, struct err *e)
 {
-	struct matrix_outcome o, *new;
+	struct matrix_outcome o, *kept;
 	struct flow f;
 	struct walk walk;
 	int r = flow_parse_words(w->m, x->ends[src].name, x->ends[dst].name, x->proto, &f, e);
@@ -377,13 +377,13 @@ static int pair_walk(struct walker *w, struct matrix *x, struct keymap *known, u
 	outcome_of_walk(&walk, x->ends[src].name, x->ends[dst].name, &o);
 	walk_done(&walk);
 	x->walks++;
-	*ret = outcome_add(x, known, &o, &new);
-	if (new &&o.rule) {
+	*ret = outcome_add(x, known, &o, &kept);
+	if (kept && o.rule) {
 		struct walk_step s = { .gate = o.gate };
 
 		step_rule_set(w, &s, o.rule);
-		memcpy(new->rule_text, s.rule_text, sizeof(new->rule_text));
-		new->loc = s.loc;
+		memcpy(kept->rule_text, s.rule_text, sizeof(kept->rule_text));
+		kept->loc = s.loc;
 	}
 	return 0;
 }
